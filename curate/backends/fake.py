@@ -1,0 +1,89 @@
+"""A backend without a model: numbers made from a hash, so that every path runs without torch.
+
+Deterministic, equal on every machine, and sensitive to every token: good for rehearsing a run and for tests, and for
+nothing else. Spelled `fake:SEED` wherever a model is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from curate.backends import ModelSpec
+from curate.render import Ids, Rendered
+from curate.schema import Message
+
+PREFIX = "fake:"
+PIECE = re.compile(r"\w+|[^\w\s]|\s")
+
+
+def is_fake(name: str) -> bool:
+    """Whether this model name asks for the fake backend."""
+    return name.startswith(PREFIX)
+
+
+def _unit(*parts: Any) -> float:
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=7).digest()
+    return int.from_bytes(digest, "big") / 2**56
+
+
+class FakeTokenizer:
+    """A chat tokenizer without a vocabulary: a piece's id is a hash of its text, below 2**20."""
+
+    name = "fake"
+    max_length: int | None = None
+    chat_template = "role: content, one line a turn"
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of words, marks and white space."""
+        return [[int(_unit(piece) * 2**20) for piece in PIECE.findall(text)] for text in texts]
+
+    def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
+        """One line a turn."""
+        text = "".join(f"{m['role']}: {m['content']}\n" for m in messages)
+        return text + ("assistant: " if generation_prompt else "")
+
+    def fingerprint(self) -> str:
+        """The pattern itself."""
+        return f"fake:{PIECE.pattern}"
+
+    def template_fingerprint(self) -> str:
+        """A constant."""
+        return "fake"
+
+
+class FakeBackend:
+    """Log-probabilities, rewards and embeddings from hashes of the ids or the text."""
+
+    padding_free = False
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.seed = spec.name.removeprefix(PREFIX)
+        self.notes: list[str] = [f"{spec.name} is no model: its numbers are made up."]
+
+    def logps(self, batch: Sequence[Rendered]) -> list[float]:
+        """Between 0 and -4 nats a token."""
+        return [
+            -4 * sum(_unit(self.seed, row.ids[i - 1], row.ids[i]) for i in range(row.start, len(row.ids)))
+            for row in batch
+        ]
+
+    def rewards(self, batch: Sequence[Ids]) -> list[float]:
+        """Between -5 and 5."""
+        return [10 * _unit(self.seed, tuple(ids)) - 5 for ids in batch]
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """Unit vectors of 8 dimensions."""
+        import numpy as np
+
+        raw = np.array([[_unit(self.seed, text, i) - 0.5 for i in range(8)] for text in texts], dtype=np.float32)
+        return raw.reshape(len(texts), 8) / np.linalg.norm(raw.reshape(len(texts), 8), axis=1, keepdims=True)
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing but its name."""
+        return {"backend": "fake", "seed": self.seed}
+
+    def close(self) -> None:
+        """Nothing to free."""

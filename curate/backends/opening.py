@@ -1,0 +1,104 @@
+"""Which file serves a model: chosen by its name and by --backend."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import cast
+
+from curate.backends import EmbeddingBackend, LogprobBackend, ModelSpec, RewardBackend
+from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
+from curate.errors import MissingExtra, ModelError, SettingsError
+from curate.tokens import HubTokenizer
+
+
+def check_backend(name: str) -> None:
+    """Refuse at plan time a backend that cannot be used.
+
+    Raises:
+        MissingExtra: its package is not installed.
+        SettingsError: this version does not have it.
+    """
+    if name == "vllm":
+        if importlib.util.find_spec("vllm") is None:
+            raise MissingExtra("vllm", "vllm")
+        raise SettingsError(
+            "Scoring with vLLM is not part of this version.",
+            "--backend vllm",
+            "Use --backend torch.",
+        )
+
+
+def open_logprobs(spec: ModelSpec) -> LogprobBackend:
+    """Open a causal language model."""
+    if is_fake(spec.name):
+        return FakeBackend(spec)
+    from curate.backends.torch_models import TorchLogprobs
+
+    return TorchLogprobs(spec)
+
+
+def open_rewards(spec: ModelSpec) -> RewardBackend:
+    """Open a reward model."""
+    if is_fake(spec.name):
+        return FakeBackend(spec)
+    from curate.backends.torch_models import TorchRewards
+
+    return TorchRewards(spec)
+
+
+def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
+    """Open a sentence embedder."""
+    if is_fake(spec.name):
+        return FakeBackend(spec)
+    from curate.backends.embedding_models import SentenceEmbedder
+
+    return SentenceEmbedder(spec)
+
+
+Opener = Callable[[ModelSpec], LogprobBackend | RewardBackend | EmbeddingBackend]
+
+
+def open_chat_tokenizer(
+    name: str, *, template: str | None = None, trust_remote_code: bool = False
+) -> HubTokenizer | FakeTokenizer:
+    """The tokenizer of a model, which must know a chat template.
+
+    Raises:
+        ModelError: it cannot be loaded, or has no chat template and none is given.
+    """
+    if is_fake(name):
+        return cast(HubTokenizer | FakeTokenizer, FakeTokenizer())
+    tokenizer = HubTokenizer(name, template=template, trust_remote_code=trust_remote_code)
+    if not tokenizer.chat_template:
+        raise ModelError(
+            "The tokenizer has no chat template, so nothing says how a conversation is written.",
+            name,
+            "Give one with --chat-template FILE.",
+        )
+    return tokenizer
+
+
+def model_limit(spec: ModelSpec) -> int | None:
+    """Most tokens that the model can read, from its configuration; None where it names none.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    if is_fake(spec.name):
+        return None
+    from transformers import AutoConfig
+
+    from curate.tokens import check_model_name
+
+    check_model_name(spec.name)
+    try:
+        config = AutoConfig.from_pretrained(spec.name, trust_remote_code=spec.trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            "The model's configuration cannot be read.",
+            f"{spec.name}: {str(error).splitlines()[0]}",
+            "Check the path or the hub id.",
+        ) from error
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return int(limit) if limit else None

@@ -1,0 +1,180 @@
+"""Loading models with transformers: device, dtype, the parts that scoring needs, and what must be refused."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from curate.backends import ModelSpec
+from curate.errors import ModelError, SettingsError
+from curate.tokens import check_model_name
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model taken apart.
+
+    Attributes:
+        model: the whole model, in evaluation mode.
+        body: the part that ends in the last hidden states.
+        device: where it is, such as `cuda:0`.
+        dtype: the name of its dtype.
+        pad_id: an id to pad with; masked, so any will do.
+        configured_pad_id: the padding id of the model's own configuration.
+        head: the output projection, where the model has a plain linear one.
+    """
+
+    model: Any
+    body: Any
+    device: str
+    dtype: str
+    pad_id: int
+    configured_pad_id: int | None
+    head: Any
+
+    @property
+    def config(self) -> Any:
+        """The text part of the configuration."""
+        return self.model.config.get_text_config()
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids the model knows."""
+        return int(self.config.vocab_size)
+
+    @property
+    def head_rows(self) -> int:
+        """Logits per position."""
+        return int(self.head.weight.shape[0]) if self.head is not None else self.vocabulary
+
+    @property
+    def has_linear_score(self) -> bool:
+        """Whether the reward is a plain linear map of the last hidden state."""
+        return self.head is not None and self.body is not self.model
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Float32 logits [n, vocabulary] of hidden states [n, width]; products are summed in float32."""
+        logits: torch.Tensor = self.score(states)
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        return cap * (logits / cap).tanh() if cap else logits
+
+    def score(self, states: torch.Tensor) -> torch.Tensor:
+        """The head applied in float32, [n, outputs]."""
+        import torch
+
+        weight, bias = self.head.weight, self.head.bias
+        if states.dtype == torch.float32:
+            product = states @ weight.T
+        elif states.is_cuda:
+            product = torch.mm(states, weight.T, out_dtype=torch.float32)
+        else:
+            product = states.float() @ weight.float().T
+        return product if bias is None else product + bias.float()
+
+
+def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
+    """Open a model for scoring.
+
+    Raises:
+        ModelError: it cannot be found or loaded, is not a safetensors checkpoint, has a randomly initialised head, or
+            (for a reward model) more outputs than one.
+        SettingsError: the device is not there.
+    """
+    import torch
+    import transformers
+
+    check_model_name(spec.name)
+    device = choose_device(spec.device)
+    dtype = choose_dtype(spec.dtype, device)
+    kinds = {
+        "causal": transformers.AutoModelForCausalLM,
+        "reward": transformers.AutoModelForSequenceClassification,
+    }
+    # The report of a randomly initialised head is turned into an error below; the log line would only repeat it.
+    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    try:
+        model, report = kinds[kind].from_pretrained(
+            spec.name,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=spec.trust_remote_code,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise ModelError(
+            "The model cannot be loaded.", f"{spec.name}: {str(error).splitlines()[0]}", _hint(str(error))
+        ) from error
+    check_loaded(spec.name, model, report, kind)
+    model = model.eval().to(device)
+    body = getattr(model, model.base_model_prefix, model)
+    head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
+    head = head if isinstance(head, torch.nn.Linear) else None
+    configured = model.config.get_text_config().pad_token_id
+    return LoadedModel(model, body, device, dtype, configured or 0, configured, head)
+
+
+def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str) -> None:
+    """Refuse weights that were made up while loading, and reward models of another shape.
+
+    Raises:
+        ModelError: see above.
+    """
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise ModelError(
+            f"The checkpoint lacks weights, which would be random: {', '.join(missing[:3])}.",
+            name,
+            "A reward model needs its trained head (score.weight); is this a base model?"
+            if kind == "reward"
+            else "Is this a complete causal language model?",
+        )
+    if kind == "reward" and model.config.num_labels != 1:
+        raise ModelError(
+            f"The reward model has {model.config.num_labels} outputs, not one.",
+            name,
+            "Use a model with num_labels 1, or `--reward python:MODULE:FUNCTION` to reduce its outputs yourself.",
+        )
+
+
+def choose_device(wanted: str) -> str:
+    """The device to use: a CUDA device where there is one, else the CPU.
+
+    Raises:
+        SettingsError: the wanted device is not there.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise SettingsError(f"There is no device {wanted}.", "--device", "Use auto, cpu, cuda or cuda:N.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SettingsError(
+            f"There is no device {wanted}.", "--device", f"CUDA devices here: {torch.cuda.device_count()}."
+        )
+    return wanted
+
+
+def choose_dtype(wanted: str, device: str) -> str:
+    """The dtype to use: float32 on a CPU, bfloat16 on a GPU that has it, float16 on an older one."""
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    if not device.startswith("cuda"):
+        return "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+
+
+def _hint(message: str) -> str:
+    if "safetensors" in message:
+        return "Only safetensors checkpoints are loaded, as others can run code; convert the model first."
+    if "trust_remote_code" in message:
+        return "If you trust its code, add --trust-remote-code."
+    return "Check the path or the hub id; offline, a hub model must be in the cache."

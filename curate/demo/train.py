@@ -1,0 +1,240 @@
+"""Trains the demo's policy, reference and reward model on a CPU in under a minute, without a network.
+
+reference   a language model of the world's responses, good and bad alike
+policy      the reference, trained further on the best of four responses to each prompt
+reward      the reference's body with a scalar head, Bradley-Terry loss on noisily labelled pairs
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from curate.demo import tiny, world
+from curate.demo.gold import gold_reward, read_request
+from curate.errors import StoreError
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[str, int, int], None]
+
+RECIPE_VERSION = 1
+MARK = "demo.json"
+NAMES = ("policy", "reference", "reward")
+
+LM_ROWS, LM_STEPS, LM_BATCH, LM_RATE = 12_000, 700, 32, 4e-3
+POLICY_ROWS, POLICY_STEPS, POLICY_RATE = 4_000, 160, 1e-3
+REWARD_PAIRS, REWARD_STEPS, REWARD_BATCH, REWARD_RATE = 10_000, 700, 16, 3e-3
+WARMUP_STEPS = 30
+JUDGE_WEIGHT = 1.0
+
+
+def train_models(folder: Path, *, seed: int = 0, progress: Progress | None = None) -> None:
+    """Leaves `policy`, `reference` and `reward` in `folder`, each loadable by transformers with its chat template.
+
+    Work goes on in `<folder>.partial`, which is renamed at the end; a run that was killed leaves `folder` untouched and
+    the next run starts over. Models of another seed or recipe in `folder` are replaced.
+
+    Args:
+        folder: where the models go; its parent is made if needed.
+        seed: decides the texts, the first weights and the order of the batches.
+        progress: called with the stage's name, the steps done and the stage's steps.
+
+    Raises:
+        StoreError: `folder`, or the folder aside, holds something that this function did not make.
+    """
+    import torch
+
+    aside = folder.with_name(f"{folder.name}.partial")
+    for place in (folder, aside):
+        _refuse_strangers(place)
+    if aside.exists():
+        shutil.rmtree(aside)
+    aside.mkdir(parents=True)
+    # The CPU generator alone: `torch.manual_seed` would also reseed devices, which nothing here restores.
+    with tiny.quiet(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        _train_all(aside, seed, progress or _silent)
+    (aside / MARK).write_text(json.dumps(_mark(seed), indent=1) + "\n", encoding="utf-8")
+    if folder.exists():
+        # The mark goes first: a kill in the middle of the removal must not leave half a folder that looks ready.
+        (folder / MARK).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+    aside.replace(folder)
+
+
+def models_ready(folder: Path, seed: int) -> bool:
+    """Whether `folder` holds what `train_models(folder, seed=seed)` would make there."""
+    try:
+        return bool(json.loads((folder / MARK).read_text(encoding="utf-8")) == _mark(seed))
+    except (OSError, ValueError):
+        return False
+
+
+def _mark(seed: int) -> dict[str, Any]:
+    return {"recipe": RECIPE_VERSION, "seed": seed, "world": world.world_hash()}
+
+
+def _refuse_strangers(place: Path) -> None:
+    """Models are replaced; whatever else a user keeps there is not ours to delete."""
+    if not place.exists():
+        return
+    strangers = [] if place.is_dir() else [place.name]
+    if place.is_dir():
+        strangers = sorted({inside.name for inside in place.iterdir()} - {*NAMES, MARK})
+    if strangers:
+        raise StoreError(
+            f"The demo cannot put its models here: found {strangers[0]}, which it did not make.",
+            str(place),
+            "Move it away or choose another --output.",
+        )
+
+
+def _silent(stage: str, step: int, total: int) -> None:
+    pass
+
+
+@dataclass
+class _Bench:
+    """What the stages share: tokenizer, random order, progress, and the judge of single items."""
+
+    tokenizer: Any
+    rng: Random
+    progress: Progress
+    judge: Any
+
+
+def _train_all(aside: Path, seed: int, progress: Progress) -> None:
+    """The three stages in their order; each model is saved as soon as it is done."""
+    import torch
+
+    progress("tokenizer", 0, 1)
+    rng = Random(f"training texts {seed}")
+    corpus = [_best_of(1, rng) for _ in range(LM_ROWS)]
+    full = [[*prompt, {"role": "assistant", "content": text}] for prompt, text in corpus[:4_000]]
+    tokenizer = tiny.make_tokenizer(map(world.render, full))
+    progress("tokenizer", 1, 1)
+    bench = _Bench(tokenizer, rng, progress, torch.nn.Linear(tiny.HIDDEN, 1))
+    model = _language_model(tokenizer)
+    _fit_lm(model, corpus, "reference", bench)
+    _save(model, tokenizer, aside / "reference")
+    reward = _reward_model(model, tokenizer)
+    _fit_lm(model, [_best_of(4, rng) for _ in range(POLICY_ROWS)], "policy", bench)
+    _save(model, tokenizer, aside / "policy")
+    _fit_reward(reward, [world.draw_pair(rng) for _ in range(REWARD_PAIRS)], bench)
+    _save(reward, tokenizer, aside / "reward")
+
+
+def _best_of(n: int, rng: Random) -> tuple[list[world.Message], str]:
+    """A prompt, and of `n` responses of any quality the one of the highest gold."""
+    prompt = world.draw_prompt(rng)
+    request = read_request(prompt)
+    assert request is not None, prompt
+    texts = [world.say(world.draw_answer(request, rng.uniform(0.2, 1.0), rng), request) for _ in range(n)]
+    return prompt, max(texts, key=lambda text: gold_reward(prompt, text))
+
+
+def _language_model(tokenizer: Any) -> Any:
+    from transformers import GenerationConfig, LlamaForCausalLM
+
+    model = LlamaForCausalLM(tiny.make_config(tokenizer))
+    ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    model.generation_config = GenerationConfig(do_sample=True, **ids)
+    return model
+
+
+def _reward_model(warm: Any, tokenizer: Any) -> Any:
+    """A scalar head on a copy of the language model's body."""
+    from transformers import LlamaForSequenceClassification
+
+    model = LlamaForSequenceClassification(tiny.make_config(tokenizer, num_labels=1))
+    model.model.load_state_dict(warm.model.state_dict())
+    return model
+
+
+def _optimizer(modules: Sequence[Any], rate: float, steps: int) -> tuple[Any, Any]:
+    """AdamW, and a rate that warms up linearly and then falls linearly to a twentieth."""
+    import torch
+
+    weights = [weight for module in modules for weight in module.parameters()]
+    adam = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+
+    def share(step: int) -> float:
+        return min((step + 1) / WARMUP_STEPS, max(0.05, 1.0 - step / steps))
+
+    return adam, torch.optim.lr_scheduler.LambdaLR(adam, share)
+
+
+def _step(loss: torch.Tensor, adam: Any, schedule: Any) -> None:
+    import torch
+
+    adam.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(adam.param_groups[0]["params"], 1.0)
+    adam.step()
+    schedule.step()
+
+
+def _judge_loss(judge: Any, between: torch.Tensor, verdicts: torch.Tensor) -> torch.Tensor:
+    """Mean error of the judge over the batch's items, nats; `between` is (B, T, hidden), `verdicts` (B, T)."""
+    import torch
+
+    at = verdicts != tiny.IGNORED
+    loss: torch.Tensor = torch.nn.functional.binary_cross_entropy_with_logits(
+        judge(between[at]).squeeze(-1), verdicts[at].float()
+    )
+    return loss
+
+
+def _fit_lm(model: Any, corpus: Sequence[tuple[list[world.Message], str]], stage: str, bench: _Bench) -> None:
+    """Cross-entropy of the responses' tokens; the prompts are read, not learnt."""
+    import torch
+
+    steps, rate = (LM_STEPS, LM_RATE) if stage == "reference" else (POLICY_STEPS, POLICY_RATE)
+    examples = tiny.encode(bench.tokenizer, corpus)
+    adam, schedule = _optimizer((model, bench.judge), rate, steps)
+    model.train()
+    lengths = [len(one.ids) for one in examples]
+    for step, rows in enumerate(tiny.batches(lengths, LM_BATCH, steps, bench.rng), 1):
+        ids, targets, verdicts = tiny.collate([examples[row] for row in rows], bench.tokenizer.pad_token_id)
+        states = model.model(ids, use_cache=False, output_hidden_states=True)
+        taught = targets != tiny.IGNORED
+        logits = model.lm_head(states.last_hidden_state[taught])  # (response tokens, vocabulary)
+        loss = torch.nn.functional.cross_entropy(logits, targets[taught])
+        if stage == "reference":
+            loss = loss + JUDGE_WEIGHT * _judge_loss(bench.judge, states.hidden_states[1], verdicts)
+        _step(loss, adam, schedule)
+        bench.progress(stage, step, steps)
+
+
+def _fit_reward(model: Any, pairs: Sequence[dict[str, Any]], bench: _Bench) -> None:
+    """Bradley-Terry: -log sigmoid(chosen - rejected), scores read at the last token of the rendered conversation."""
+    import torch
+
+    chosen, rejected = (
+        tiny.encode(bench.tokenizer, [(pair[side][:-1], pair[side][-1]["content"]) for pair in pairs])
+        for side in ("chosen", "rejected")
+    )
+    lengths = [max(len(good.ids), len(bad.ids)) for good, bad in zip(chosen, rejected, strict=True)]
+    adam, schedule = _optimizer((model, bench.judge), REWARD_RATE, REWARD_STEPS)
+    model.train()
+    for step, rows in enumerate(tiny.batches(lengths, REWARD_BATCH, REWARD_STEPS, bench.rng), 1):
+        both = [chosen[row] for row in rows] + [rejected[row] for row in rows]
+        ids, _, verdicts = tiny.collate(both, bench.tokenizer.pad_token_id)
+        out = model(ids, use_cache=False, output_hidden_states=True)
+        good, bad = out.logits.squeeze(-1).chunk(2)  # (B,) each
+        loss = -torch.nn.functional.logsigmoid(good - bad).mean()
+        _step(loss + JUDGE_WEIGHT * _judge_loss(bench.judge, out.hidden_states[1], verdicts), adam, schedule)
+        bench.progress("reward", step, REWARD_STEPS)
+
+
+def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+    model.eval()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,1 @@
+"""Metrics: pure functions of whole columns, one method a file. Dropping a file in is the whole change."""

@@ -1,0 +1,261 @@
+"""How a metric declares itself, and how a table of measurements becomes a table of metrics."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from curate.errors import SettingsError, did_you_mean
+
+Measured = Mapping[str, pl.Series]
+Parameters = Mapping[str, Any]
+CommaList = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda v: tuple(part.strip() for part in v.split(",") if part.strip()) if isinstance(v, str) else v
+    ),
+]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Options = dict[str, dict[str, Any]]
+"""Per metric name the parameters that the user set."""
+
+EXTRA_COLUMNS = "measured"
+
+
+def _no_needs(_: Parameters) -> tuple[str, ...]:
+    return ()
+
+
+def _as_given(parameters: Parameters, _: frozenset[str]) -> Parameters:
+    return parameters
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: a pure function of whole columns.
+
+    Attributes:
+        name: its column name, and what `--by` and `--set NAME.parameter=` call it.
+        unit: unit of its values.
+        prefer: whether the larger or the smaller value is the better pair, as its source says.
+        population: whether a value depends on the whole table (a z-score, a quantile).
+        columns: the columns that it always reads: measurements, or other metrics.
+        model: pydantic model of its parameters.
+        needs: parameters -> further columns that it then reads.
+        resolve: (parameters, columns complete in the whole table) -> parameters with every `auto` decided.
+    """
+
+    name: str
+    function: Callable[..., pl.Series]
+    unit: str
+    prefer: Literal["high", "low"]
+    population: bool
+    columns: tuple[str, ...]
+    model: type[BaseModel]
+    needs: Callable[[Parameters], tuple[str, ...]]
+    resolve: Callable[[Parameters, frozenset[str]], Parameters]
+
+    @property
+    def meaning(self) -> str:
+        """First sentence of the docstring."""
+        return inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+    def section(self, title: str) -> str:
+        """The docstring's paragraph that starts with `title:`, on one line; empty where there is none."""
+        for block in inspect.cleandoc(self.function.__doc__ or "").split("\n\n"):
+            if block.startswith(f"{title}:"):
+                return " ".join(block.removeprefix(f"{title}:").split())
+        return ""
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The given parameters checked and completed with defaults.
+
+        Raises:
+            SettingsError: an unknown parameter, or a value out of its range.
+        """
+        known = [field.alias or name for name, field in self.model.model_fields.items()]
+        for name in given:
+            if name not in known:
+                raise SettingsError(
+                    f"The metric {self.name} has no parameter {name}.",
+                    f"--set {self.name}.{name}",
+                    did_you_mean(name, known) or f"{self.name} has no parameters.",
+                )
+        try:
+            return self.model(**given).model_dump()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise SettingsError(
+                f"{self.name}.{name} cannot be {given.get(name)!r}: {first['msg']}.",
+                f"--set {self.name}.{name}={given.get(name)}",
+                f"`curate metrics {self.name}` shows its parameters.",
+            ) from error
+
+
+def metric(
+    *,
+    unit: str,
+    prefer: Literal["high", "low"],
+    population: bool = False,
+    needs: Callable[[Parameters], tuple[str, ...]] = _no_needs,
+    resolve: Callable[[Parameters, frozenset[str]], Parameters] = _as_given,
+) -> Callable[[Callable[..., pl.Series]], Metric]:
+    """Declare a function of columns as a metric.
+
+    Positional arguments are the columns it reads; the positional argument `measured`, when it has one, receives the
+    columns named by `needs(parameters)`; keyword-only arguments are its parameters. An argument that ends in an
+    underscore (`lambda_`) is spelled without it by users.
+    """
+
+    def declare(function: Callable[..., pl.Series]) -> Metric:
+        signature = inspect.signature(function)
+        hints = typing.get_type_hints(function, include_extras=True)
+        positional = [p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
+        fields: dict[str, Any] = {
+            p.name: (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
+            for p in signature.parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        }
+        model = create_model(
+            f"{function.__name__}_parameters", __config__=ConfigDict(extra="forbid", frozen=True), **fields
+        )
+        columns = tuple(name for name in positional if name != EXTRA_COLUMNS)
+        return Metric(function.__name__, function, unit, prefer, population, columns, model, needs, resolve)
+
+    return declare
+
+
+@cache
+def all_metrics() -> dict[str, Metric]:
+    """Every metric of this room by name; a module dropped into the room is found by itself."""
+    package = importlib.import_module("curate.metrics")
+    found: dict[str, Metric] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"curate.metrics.{info.name}")
+        found |= {value.name: value for value in vars(module).values() if isinstance(value, Metric)}
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Metric:
+    """The metric of this name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if name not in all_metrics():
+        raise SettingsError(
+            f"There is no metric {name}.",
+            f"metric {name}",
+            did_you_mean(name, all_metrics()) + " See `curate metrics`.",
+        )
+    return all_metrics()[name]
+
+
+def check_options(options: Options) -> None:
+    """Check every `--set METRIC.parameter=value` without data.
+
+    Raises:
+        SettingsError: unknown metric or parameter, or a value out of range.
+    """
+    for name, given in options.items():
+        find(name).parameters(given)
+
+
+def columns_read(name: str, options: Options, complete: frozenset[str]) -> tuple[str, ...]:
+    """The measurement columns from which a metric is computed, metrics that it reads resolved into theirs."""
+    chosen = find(name)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    leaves: dict[str, None] = {}
+    for column in (*chosen.columns, *chosen.needs(parameters)):
+        if column in all_metrics():
+            leaves |= dict.fromkeys(columns_read(column, options, complete))
+        else:
+            leaves[column] = None
+    return tuple(leaves)
+
+
+def depends_on_population(name: str, options: Options, complete: frozenset[str]) -> bool:
+    """Whether the metric, or one that it reads, needs the whole table at once."""
+    chosen = find(name)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    reads = (*chosen.columns, *chosen.needs(parameters))
+    return chosen.population or any(
+        depends_on_population(column, options, complete) for column in reads if column in all_metrics()
+    )
+
+
+def complete_columns(frame: pl.DataFrame) -> frozenset[str]:
+    """The columns of a table that hold a finite value in every row."""
+    return frozenset(name for name in frame.columns if frame.height and as_numbers(frame[name]).null_count() == 0)
+
+
+def as_numbers(column: pl.Series) -> pl.Series:
+    """The column as Float64, everything that is not a finite number made null."""
+    numbers = column.cast(pl.Float64, strict=False)
+    return pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series().alias(column.name)
+
+
+def compute(
+    name: str, frame: pl.DataFrame, options: Options, complete: frozenset[str]
+) -> tuple[pl.Series, dict[str, Any]]:
+    """One metric over a whole table.
+
+    Args:
+        name: the metric.
+        frame: the measurements; every column that the metric reads.
+        options: the user's parameters for every metric.
+        complete: the columns that are complete in the whole data set, of which `frame` may be a part.
+
+    Returns:
+        The values (Float64, null where an input is null), and the parameters that were used, all `auto` decided.
+
+    Raises:
+        SettingsError: a bad parameter, or a column that the table lacks.
+    """
+    chosen = find(name)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+
+    def column(wanted: str) -> pl.Series:
+        if wanted in all_metrics():
+            return compute(wanted, frame, options, complete)[0]
+        if wanted not in frame.columns:
+            raise missing_column(name, wanted, frame.columns)
+        return as_numbers(frame[wanted])
+
+    arguments = [column(wanted) for wanted in chosen.columns]
+    if EXTRA_COLUMNS in inspect.signature(chosen.function).parameters:
+        arguments.append({wanted: column(wanted) for wanted in chosen.needs(parameters)})  # type: ignore[arg-type]
+    values = as_numbers(chosen.function(*arguments, **parameters)).alias(name)
+    return values, {key.rstrip("_"): value for key, value in parameters.items()}
+
+
+def missing_column(name: str, wanted: str, present: list[str]) -> SettingsError:
+    """The error for a metric whose measurement is not in the table."""
+    return SettingsError(
+        f"The metric {name} needs the column {wanted}, which was not measured.",
+        f"columns present: {', '.join(present) or 'none'}",
+        HOW_TO_MEASURE.get(wanted, "`curate score` measures it."),
+    )
+
+
+HOW_TO_MEASURE: dict[str, str] = {
+    **dict.fromkeys(
+        ("chosen_reward", "rejected_reward"),
+        "Give rewards: `curate score --reward MODEL`, or score columns in the data.",
+    ),
+    **dict.fromkeys(("policy_chosen_logps", "policy_rejected_logps"), "Give a policy: `curate score --policy MODEL`."),
+    **dict.fromkeys(("ref_chosen_logps", "ref_rejected_logps"), "Give a reference: `curate score --reference MODEL`."),
+    "embedding_distance": "Give an embedder: `--embedder minilm` (or any sentence-transformers model).",
+}

@@ -1,0 +1,22 @@
+"""Reading data: any file format and any layout, as records of one form. Knows nothing of models or metrics."""
+
+from curate.readers.columns import conform, merge_schemas
+from curate.readers.contract import Chunk, Layout, Reject, Row, Source
+from curate.readers.detect import detect
+from curate.readers.files import open_source
+from curate.readers.layouts import all_layouts
+from curate.readers.scores import reward_columns
+
+__all__ = [
+    "Chunk",
+    "Layout",
+    "Reject",
+    "Row",
+    "Source",
+    "all_layouts",
+    "conform",
+    "detect",
+    "merge_schemas",
+    "open_source",
+    "reward_columns",
+]

@@ -1,0 +1,74 @@
+"""What a layout is, and what a source of rows yields: the contract of every file in this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from curate.schema import Record
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which data sets lay out pairs or candidates.
+
+    Attributes:
+        name: short name shown by `curate inspect`.
+        summary: the columns that it reads, one line.
+        priority: layouts are tried in ascending order; the first match wins.
+        kind: whether its rows name a pair (`pairs`) or only a list of responses (`candidates`).
+        matches: told the first rows of the data, says whether this layout fits.
+        parse: turns one row into a record; raises RowError with the reason when the row is bad.
+    """
+
+    name: str
+    summary: str
+    priority: int
+    kind: Literal["pairs", "candidates"]
+    matches: Callable[[Sequence[Row]], bool]
+    parse: Callable[[Row], Record]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that could not be used: where it came from, why, and its text."""
+
+    origin: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some consecutive rows of a source.
+
+    Attributes:
+        table: the rows' own columns, as they are in the file.
+        rows: the same rows as mappings, in the same order.
+        origins: `file:number` of each row (line number from 1 for JSON lines, row number from 0 otherwise).
+        rejects: what could not even be parsed between them.
+    """
+
+    table: pa.Table
+    rows: Sequence[Row]
+    origins: Sequence[str]
+    rejects: Sequence[Reject] = field(default=())
+
+
+class Source(Protocol):
+    """A readable data set, of any file format."""
+
+    @property
+    def name(self) -> str:
+        """What the user called it, for messages."""
+
+    def fingerprints(self) -> list[dict[str, Any]]:
+        """Per file its base name, bytes and a hash of its contents: never a path."""
+
+    def chunks(self, rows: int) -> Iterator[Chunk]:
+        """All rows in file order, at most `rows` at a time; the same cut at every call."""

@@ -1,0 +1,149 @@
+"""Data sources: files of every readable format, and data sets of the hub, one after the other."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.errors import InputError
+from curate.readers.arrow_files import arrow_file, parquet_file
+from curate.readers.contract import Chunk, Source
+from curate.readers.csv_files import csv_file
+from curate.readers.hub import HUB, open_hub
+from curate.readers.json_files import json_file, json_lines
+from curate.readers.paths import READABLE, find_files, suffix_of
+from curate.readers.streams import fingerprint
+
+READERS: dict[str, Callable[[Path, int], Iterator[Chunk]]] = {
+    ".parquet": parquet_file,
+    ".arrow": arrow_file,
+    ".json": json_file,
+    ".jsonl": json_lines,
+    ".csv": csv_file,
+}
+PROBE_ROWS = 16
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """One file as a source."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path as it was found."""
+        return str(self.path)
+
+    def fingerprints(self) -> list[dict[str, Any]]:
+        """The file's base name, size and hash.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            return [fingerprint(self.path)]
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def chunks(self, rows: int) -> Iterator[Chunk]:
+        """The file's rows, `rows` at a time.
+
+        Raises:
+            InputError: the file is not what its name says, or cannot be read.
+        """
+        try:
+            yield from READERS[suffix_of(self.path) or ""](self.path, rows)
+        except InputError as error:
+            raise InputError(error.what, f"{self.path}: {error.where}", error.hint) from error
+        except (OSError, pa.ArrowException, ValueError, OverflowError, csv.Error) as error:
+            raise _unreadable(self.path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, PermissionError):
+        return InputError("The file may not be read.", str(path), "Ask for the right to read it, or copy it.")
+    return InputError(
+        f"The file cannot be read: {reason}", str(path), "Check that it is complete, and of the kind its name says."
+    )
+
+
+@dataclass(frozen=True)
+class JoinedSource:
+    """Several sources, one after the other."""
+
+    name: str
+    parts: tuple[Source, ...]
+
+    def fingerprints(self) -> list[dict[str, Any]]:
+        """Those of all parts, in reading order."""
+        return [entry for part in self.parts for entry in part.fingerprints()]
+
+    def chunks(self, rows: int) -> Iterator[Chunk]:
+        """The rows of all parts; a chunk never reaches over the end of a file.
+
+        Raises:
+            InputError: a part cannot be read.
+        """
+        if rows < 1:
+            raise ValueError(f"a chunk needs at least one row, not {rows}")
+        for part in self.parts:
+            yield from part.chunks(rows)
+
+
+def open_source(data: Sequence[str]) -> Source:
+    """Open files, globs, folders and `hf://` data sets as one source.
+
+    Every file is opened and looked into, so that what cannot be read is known before any work starts.
+
+    Args:
+        data: what the user named; read in this order, a file named twice only once.
+
+    Raises:
+        InputError: something named is missing, unreadable, of an unknown kind, or there is not one row in all of it.
+    """
+    if not data:
+        raise InputError("No data is named.", "", READABLE)
+    parts: list[Source] = []
+    seen: set[Path] = set()
+    for name in data:
+        if name.startswith(HUB):
+            parts.append(open_hub(name))
+            continue
+        for path in find_files(name):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                parts.append(FileSource(path))
+    source = JoinedSource(", ".join(data), tuple(parts))
+    _probe(source)
+    return source
+
+
+def _probe(source: JoinedSource) -> None:
+    """Read the head of every part, and on until the first row of all.
+
+    Raises:
+        InputError: a part cannot be read, or there is no row.
+    """
+    found, reject = False, None
+    for part in source.parts:
+        for chunk in part.chunks(PROBE_ROWS):
+            reject = reject or next(iter(chunk.rejects), None)
+            found = found or bool(chunk.rows)
+            if found:
+                break
+    if found:
+        return
+    if reject is None:
+        raise InputError("There are no rows in the data.", source.name, "Name a file that has some.")
+    raise InputError(
+        "Not one row of the data can be read.",
+        source.name,
+        f"The first failure, at {reject.origin}: {reject.reason}.",
+    )

@@ -1,0 +1,36 @@
+"""One row per prompt with a list of responses: what this tool writes, Online-RLHF, distilabel and magpie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from curate.readers.candidates import Columns, parse_candidates
+from curate.readers.contract import Layout, Row
+from curate.schema import Record
+
+COLUMNS = Columns(("responses", "generations", "candidates"), ("rewards", "scores", "ratings", "rating"))
+
+
+def matches(sample: Sequence[Row]) -> bool:
+    """Whether a row has a list of responses."""
+    return any(COLUMNS.has_responses(row) for row in sample)
+
+
+def parse(row: Row) -> Record:
+    """The candidates of one row.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    return parse_candidates(row, COLUMNS)
+
+
+# before simpo: the tool writes `responses` in front of a table that keeps its `all_generated_responses`
+LAYOUT = Layout(
+    "responses",
+    "prompt + responses|generations|candidates (+ rewards|scores|ratings)",
+    10,
+    "candidates",
+    matches,
+    parse,
+)

@@ -1,0 +1,130 @@
+"""What a run was told to do: frozen, typed settings, one class a command; unknown keys are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from curate.errors import SettingsError, did_you_mean
+
+Truncation = Literal["keep_start", "keep_end", "drop"]
+Combine = Literal["mean", "min", "median", "zmean"]
+Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
+Options = dict[str, dict[str, Any]]
+
+
+class Settings(BaseModel):
+    """What every command shares: where the data is, where the result goes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: tuple[str, ...] = Field(min_length=1)
+    out: Path
+    options: Options = Field(default_factory=dict, description="per metric its parameters (`--set METRIC.name=value`)")
+
+
+class MeasureSettings(Settings):
+    """Which models and scores measure the responses."""
+
+    reward: tuple[str, ...] = ()
+    reward_combine: Combine = "mean"
+    policy: str | None = None
+    reference: str | None = None
+    embedder: str | None = None
+    tokenizer: str | None = Field(default=None, description="what edit distance counts; a path, a hub id, or `words`")
+    chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
+    backend: Literal["auto", "torch", "vllm"] = "auto"
+    engine: Literal["local", "ray"] = "local"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_length: PositiveInt | None = Field(default=None, description="tokens; the model's own limit when not given")
+    truncation: Truncation = "keep_start"
+    batch_tokens: PositiveInt | None = Field(default=None, description="padded tokens in one forward pass")
+    trust_remote_code: bool = False
+    strict: bool = False
+    fresh: bool = False
+    rows_as: Literal["pairs", "candidates"] | None = None
+
+
+class ScoreSettings(MeasureSettings):
+    """`curate score`."""
+
+
+class PairSettings(MeasureSettings):
+    """`curate pair`."""
+
+    strategy: Strategy = "best-of-n2"
+    by: str = "dcrm"
+    order: Literal["highest", "lowest"] | None = None
+    per_prompt: PositiveInt | None = None
+    min_margin: float | None = Field(default=None, description="smallest reward margin of a pair")
+    allow_truncated: bool = False
+    seed: int = 0
+
+
+class SelectSettings(Settings):
+    """`curate select`."""
+
+    by: str | None = None
+    top: str | None = None
+    bottom: str | None = None
+    middle: str | None = None
+    above: float | None = None
+    below: float | None = None
+    order: Literal["highest", "lowest"] | None = None
+    where: str | None = None
+    per: str | None = None
+    one_per_prompt: bool = False
+    drop_ties: bool = False
+    rejects: Path | None = None
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def make(kind: type[S], values: Mapping[str, Any]) -> S:
+    """Settings of this kind from plain values, such as a command line's or a recipe's.
+
+    Raises:
+        SettingsError: an unknown key, or a value that the setting cannot have.
+    """
+    unknown = [key for key in values if key not in kind.model_fields]
+    if unknown:
+        raise SettingsError(
+            f"There is no setting {unknown[0]}.", f"{kind.__name__}", did_you_mean(unknown[0], kind.model_fields)
+        )
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        option = "--" + name.split(".")[0].replace("_", "-")
+        raise SettingsError(
+            f"The setting {name} cannot be {first['input']!r}: {first['msg']}.", option, "See the command's --help."
+        ) from error
+
+
+def parse_options(assignments: Sequence[str]) -> Options:
+    """`METRIC.parameter=value` assignments as a mapping of mappings; values stay text until a metric checks them.
+
+    Raises:
+        SettingsError: an assignment of another form, or one parameter given twice.
+    """
+    options: Options = {}
+    for assignment in assignments:
+        target, equals, value = assignment.partition("=")
+        metric, dot, parameter = target.strip().partition(".")
+        if not (equals and dot and metric and parameter):
+            raise SettingsError(
+                f"{assignment!r} is not of the form METRIC.parameter=value.",
+                f"--set {assignment}",
+                "For example: --set dcrm.eps=0.1",
+            )
+        metric = metric.replace("-", "_")
+        if parameter in options.setdefault(metric, {}):
+            raise SettingsError(f"{metric}.{parameter} is set twice.", f"--set {assignment}", "Keep one of the two.")
+        options[metric][parameter] = value.strip()
+    return options

@@ -1,0 +1,131 @@
+"""Every column that `curate` writes, once: name, type, unit, meaning; and the record that readers make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Type = Literal["string", "f64", "i32", "bool", "list<string>"]
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One output column."""
+
+    name: str
+    type: Type
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ResponseField:
+    """A number that belongs to one response, and the columns in which it stands.
+
+    `chosen` and `rejected` are its columns in a table of pairs, `candidates` its list column in a table with one row
+    per prompt.
+    """
+
+    name: str
+    type: Type
+    unit: str
+    meaning: str
+    chosen: str
+    rejected: str
+    candidates: str
+
+    def columns(self) -> tuple[Column, Column]:
+        """The two columns of this field in a table of pairs."""
+        return (
+            Column(self.chosen, self.type, self.unit, f"{self.meaning}, of the chosen response"),
+            Column(self.rejected, self.type, self.unit, f"{self.meaning}, of the rejected response"),
+        )
+
+
+REWARD = ResponseField(
+    "reward", "f64", "reward units", "combined reward", "chosen_reward", "rejected_reward", "rewards"
+)
+POLICY_LOGPS = ResponseField(
+    "policy_logps",
+    "f64",
+    "nats",
+    "log-probability under the policy, summed over the response's tokens, end of turn included",
+    "policy_chosen_logps",
+    "policy_rejected_logps",
+    "policy_logps",
+)
+REF_LOGPS = ResponseField(
+    "ref_logps",
+    "f64",
+    "nats",
+    "log-probability under the reference, summed over the response's tokens, end of turn included",
+    "ref_chosen_logps",
+    "ref_rejected_logps",
+    "ref_logps",
+)
+TOKENS = ResponseField(
+    "tokens",
+    "i32",
+    "tokens",
+    "response tokens counted in the log-probabilities; without a model, tokens of the text",
+    "chosen_tokens",
+    "rejected_tokens",
+    "tokens",
+)
+TRUNCATED = ResponseField(
+    "truncated", "bool", "", "cut by --max-length", "chosen_truncated", "rejected_truncated", "truncated"
+)
+RESPONSE_FIELDS = (REWARD, POLICY_LOGPS, REF_LOGPS, TOKENS, TRUNCATED)
+
+
+def named_reward(name: str) -> ResponseField:
+    """The field of one named reward source, beside the combined reward."""
+    return ResponseField(
+        f"reward_{name}",
+        "f64",
+        "reward units",
+        f"reward from the source {name}",
+        f"chosen_reward_{name}",
+        f"rejected_reward_{name}",
+        f"rewards_{name}",
+    )
+
+
+PAIR_ID = Column("pair_id", "string", "", "hash of prompt, chosen and rejected messages")
+EDIT_DISTANCE = Column("edit_distance", "i32", "tokens", "token-level Levenshtein distance of the two responses")
+EDIT_DISTANCE_NORM = Column("edit_distance_norm", "f64", "0..1", "edit distance over the longer response's tokens")
+EMBEDDING_DISTANCE = Column("embedding_distance", "f64", "0..2", "1 - cosine of the two responses' embeddings")
+FLAGS = Column("flags", "list<string>", "", "what is peculiar about the pair")
+CHOSEN_INDEX = Column("chosen_index", "i32", "", "position of the chosen response among the prompt's responses")
+REJECTED_INDEX = Column("rejected_index", "i32", "", "position of the rejected response among the prompt's responses")
+
+FLAG_MEANINGS: dict[str, str] = {
+    "identical": "chosen and rejected are the same text",
+    "tie": "both rewards are equal",
+    "empty": "a response has no text",
+    "truncated": "a response was cut by --max-length",
+    "rm_disagrees": "the rejected response has the larger reward",
+    "refusal": "a response opens with a refusal",
+    "length_outlier": "a response's token count lies far outside the data set's",
+    "no_reward": "a reward is missing though the run measured rewards",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of any layout in the house's own form.
+
+    Attributes:
+        prompt: the messages before the response, oldest first; never empty.
+        responses: the texts of the responses to it.
+        pair: positions of chosen and rejected in `responses`, where the data names them.
+        measured: per field name (`reward`, `policy_logps`, ..., `finish_reason`) one value a response; null where the
+            data has none.
+    """
+
+    prompt: tuple[Message, ...]
+    responses: tuple[str, ...]
+    pair: tuple[int, int] | None = None
+    measured: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

@@ -1,0 +1,133 @@
+"""Responses measured by a model: log-probabilities under a language model, rewards of a reward model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from curate.backends import LogprobBackend, ModelSpec, RewardBackend
+from curate.backends.opening import open_logprobs, open_rewards
+from curate.errors import ModelError
+from curate.render import Rendered, Renderer
+from curate.scorers import ResponseItem, Scored
+from curate.scorers.batching import halving, token_batches
+
+CPU_BATCH_TOKENS = 4096
+GPU_BATCH_TOKENS = 32768
+
+
+@dataclass
+class ModelScorer:
+    """Runs rendered responses through one model, in length-sorted batches under a token budget.
+
+    Attributes:
+        kind: `logps` yields `logps` (nats, summed), `tokens` (those counted), `truncated` and `border`; `reward` yields
+            `reward`, `truncated` and `border`. What cannot be measured is null: nothing of the response was left after
+            cutting, or the chat template refused the conversation.
+        name: `policy`, `reference`, or the name of a reward source.
+        identity: what tells this very model from others, for the manifest.
+    """
+
+    kind: Literal["logps", "reward"]
+    name: str
+    spec: ModelSpec
+    renderer: Renderer
+    batch_tokens: int | None = None
+    identity: dict[str, Any] = field(default_factory=dict)
+    _backend: Any = None
+
+    @property
+    def title(self) -> str:
+        """Role and model."""
+        return f"{self.name} {self.spec.name.rstrip('/').rsplit('/', 1)[-1]}"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Types of what it yields."""
+        number = (
+            [("logps", pa.float64()), ("tokens", pa.int32())] if self.kind == "logps" else [("reward", pa.float64())]
+        )
+        return pa.schema([*number, ("truncated", pa.bool_()), ("border", pa.string())])
+
+    def open(self) -> list[str]:
+        """Load the model."""
+        self._backend = (open_logprobs if self.kind == "logps" else open_rewards)(self.spec)
+        return [f"{self.title}: {note}" for note in self._backend.notes]
+
+    def score(self, items: Sequence[ResponseItem], done: Set[int]) -> Iterator[Scored]:
+        """Measure the items."""
+        rendered = self.renderer.render([(item.prompt, item.response) for item in items])
+        lengths = [len(row.ids) if self._countable(row) else 0 for row in rendered]
+        for batch in token_batches(lengths, self._budget(), one_length=self._backend.padding_free):
+            keys = [items[i].key for i in batch]
+            if all(key in done for key in keys):
+                continue
+            rows = [rendered[i] for i in batch]
+            yield Scored(keys, self._measure(rows), tokens=sum(lengths[i] for i in batch))
+
+    def facts(self) -> dict[str, Any]:
+        """Model, limits, and how texts were cut."""
+        limits = {"max_length": self.renderer.max_length, "truncation": self.renderer.truncation}
+        return {**self.identity, "device": self.spec.device, "dtype": self.spec.dtype, **limits}
+
+    def close(self) -> None:
+        """Free the model."""
+        if self._backend is not None:
+            self._backend.close()
+        self._backend = None
+
+    def _budget(self) -> int:
+        if self.batch_tokens is not None:
+            return self.batch_tokens
+        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
+
+    def _countable(self, row: Rendered) -> bool:
+        return bool(row.ids) and (self.kind == "reward" or row.response_tokens > 0)
+
+    def _measure(self, rows: list[Rendered]) -> dict[str, list[Any]]:
+        wanted = [row for row in rows if self._countable(row)]
+        measured = iter(halving(self._run, wanted) if wanted else [])
+        columns: dict[str, list[Any]] = {
+            "logps" if self.kind == "logps" else "reward": [
+                next(measured) if self._countable(row) else None for row in rows
+            ],
+            "truncated": [row.truncated for row in rows],
+            "border": [row.border for row in rows],
+        }
+        if self.kind == "logps":
+            columns["tokens"] = [row.response_tokens if self._countable(row) else None for row in rows]
+        return columns
+
+    def _run(self, rows: Sequence[Rendered]) -> list[float]:
+        if self.kind == "logps":
+            backend: LogprobBackend = self._backend
+            return backend.logps(rows)
+        rewarder: RewardBackend = self._backend
+        return rewarder.rewards([row.ids for row in rows])
+
+
+def check_borders(name: str, borders: Counter[str], refusal: str) -> list[str]:
+    """What to tell of how the responses' beginnings were found.
+
+    Raises:
+        ModelError: the chat template refused every conversation.
+    """
+    if borders and set(borders) == {"refused"}:
+        raise ModelError(
+            f"The chat template refuses every conversation: {refusal or 'no reason given'}.",
+            name,
+            "Give another template with --chat-template FILE.",
+        )
+    notes = []
+    if borders["refused"]:
+        notes.append(f"{name}: the chat template refused {borders['refused']} responses; their numbers are null.")
+    if borders["common_prefix"]:
+        notes.append(
+            f"{name}: for {borders['common_prefix']} responses the template rewrites the prompt; "
+            "they begin after the common prefix."
+        )
+    return notes

@@ -1,0 +1,129 @@
+"""Tokenizers: text to token ids, and messages to text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from curate.errors import ModelError
+from curate.schema import Message
+
+WORD = re.compile(r"\w+|[^\w\s]")
+WORDS = "words"
+
+
+class TextTokenizer(Protocol):
+    """Turns texts into ids; equal ids mean equal tokens within one call."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without any special token added."""
+
+    def fingerprint(self) -> str:
+        """A hash of whatever decides the ids."""
+
+
+class ChatTokenizer(TextTokenizer, Protocol):
+    """A tokenizer that also knows a chat template."""
+
+    def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
+        """The messages as the model's text, with the opening of an answer when asked for."""
+
+
+class WordsTokenizer:
+    """Counts words and punctuation marks: every run of word characters, and every other visible character.
+
+    The documented default of edit distance when no model's tokenizer is at hand; needs no file and no network.
+    """
+
+    name = WORDS
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of the words, numbered in order of appearance within this call."""
+        ids: dict[str, int] = {}
+        return [[ids.setdefault(word, len(ids)) for word in WORD.findall(text)] for text in texts]
+
+    def fingerprint(self) -> str:
+        """The pattern itself."""
+        return f"{WORDS}:{WORD.pattern}"
+
+
+class HubTokenizer:
+    """A transformers tokenizer, from a folder or a hub id."""
+
+    def __init__(self, name: str, *, template: str | None = None, trust_remote_code: bool = False) -> None:
+        self.name = name
+        self._tokenizer = _load(name, trust_remote_code)
+        if template is not None:
+            self._tokenizer.chat_template = template
+
+    @property
+    def chat_template(self) -> str | None:
+        """The Jinja source of the chat template, where there is one."""
+        found = self._tokenizer.chat_template
+        return json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
+
+    @property
+    def max_length(self) -> int | None:
+        """The tokenizer's own limit in tokens; None where it names none."""
+        limit = int(self._tokenizer.model_max_length)
+        return limit if limit < 10**9 else None
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without any special token added."""
+        if not texts:
+            return []
+        encoded = self._tokenizer(list(texts), add_special_tokens=False, verbose=False, return_attention_mask=False)
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
+        """The messages in the chat template, begin-of-text included when the template writes it."""
+        return str(
+            self._tokenizer.apply_chat_template(
+                [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation_prompt
+            )
+        )
+
+    def fingerprint(self) -> str:
+        """Hash of vocabulary, merges and normalisation."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        source = backend.to_str() if backend is not None else json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
+        return hashlib.blake2b(source.encode(), digest_size=16).hexdigest()
+
+    def template_fingerprint(self) -> str:
+        """Hash of the chat template."""
+        return hashlib.blake2b((self.chat_template or "").encode(), digest_size=16).hexdigest()
+
+
+def _load(name: str, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    check_model_name(name)
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(
+            "The tokenizer cannot be loaded.", f"{name}: {str(error).splitlines()[0]}", "Check the path or the hub id."
+        ) from error
+
+
+def check_model_name(name: str) -> None:
+    """Refuse early a path that does not exist; a hub id cannot be checked without the network.
+
+    Raises:
+        ModelError: `name` looks like a path and nothing is there.
+    """
+    path = Path(name).expanduser()
+    looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
+    if looks_like_path and not path.exists():
+        raise ModelError("There is no model at this path.", name, "Give a folder with config.json, or a hub id.")
+
+
+def open_text_tokenizer(name: str, *, trust_remote_code: bool = False) -> TextTokenizer:
+    """The tokenizer that edit distance counts with: `words`, a folder, or a hub id."""
+    return WordsTokenizer() if name == WORDS else HubTokenizer(name, trust_remote_code=trust_remote_code)
