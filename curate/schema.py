@@ -129,3 +129,9 @@ class Record:
     responses: tuple[str, ...]
     pair: tuple[int, int] | None = None
     measured: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+def table_columns() -> tuple[Column, ...]:
+    """Every column of a table of pairs that is not a metric."""
+    alone = (PAIR_ID, EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE, FLAGS, CHOSEN_INDEX, REJECTED_INDEX)
+    return (*alone, *(column for each in RESPONSE_FIELDS for column in each.columns()))

@@ -89,6 +89,11 @@ class HubTokenizer:
             )
         )
 
+    def vocabulary(self) -> dict[str, int]:
+        """Every token with its id."""
+        found: dict[str, int] = self._tokenizer.get_vocab()
+        return found
+
     def fingerprint(self) -> str:
         """Hash of vocabulary, merges and normalisation."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.backends import ModelSpec
-from curate.backends.torch_loading import choose_device
+from curate.backends.torch_loading import choose_device, quiet_loading
 from curate.errors import MissingExtra, ModelError
 from curate.tokens import check_model_name
 
@@ -40,6 +40,7 @@ class SentenceEmbedder:
     def __init__(self, spec: ModelSpec) -> None:
         from sentence_transformers import SentenceTransformer
 
+        quiet_loading()
         path = embedder_path(spec.name)
         self.device = choose_device(spec.device)
         self.notes: list[str] = []

@@ -60,7 +60,10 @@ class LoadedModel:
         """Float32 logits [n, vocabulary] of hidden states [n, width]; products are summed in float32."""
         logits: torch.Tensor = self.score(states)
         cap = getattr(self.config, "final_logit_softcapping", None)
-        return cap * (logits / cap).tanh() if cap else logits
+        if not cap:
+            return logits
+        capped: torch.Tensor = cap * (logits / cap).tanh()
+        return capped
 
     def score(self, states: torch.Tensor) -> torch.Tensor:
         """The head applied in float32, [n, outputs]."""
@@ -68,7 +71,7 @@ class LoadedModel:
 
         weight, bias = self.head.weight, self.head.bias
         if states.dtype == torch.float32:
-            product = states @ weight.T
+            product: torch.Tensor = states @ weight.T
         elif states.is_cuda:
             product = torch.mm(states, weight.T, out_dtype=torch.float32)
         else:
@@ -94,8 +97,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         "causal": transformers.AutoModelForCausalLM,
         "reward": transformers.AutoModelForSequenceClassification,
     }
-    # The report of a randomly initialised head is turned into an error below; the log line would only repeat it.
-    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    quiet_loading()
     try:
         model, report = kinds[kind].from_pretrained(
             spec.name,
@@ -115,6 +117,14 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     head = head if isinstance(head, torch.nn.Linear) else None
     configured = model.config.get_text_config().pad_token_id
     return LoadedModel(model, body, device, dtype, configured or 0, configured, head)
+
+
+def quiet_loading() -> None:
+    """Silence what transformers prints while loading: its bar disturbs ours, its report is turned into errors."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
 
 
 def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str) -> None:

@@ -1,1 +1,61 @@
-"""cli"""
+"""The command line: one file a command. The one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from curate.cli import demo as demo_command
+from curate.cli import inspect, metrics, pair, score, select
+from curate.errors import CurateError
+
+app = typer.Typer(
+    name="curate",
+    help="Measure, select and build the preference pairs that are worth training on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("inspect")(inspect.inspect)
+app.command("score")(score.score)
+app.command("select")(select.select)
+app.command("pair")(pair.pair)
+app.command("metrics")(metrics.metrics)
+app.command("demo")(demo_command.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from curate.version import __version__
+
+        typer.echo(f"curate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Measure, select and build the preference pairs that are worth training on."""
+
+
+def main() -> None:
+    """Run the command line: exit code 0, 2 for what the user can mend, 130 after Ctrl-C, 1 for a defect of ours."""
+    # Tokenizers warn when a process forks after they have used threads; curate forks none that tokenise.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        app()
+    except CurateError as error:
+        from curate.console import print_error
+
+        print_error(error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. What was measured is kept; the same command goes on from here.\n")
+        sys.exit(130)

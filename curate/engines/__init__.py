@@ -1,1 +1,1 @@
-"""engines"""
+"""Engines: where scorers run."""

@@ -1,14 +1,23 @@
 """Alignment potential: pairs on which reward and policy disagree most."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
-from curate.metrics.registry import Measured, NonNegativeFloat, Parameters, PositiveFloat, metric
+from curate.metrics.registry import Measured, NonNegativeFloat, Parameters, PositiveFloat, as_numbers, metric
 
 POLICY_COLUMNS = ("policy_chosen_logps", "policy_rejected_logps")
 TOKEN_COLUMNS = ("chosen_tokens", "rejected_tokens")
 REF_COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
+
+
+DEFAULT_BETA = {"simpo": 1.0, "dpo": 0.1}
+
+
+def _resolve(parameters: Parameters, _: frozenset[str]) -> dict[str, Any]:
+    if parameters["beta"] is not None:
+        return dict(parameters)
+    return {**parameters, "beta": DEFAULT_BETA[parameters["implicit"]]}
 
 
 def _needs(parameters: Parameters) -> tuple[str, ...]:
@@ -30,10 +39,10 @@ def _implicit_margin(measured: Measured, implicit: str) -> pl.Series:
         gain = [measured[f"policy_{side}_logps"] - measured[f"ref_{side}_logps"] for side in ("chosen", "rejected")]
     else:
         gain = [measured[f"policy_{side}_logps"] / measured[f"{side}_tokens"] for side in ("chosen", "rejected")]
-    return gain[0] - gain[1]
+    return as_numbers(gain[0] - gain[1])
 
 
-@metric(unit="z or reward units", prefer="high", population=True, needs=_needs)
+@metric(unit="z or reward units", prefer="high", population=True, needs=_needs, resolve=_resolve)
 def alignment_potential(
     reward_margin: pl.Series,
     measured: Measured,
@@ -41,12 +50,13 @@ def alignment_potential(
     form: Literal["zscore", "raw"] = "zscore",
     implicit: Literal["simpo", "dpo"] = "simpo",
     weight: NonNegativeFloat = 1.0,
-    beta: PositiveFloat = 1.0,
+    beta: PositiveFloat | None = None,
 ) -> pl.Series:
     """How much the reward still sees to gain on a pair that the policy does not yet tell apart.
 
-    The z form always uses the per-token margin (SimPO's); `implicit` and `beta` belong to the raw form, `weight` (2.5
-    in the authors' self-play run) to the z form.
+    The z form always uses the per-token margin (SimPO's); `implicit` and `beta` (by default that of
+    simpo_margin, 1, or of dpo_margin, 0.1) belong to the raw form, `weight` (2.5 in the authors' self-play run) to the
+    z form.
 
     Formula: zscore: z(|reward_margin|) - weight * z(|alp_pi(y+) - alp_pi(y-)|);
     raw: |reward_margin| - |beta * implicit margin|
@@ -56,5 +66,5 @@ def alignment_potential(
     reward = reward_margin.abs()
     margin = _implicit_margin(measured, implicit if form == "raw" else "simpo").abs()
     if form == "raw":
-        return reward - beta * margin
+        return reward - (beta or DEFAULT_BETA[implicit]) * margin
     return zscore(reward) - weight * zscore(margin)

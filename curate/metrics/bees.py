@@ -11,7 +11,10 @@ FEW_ABOVE = 30
 
 
 def _needs(parameters: Parameters) -> tuple[str, ...]:
-    return tuple(f"{side}_reward_{name}" for name in parameters["sources"] for side in ("chosen", "rejected"))
+    if not parameters["sources"]:
+        return ("reward_margin",)
+    names = dict.fromkeys(parameters["sources"])
+    return tuple(f"{side}_reward_{name}" for name in names for side in ("chosen", "rejected"))
 
 
 def upper_bound(margins: np.ndarray, divisor: float, low: float) -> float:
@@ -28,7 +31,7 @@ def upper_bound(margins: np.ndarray, divisor: float, low: float) -> float:
         if above < FEW_ABOVE or above < largest - bound:
             break
         bound += 1
-    return max(bound, low + 1)
+    return bound if bound > low else low + 1
 
 
 def probability(margin: pl.Series, divisor: float, low: float) -> pl.Series:
@@ -54,7 +57,6 @@ def _implicit_nats(dpo_margin_inputs: tuple[pl.Series, pl.Series, pl.Series, pl.
 
 @metric(unit="0..1", prefer="high", population=True, needs=_needs)
 def bees(
-    reward_margin: pl.Series,
     policy_chosen_logps: pl.Series,
     policy_rejected_logps: pl.Series,
     ref_chosen_logps: pl.Series,
@@ -74,9 +76,10 @@ def bees(
 
     Source: Less is More (arXiv 2502.14560, NeurIPS 2025), which trains on the top 10%.
     """
-    external = [measured[f"chosen_reward_{name}"] - measured[f"rejected_reward_{name}"] for name in sources]
+    named = [measured[f"chosen_reward_{n}"] - measured[f"rejected_reward_{n}"] for n in dict.fromkeys(sources)]
+    external = named or [measured["reward_margin"]]
     implicit = _implicit_nats((policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps))
-    parts = [probability(margin, EXTERNAL_DIVISOR, low) for margin in external or [reward_margin]]
+    parts = [probability(margin, EXTERNAL_DIVISOR, low) for margin in external]
     return aggregate([*parts, probability(implicit, IMPLICIT_DIVISOR, low)])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from curate.errors import SettingsError, did_you_mean
-from curate.metrics.registry import CommaList, Measured, Parameters, PositiveFloat, metric
+from curate.metrics.registry import CommaList, Measured, Parameters, PositiveFloat, as_numbers, metric
 
 REF_COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
 TERM_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -22,6 +22,12 @@ def _resolve(parameters: Parameters, complete: frozenset[str]) -> dict[str, Any]
     terms = tuple(dict.fromkeys(parameters["distance"]))
     if terms == ("auto",):
         terms = ("edit", "logp") if set(TERM_COLUMNS["logp"]) <= complete else ("edit",)
+    if "auto" in terms:
+        raise SettingsError(
+            "dcrm.distance is either auto or a list of terms.",
+            f"--set dcrm.distance={','.join(terms)}",
+            "Leave out auto.",
+        )
     for term in terms:
         if term not in TERM_COLUMNS:
             raise SettingsError(
@@ -46,8 +52,8 @@ def distance_term(term: str, measured: Measured) -> pl.Series:
         case "embedding":
             return measured["embedding_distance"]
         case "logp":
-            chosen = measured["ref_chosen_logps"] / measured["chosen_tokens"]
-            return (chosen - measured["ref_rejected_logps"] / measured["rejected_tokens"]).abs()
+            chosen = as_numbers(measured["ref_chosen_logps"] / measured["chosen_tokens"])
+            return as_numbers(chosen - measured["ref_rejected_logps"] / measured["rejected_tokens"]).abs()
         case _:
             return (measured["ref_chosen_logps"] - measured["ref_rejected_logps"]).abs()
 

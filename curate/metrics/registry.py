@@ -68,7 +68,7 @@ class Metric:
 
     @property
     def meaning(self) -> str:
-        """First sentence of the docstring."""
+        """First paragraph of the docstring, on one line."""
         return inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
 
     def section(self, title: str) -> str:
@@ -170,7 +170,19 @@ def check_options(options: Options) -> None:
         SettingsError: unknown metric or parameter, or a value out of range.
     """
     for name, given in options.items():
-        find(name).parameters(given)
+        chosen = find(name)
+        chosen.resolve(chosen.parameters(given), frozenset())
+
+
+def parameters_used(name: str, options: Options, complete: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """The parameters, every `auto` decided, of the metric and of all metrics that it reads: for the manifest."""
+    chosen = find(name)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    used = {name: {key.rstrip("_"): value for key, value in parameters.items()}}
+    for column in (*chosen.columns, *chosen.needs(parameters)):
+        if column in all_metrics():
+            used |= parameters_used(column, options, complete)
+    return used
 
 
 def columns_read(name: str, options: Options, complete: frozenset[str]) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""pipeline"""
+"""The jobs: each walks a plan from reading to writing."""

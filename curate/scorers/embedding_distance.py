@@ -13,7 +13,7 @@ from curate.backends import EmbeddingBackend, ModelSpec
 from curate.backends.opening import open_embeddings
 from curate.scorers import PairItem, Scored
 
-CALL_SIZE = 512
+CALL_SIZE = 256
 
 
 def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -21,7 +21,8 @@ def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     a, b = first.astype(np.float64), second.astype(np.float64)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     cosine = (a * b).sum(axis=1) / np.where(lengths == 0, 1.0, lengths)
-    return np.clip(1.0 - cosine, 0.0, 2.0)
+    distances: np.ndarray = np.clip(1.0 - cosine, 0.0, 2.0)
+    return distances
 
 
 @dataclass

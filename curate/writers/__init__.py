@@ -1,1 +1,1 @@
-"""writers"""
+"""Writing results."""

@@ -152,7 +152,7 @@ def test_auto_decides_which_columns_are_read() -> None:
 def test_columns_read_resolves_metrics_into_measurements() -> None:
     assert registry.columns_read("rm_agrees", {}, NOTHING_COMPLETE) == ("chosen_reward", "rejected_reward")
     assert set(registry.columns_read("bees", {"bees": {"sources": "a"}}, NOTHING_COMPLETE)) == {
-        *("chosen_reward", "rejected_reward", "chosen_reward_a", "rejected_reward_a"),
+        *("chosen_reward_a", "rejected_reward_a"),
         *("policy_chosen_logps", "policy_rejected_logps", "ref_chosen_logps", "ref_rejected_logps"),
     }
 

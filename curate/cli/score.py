@@ -1,0 +1,45 @@
+"""`curate score`."""
+
+from __future__ import annotations
+
+from curate.cli import options as o
+
+
+def score(
+    data: o.Data,
+    out: o.Out,
+    reward: o.Reward = None,
+    reward_combine: o.RewardCombine = o.Combine.mean,
+    policy: o.Policy = None,
+    reference: o.Reference = None,
+    embedder: o.Embedder = None,
+    tokenizer: o.Tokenizer = None,
+    chat_template: o.ChatTemplate = None,
+    trust_remote_code: o.TrustRemoteCode = False,
+    set_: o.Set = None,
+    backend: o.BackendOption = o.Backend.auto,
+    engine: o.EngineOption = o.Engine.local,
+    device: o.Device = "auto",
+    dtype: o.DtypeOption = o.Dtype.auto,
+    max_length: o.MaxLength = None,
+    truncation: o.Truncation = o.Truncate.keep_start,
+    batch_tokens: o.BatchTokens = None,
+    rows_as: o.RowsAsOption = None,
+    strict: o.Strict = False,
+    fresh: o.Fresh = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Measure pairs or candidates, and add metrics.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    values = {key: value for key, value in locals().items() if key not in {"set_", "quiet"} and value is not None}
+    from curate import console
+    from curate.cli.summaries import print_score
+    from curate.pipeline.score import score as run
+    from curate.recipe import ScoreSettings, make, parse_options
+
+    settings = make(ScoreSettings, {**values, "options": parse_options(set_ or [])})
+    result = run(settings, console.reporter(quiet))
+    if not quiet:
+        print_score(result)

@@ -1,0 +1,103 @@
+"""What a command says when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from curate.console import stdout, table
+
+if TYPE_CHECKING:
+    from curate.demo.run import DemoResult
+    from curate.pipeline.pair import PairResult
+    from curate.pipeline.pair_table import MetricSummary
+    from curate.pipeline.score import ScoreResult
+    from curate.pipeline.select import SelectResult
+
+MOST_REASONS = 8
+
+
+def print_score(result: ScoreResult) -> None:
+    """Rows in, scored, rejected by reason; each metric in a line."""
+    console = stdout()
+    bad = sum(result.rejected.values())
+    console.print(
+        f"{result.rows + bad:,} rows in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} rejected."
+    )
+    print_rejected(result.rejected, result.rejects)
+    if result.flags:
+        console.print("flags: " + ", ".join(f"{name} {count:,}" for name, count in result.flags.items()), markup=False)
+    if result.metrics:
+        console.print(metric_table(result.metrics))
+    print_parameters({name: values for name, values in result.parameters.items() if name == "dcrm"})
+    console.print(f"wrote {result.out}", markup=False)
+
+
+def print_rejected(rejected: dict[str, int], path: Any) -> None:
+    """The commonest reasons, and where the rows are."""
+    console = stdout()
+    for reason, count in list(rejected.items())[:MOST_REASONS]:
+        console.print(f"  {count:,} rejected: {reason}", markup=False)
+    if path is not None:
+        console.print(f"  rejected rows are in {path}", markup=False)
+
+
+def metric_table(metrics: Sequence[MetricSummary]) -> Any:
+    """One line a metric."""
+    rows = [(m.name, m.mean, m.low, m.median, m.high, m.nulls) for m in metrics]
+    return table("", ("metric", "mean", "5%", "median", "95%", "null"), rows)
+
+
+def print_select(result: SelectResult) -> None:
+    """Rows kept, by what, and why the others were not."""
+    console = stdout()
+    how = ""
+    if result.by is not None:
+        computed = " (computed here)" if result.computed else ""
+        how = f" by {result.by}{computed}, {result.order} first"
+        how += f", down to {result.cut:.6g}" if result.cut is not None and result.order == "highest" else ""
+        how += f", up to {result.cut:.6g}" if result.cut is not None and result.order == "lowest" else ""
+    console.print(f"{result.kept:,} of {result.rows:,} rows kept{how}.", markup=False)
+    for reason, count in result.reasons.items():
+        console.print(f"  {count:,} not kept: {reason}", markup=False)
+    print_parameters(result.parameters)
+    if not result.kept:
+        console.print("warning: no row was kept; the output is empty.")
+    console.print(f"wrote {result.out}", markup=False)
+
+
+def print_parameters(parameters: dict[str, dict[str, Any]]) -> None:
+    """The parameters that decided a metric."""
+    for name, values in parameters.items():
+        shown = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in values.items())
+        if shown:
+            stdout().print(f"{name}: {shown}", markup=False)
+
+
+def print_pair(result: PairResult) -> None:
+    """Pairs made, and how they differ from the old ones."""
+    console = stdout()
+    console.print(f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair.")
+    print_rejected(result.rejected, result.rejects)
+    print_parameters(result.parameters)
+    label = "pairs in the data" if result.old == "given" else "max-min pairs"
+    rows = [(name, old, new) for name, (old, new) in result.compared.items()]
+    console.print(table("", ("mean", label, "new pairs"), rows))
+    console.print(f"wrote {result.out}", markup=False)
+
+
+def print_demo(result: DemoResult) -> None:
+    """What was made, what it is worth by the gold reward that only the demo's world knows, and where it is."""
+    console = stdout()
+    console.print("\nPairs of the demo world, scored by its tiny policy, reference and reward model:")
+    console.print(metric_table(result.scored.metrics))
+    console.print("What the world's gold reward, hidden from every model, says of the pairs kept:")
+    console.print(table("", ("selection", "pairs", "mean gold margin", "rightly labelled"), result.selections))
+    console.print("The policy's own responses, paired:")
+    rows = [(name, old, new) for name, (old, new) in result.paired.compared.items()]
+    console.print(table("", ("mean", "max-min pairs", "best-of-N^2 by dcrm"), rows))
+    gold = ", ".join(f"{name} {value:.3f}" for name, value in result.gold_pairs.items())
+    console.print(f"mean gold margin: {gold}\n", markup=False)
+    for name, path in result.files.items():
+        console.print(f"{name:>24}  {path}", markup=False)
+    console.print(f"{'models':>24}  {result.folder / 'models'}", markup=False)

@@ -1,0 +1,179 @@
+"""What the user sees: a live bar on a terminal, plain lines elsewhere, errors, summaries."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import CurateError
+from curate.progress import Reporter, Silent, Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+PLAIN_SECONDS = 10.0
+
+
+def stdout() -> Console:
+    """The console of results; wide enough not to cut tables when the output is piped."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
+
+
+def stderr() -> Console:
+    """The console of progress and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def reporter(quiet: bool) -> Reporter:
+    """Live bars on a terminal, a line now and then elsewhere, nothing when quiet."""
+    if quiet:
+        return Silent()
+    return (
+        LiveReporter(stderr())
+        if sys.stderr.isatty()
+        else PlainReporter(lambda line: stderr().print(line, markup=False))
+    )
+
+
+def print_error(error: CurateError) -> None:
+    """What, where, what to try."""
+    console = stderr()
+    console.print(f"[bold red]error:[/] {_escape(error.what)}")
+    for label, text in (("where:", error.where), ("try:", error.hint)):
+        if text:
+            console.print(f"[bold]{label:>6}[/] {_escape(text)}")
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+class PlainStep:
+    """Counts, and prints a line every ten seconds and at the end."""
+
+    def __init__(self, name: str, total: int | None, done: int, say: Callable[[str], None]) -> None:
+        self._name, self._total, self._done, self._say = name, total, done, say
+        self._begun = self._said = time.monotonic()
+        self._new = self._tokens = 0
+        self._said_rows = -1
+
+    def advance(self, rows: int, tokens: int = 0) -> None:
+        """Count so many more."""
+        self._new += rows
+        self._tokens += tokens
+        if time.monotonic() - self._said >= PLAIN_SECONDS:
+            self._said = time.monotonic()
+            self.print()
+
+    def finish(self) -> None:
+        """The last line, unless it was just said."""
+        if self._said_rows != self._new or not self._new:
+            self.print()
+
+    def print(self) -> None:
+        """One line: how far, how fast, how long yet."""
+        seconds = max(time.monotonic() - self._begun, 1e-9)
+        count = self._done + self._new
+        self._said_rows = self._new
+        parts = [f"{self._name}: {count:,}" + (f" of {self._total:,}" if self._total else "") + " rows"]
+        parts.append(f"{self._new / seconds:,.0f} rows/s")
+        if self._tokens:
+            parts.append(f"{self._tokens / seconds:,.0f} tokens/s")
+        if self._total and 0 < count < self._total and self._new:
+            parts.append(f"{(self._total - count) * seconds / self._new:,.0f} s left")
+        self._say(", ".join(parts))
+
+
+class PlainReporter:
+    """Lines of text, for logs and pipes."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    @contextmanager
+    def step(self, name: str, total: int | None, done: int = 0) -> Iterator[Step]:
+        """A stage begins."""
+        if done:
+            self._say(f"{name}: {done:,} of {total or 0:,} rows were measured before")
+        step = PlainStep(name, total, done, self._say)
+        yield step
+        step.finish()
+
+    def note(self, text: str) -> None:
+        """A line for the user."""
+        self._say(f"note: {text}")
+
+
+class LiveStep:
+    """Advances a bar."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+        self._begun = time.monotonic()
+        self._rows = self._tokens = 0
+
+    def advance(self, rows: int, tokens: int = 0) -> None:
+        """Count so many more."""
+        self._rows += rows
+        self._tokens += tokens
+        seconds = max(time.monotonic() - self._begun, 1e-9)
+        speed = f"{self._rows / seconds:,.0f} rows/s"
+        speed += f" {self._tokens / seconds:,.0f} tokens/s" if self._tokens else ""
+        self._progress.update(self._task, advance=rows, speed=speed)
+
+
+class LiveReporter:
+    """Bars with rows/s, tokens/s and the time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
+        """A stage begins."""
+        return self._bar(name, total, done)
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None, done: int) -> Iterator[Step]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = ("[bold]{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[speed]}")
+        shown = [TextColumn(c) if isinstance(c, str) else c for c in columns]
+        with Progress(*shown, TimeRemainingColumn(), console=self._console) as progress:
+            yield LiveStep(progress, progress.add_task(name, total=total, completed=done, speed=""))
+
+    def note(self, text: str) -> None:
+        """A line for the user."""
+        self._console.print(f"note: {text}", markup=False)
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """A rich table: text to the left, numbers to the right."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
+    for name, is_number in zip(header, numeric, strict=True):
+        made.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_escape(cell(value)) for value in row))
+    return made
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it: four significant digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

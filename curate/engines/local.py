@@ -1,0 +1,110 @@
+"""Runs a scorer in this process, keeping its results in shards as they come."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.progress import Reporter
+from curate.scorers import PairItem, ResponseItem, Scored, Scorer
+from curate.store import Shards
+
+KEY = "key"
+FLUSH_ROWS = 50_000
+FLUSH_SECONDS = 5.0
+
+Items = Sequence[ResponseItem] | Sequence[PairItem]
+Window = tuple[Sequence[int], Callable[[], Items]]
+"""The keys of some items, and how to read them; a window all of whose keys are done is never read."""
+
+
+def keyed_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema of a scorer's shards: the key, then its columns."""
+    return pa.schema([(KEY, pa.int64()), *schema])
+
+
+class Buffer:
+    """Collects batches and writes a shard now and then: often enough that little is lost, seldom enough to be cheap."""
+
+    def __init__(self, schema: pa.Schema, shards: Shards) -> None:
+        self._schema = keyed_schema(schema)
+        self._shards = shards
+        self._batches: list[Scored] = []
+        self._rows = 0
+        self._since = time.monotonic()
+
+    def add(self, batch: Scored) -> None:
+        """Add a batch."""
+        self._batches.append(batch)
+        self._rows += len(batch.keys)
+        if self._rows >= FLUSH_ROWS or time.monotonic() - self._since >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is collected."""
+        if self._batches:
+            columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
+            for batch in self._batches:
+                columns[KEY].extend(batch.keys)
+                for name in self._schema.names[1:]:
+                    columns[name].extend(batch.columns[name])
+            self._shards.append(pa.table(columns, schema=self._schema))
+        self._batches, self._rows, self._since = [], 0, time.monotonic()
+
+
+def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, reporter: Reporter) -> None:
+    """Measure every item that is not yet in the shards. Stopped at any point, it can be called again.
+
+    Args:
+        scorer: opened only if anything is left to do, and closed again.
+        windows: the items, some thousands at a time; the same windows at every call.
+        total: items in all windows.
+        shards: where results are kept.
+        reporter: told of the progress.
+    """
+    done = {key for table in shards.tables([KEY]) for key in table[KEY].to_pylist()}
+    if len(done) >= total:
+        return
+    buffer = Buffer(scorer.schema, shards)
+    with reporter.step(scorer.title, total, len(done)) as step:
+        for note in scorer.open():
+            reporter.note(note)
+        try:
+            for keys, read in windows:
+                if all(key in done for key in keys):
+                    continue
+                for batch in scorer.score(read(), done):
+                    buffer.add(batch)
+                    step.advance(len(batch.keys), batch.tokens)
+        finally:
+            buffer.flush()
+            scorer.close()
+
+
+def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
+    """The numbers of a scorer by key: per column a float64 array of length `size`, NaN where a key has no value.
+
+    Integers stay exact (they are below 2**53), booleans become 0 and 1, columns of text are left out.
+    """
+    found: dict[str, np.ndarray] = {}
+    numeric = [field.name for field in scorer.schema if not pa.types.is_string(field.type)]
+    table = shards.read(keyed_schema(scorer.schema)).select([KEY, *numeric])
+    keys = table[KEY].to_numpy()
+    for name in numeric:
+        found[name] = np.full(size, np.nan)
+        found[name][keys] = table[name].cast(pa.float64()).to_numpy()
+    return found
+
+
+def counts(shards: Shards, column: str) -> Counter[str]:
+    """How often each value of a text column occurs in the shards."""
+    total: Counter[str] = Counter()
+    for table in shards.tables():
+        if column in table.column_names:
+            total.update({entry["values"]: entry["counts"] for entry in table[column].value_counts().to_pylist()})
+    return total

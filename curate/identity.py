@@ -1,0 +1,66 @@
+"""What exactly was used: hashes of texts, and the identity of a model's weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from curate.schema import Message
+
+DIGEST_BYTES = 16
+WHOLE_FILE_BYTES = 64 * 2**20
+SAMPLES, SAMPLE_BYTES = 256, 64 * 2**10
+
+
+def text_of(messages: Sequence[Message]) -> str:
+    """The messages in one canonical spelling."""
+    return json.dumps([[m["role"], m["content"]] for m in messages], ensure_ascii=False, separators=(",", ":"))
+
+
+def text_hash(*parts: str) -> bytes:
+    """128-bit hash of some texts; where one ends and the next begins counts."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "little"))
+        digest.update(encoded)
+    return digest.digest()
+
+
+def pair_id(prompt: str, chosen: str, rejected: str) -> str:
+    """The name of a pair: hash of its canonical prompt, chosen and rejected texts, 32 hexadecimal digits."""
+    return text_hash(prompt, chosen, rejected).hex()
+
+
+def model_identity(name: str) -> dict[str, Any]:
+    """What tells a model from every other: a folder's base name and hash, or a hub id and its commit.
+
+    The hash covers every file of up to 64 MiB whole and 256 samples of a larger one: training again changes it.
+    """
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        return {"model": name, "revision": _hub_commit(name)}
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for file in sorted(f for f in path.rglob("*") if f.suffix in {".json", ".jinja", ".safetensors", ".model", ".txt"}):
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(path)}:{size}".encode())
+        with file.open("rb") as stream:
+            if size <= WHOLE_FILE_BYTES:
+                digest.update(stream.read())
+                continue
+            for i in range(SAMPLES):
+                stream.seek(i * (size - SAMPLE_BYTES) // (SAMPLES - 1))
+                digest.update(stream.read(SAMPLE_BYTES))
+    return {"model": path.resolve().name, "hash": digest.hexdigest()}
+
+
+def _hub_commit(name: str) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    if name.count("/") > 1 or ":" in name:
+        return None
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found).parent.name if isinstance(found, str) else None

@@ -1,0 +1,131 @@
+"""The field's usual ways to pair by reward alone, as baselines for best-of-N^2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curate.errors import SettingsError, did_you_mean
+from curate.pairs.candidates import Candidates, Pairs, ordered_pairs
+
+
+class NoParameters(BaseModel):
+    """A strategy without parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RsDpo(NoParameters):
+    """Rejection sampling's parameters."""
+
+    eta: float = Field(default=0.85, gt=0, lt=1)
+    temperature: float = Field(default=1.0, gt=0)
+
+
+class SweetSpot(NoParameters):
+    """Which response is rejected: the lowest of `draws` random ones, or the one nearest to mean - 2 std."""
+
+    form: Literal["lowest_of_draws", "mean_minus_2std"] = "lowest_of_draws"
+    draws: int = Field(default=5, ge=1)
+
+
+def max_min(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
+    """The highest reward over the lowest; the lower position on ties.
+
+    Source: SimPO's data generation (arXiv 2405.14734).
+    """
+    return _first(_by_rewards(pool, pairs, rejected_first=_rewards(pool)))
+
+
+def max_random(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
+    """The highest reward over a random lower one."""
+    order = np.random.default_rng(pool.seed).permutation(pool.size).astype(np.float64)
+    return _first(_by_rewards(pool, pairs, rejected_first=order))
+
+
+def rs_dpo(pool: Candidates, pairs: Pairs, parameters: RsDpo) -> Pairs:
+    """Every pair whose rewards differ enough: sigma((r_i - r_j) / temperature) > eta; largest margins first.
+
+    Source: RS-DPO (arXiv 2402.10038).
+    """
+    rewards = _rewards(pool)
+    margin = rewards[pairs[0]] - rewards[pairs[1]]
+    accepted = 0.5 + 0.5 * np.tanh(margin / (2 * parameters.temperature)) > parameters.eta
+    chosen, rejected, margin = pairs[0][accepted], pairs[1][accepted], margin[accepted]
+    order = np.lexsort((rejected, chosen, -margin))
+    return chosen[order], rejected[order]
+
+
+def sweet_spot(pool: Candidates, pairs: Pairs, parameters: SweetSpot) -> Pairs:
+    """The highest reward over a low one that is not the very lowest.
+
+    Source: arXiv 2502.16825.
+    """
+    rewards = _rewards(pool)
+    if parameters.form == "mean_minus_2std":
+        known = rewards[np.isfinite(rewards)]
+        return _first(_by_rewards(pool, pairs, rejected_first=np.abs(rewards - (known.mean() - 2 * known.std()))))
+    lowest_first = rewards.copy()
+    drawn = np.random.default_rng(pool.seed).permutation(pool.size)[: parameters.draws]
+    lowest_first[np.setdiff1d(np.arange(pool.size), drawn)] = np.inf
+    chosen, rejected = _by_rewards(pool, pairs, rejected_first=lowest_first)
+    inside = np.isfinite(lowest_first[rejected])
+    return _first((chosen[inside], rejected[inside]))
+
+
+def _rewards(pool: Candidates) -> np.ndarray:
+    assert pool.rewards is not None, "the plan demands rewards for these strategies"
+    return pool.rewards
+
+
+def _by_rewards(pool: Candidates, pairs: Pairs, rejected_first: np.ndarray) -> Pairs:
+    """The pairs with the best chosen response first, then in the order given for the rejected one."""
+    chosen, rejected = pairs
+    order = np.lexsort((rejected, rejected_first[rejected], chosen, -_rewards(pool)[chosen]))
+    return chosen[order], rejected[order]
+
+
+def _first(pairs: Pairs) -> Pairs:
+    return pairs[0][:1], pairs[1][:1]
+
+
+Strategy = Callable[[Candidates, Pairs, Any], Pairs]
+STRATEGIES: Mapping[str, tuple[Strategy, type[NoParameters]]] = {
+    "max-min": (max_min, NoParameters),
+    "max-random": (max_random, NoParameters),
+    "rs-dpo": (rs_dpo, RsDpo),
+    "sweet-spot": (sweet_spot, SweetSpot),
+}
+OPTION_NAMES = frozenset(name.replace("-", "_") for name in STRATEGIES)
+
+
+def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
+    """A strategy's parameters, checked.
+
+    Raises:
+        SettingsError: an unknown parameter, or a value out of its range.
+    """
+    model = STRATEGIES[name][1]
+    spelled = name.replace("-", "_")
+    for key in given:
+        if key not in model.model_fields:
+            raise SettingsError(
+                f"{name} has no parameter {key}.", f"--set {spelled}.{key}", did_you_mean(key, model.model_fields)
+            )
+    try:
+        return model(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            f"{first['loc'][0]} cannot be {first['input']!r}: {first['msg']}.",
+            f"--set {spelled}.{first['loc'][0]}",
+            "See the README's table of strategies.",
+        ) from error
+
+
+def apply(name: str, pool: Candidates, parameters: NoParameters, min_margin: float | None) -> Pairs:
+    """The pairs that a strategy makes of one prompt's responses."""
+    return STRATEGIES[name][0](pool, ordered_pairs(pool, min_margin), parameters)

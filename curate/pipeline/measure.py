@@ -1,0 +1,126 @@
+"""Running the planned scorers over staged rows, and gathering their numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from curate.engines import local
+from curate.errors import SettingsError
+from curate.pipeline.staged import Staged
+from curate.plan import Plan
+from curate.progress import Reporter
+from curate.recipe import Combine
+from curate.schema import POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
+from curate.scorers import Scorer
+from curate.scorers.model_scorers import ModelScorer, check_borders
+from curate.store import Workspace
+
+ROLE_FIELDS = {"policy": POLICY_LOGPS.name, "reference": REF_LOGPS.name}
+Numbers = dict[str, np.ndarray]
+
+
+def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> tuple[Numbers, Counters]:
+    """Run every scorer of responses, one model after another.
+
+    Returns:
+        Per field name the values of every slot, float64, NaN where there is none: what the data held, replaced by what
+        was measured. And per scorer how the responses' beginnings were found.
+    """
+    unique = int((staged.names == np.arange(staged.names.size)).sum())
+    numbers = dict(staged.measured)
+    if not any(source.kind == "columns" for source in plan.rewards):
+        numbers.pop(REWARD.name, None)
+    rewards: Numbers = {
+        s.name: numbers[REWARD.name] for s in plan.rewards if s.kind == "columns" and REWARD.name in numbers
+    }
+    borders: Counters = {}
+    truncated = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
+    for scorer in plan.scorers:
+        shards = workspace.shards(scorer.name)
+        local.run(scorer, staged.response_windows(), unique, shards, reporter)
+        found = {
+            name: values[staged.names] for name, values in local.results(scorer, shards, staged.names.size).items()
+        }
+        if isinstance(scorer, ModelScorer):
+            borders[scorer.name] = local.counts(shards, "border")
+            for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
+                reporter.note(note)
+            truncated.append(found["truncated"])
+        if "logps" in found:
+            _take_logps(numbers, scorer.name, found, plan)
+        else:
+            rewards[scorer.name.removeprefix("reward.")] = found["reward"]
+    if truncated:
+        numbers[TRUNCATED.name] = np.fmax.reduce(truncated)
+    if rewards:
+        numbers[REWARD.name] = combine(list(rewards.values()), plan.settings.reward_combine)
+        named = {source.name for source in plan.rewards if source.named or len(plan.rewards) > 1}
+        numbers |= {named_reward(name).name: values for name, values in rewards.items() if name in named}
+    return numbers, borders
+
+
+Counters = dict[str, Counter[str]]
+
+
+def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None:
+    """Take over log-probabilities and token counts; those that the data holds for the other model must agree.
+
+    Raises:
+        SettingsError: the data's log-probabilities sum over other tokens than the new ones.
+    """
+    other = next(field for name, field in ROLE_FIELDS.items() if name != role)
+    other_kept = other in numbers and not any(
+        plan.measures(name) for name, field in ROLE_FIELDS.items() if field == other
+    )
+    if other_kept and TOKENS.name in numbers:
+        both = np.isfinite(numbers[TOKENS.name]) & np.isfinite(found["tokens"]) & np.isfinite(numbers[other])
+        if (numbers[TOKENS.name][both] != found["tokens"][both]).any():
+            raise SettingsError(
+                f"The data's {other} count other tokens than the {role} does now.",
+                f"--{role}",
+                "Measure policy and reference in one run, with the same --max-length.",
+            )
+    numbers[ROLE_FIELDS[role]] = found["logps"]
+    numbers[TOKENS.name] = found["tokens"]
+
+
+def combine(sources: list[np.ndarray], how: Combine) -> np.ndarray:
+    """One reward a response from several sources; null where any of them is null.
+
+    `zmean` is the mean of each source's z-score over all responses of the data set (ddof 0; 0 where it is constant).
+    """
+    stacked = np.stack(sources)
+    combined: np.ndarray
+    if len(sources) == 1 and how != "zmean":
+        return sources[0]
+    if how == "min":
+        combined = stacked.min(axis=0)
+    elif how == "median":
+        combined = np.median(stacked, axis=0)
+    elif how == "mean":
+        combined = stacked.mean(axis=0)
+    else:
+        spread = np.nanstd(stacked, axis=1, keepdims=True)
+        centred = stacked - np.nanmean(stacked, axis=1, keepdims=True)
+        combined = (centred / np.where(spread > 0, spread, np.inf)).mean(axis=0)
+    return combined
+
+
+def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
+    """Run the scorers of pairs' texts: per column the values of every row, float64, NaN where there is none."""
+    found: Numbers = {}
+    rows = staged.counts.size
+    scorers: list[Scorer] = [plan.edit, *([plan.embedding] if plan.embedding else [])]
+    for scorer in scorers:
+        shards = workspace.shards(scorer.name)
+        local.run(scorer, staged.pair_windows(), rows, shards, reporter)
+        found |= local.results(scorer, shards, rows)
+    return found
+
+
+def border_facts(borders: Counters) -> dict[str, Any]:
+    """The counts for the manifest."""
+    return {name: dict(sorted(counts.items())) for name, counts in borders.items()}

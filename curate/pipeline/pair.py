@@ -1,0 +1,274 @@
+"""`curate pair`: build the best pairs from N responses to each prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.errors import SettingsError, did_you_mean
+from curate.identity import pair_id
+from curate.metrics.registry import all_metrics, find, missing_column
+from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.pipeline.distances import Distances
+from curate.pipeline.measure import Numbers, border_facts, measure_responses
+from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, response_fields, summarise
+from curate.pipeline.pairing import BEST_OF_N2, VALUE, Pairing
+from curate.pipeline.pools import Pools, may_be_chosen, merged
+from curate.pipeline.score import MESSAGES, plain, reject_counts, write_rejects
+from curate.pipeline.staged import Staged, messages_of
+from curate.pipeline.staging import stage, text_flags
+from curate.plan import Plan, make_plan
+from curate.progress import Reporter
+from curate.readers import merge_schemas
+from curate.recipe import PairSettings
+from curate.reward_sources import rewards_reader
+from curate.schema import FLAGS, PAIR_ID, REWARD, TOKENS, Record
+from curate.store import Workspace
+from curate.version import __version__
+from curate.writers.parquet import check_folder, write_output
+
+WRITE_ROWS = 4096
+COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What a run of `curate pair` did.
+
+    Attributes:
+        prompts: prompts read.
+        pairs: pairs written.
+        without: prompts that yielded no pair.
+        old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
+        compared: per metric the mean over the old and over the new pairs.
+    """
+
+    out: Path
+    rejects: Path | None
+    prompts: int
+    pairs: int
+    without: int
+    rejected: dict[str, int]
+    old: str
+    compared: dict[str, tuple[float | None, float | None]]
+    metrics: list[MetricSummary]
+    parameters: dict[str, dict[str, Any]]
+
+
+def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
+    """Measure what is missing, pair each prompt's responses, write the picked pairs.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    check_folder(settings.out)
+    strategy_options = {name: given for name, given in settings.options.items() if name in OPTION_NAMES}
+    parameters = _strategy(settings, strategy_options)
+    metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
+    plain_settings = settings.model_copy(update={"options": metric_options})
+    plan = make_plan(plain_settings, None if settings.rows_as else "candidates")
+    _check(plan, settings)
+    for note in plan.notes:
+        reporter.note(note)
+    identity = {
+        "command": "pair",
+        "version": __version__,
+        **plan.identity(),
+        "strategy_options": strategy_options,
+    }
+    with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
+        staged = stage(
+            plan.source,
+            plan.layout,
+            workspace,
+            reporter,
+            as_pairs=plan.as_pairs,
+            strict=settings.strict,
+            rewards_of=rewards_reader(plan.rewards, plan.as_pairs),
+        )
+        numbers, borders = measure_responses(plan, staged, workspace, reporter)
+        pools = Pools(staged, merge_equal=plan.layout.kind == "pairs" or plan.as_pairs)
+        if pools.merge_equal:
+            numbers, conflicts = merged(numbers, staged.names)
+            if conflicts:
+                reporter.note(f"{conflicts:,} responses have several rewards in the data; their mean is used.")
+        pairing = _pairing(plan, plain_settings, staged, numbers, parameters)
+        shards = workspace.shards("pairs")
+        _collect(pairing, pools, plan, workspace, reporter)
+        new, old = pairing.picked(shards)
+        manifest = {**identity, "response_starts": border_facts(borders)}
+        result = _write(plan, pairing, pools, new, old, manifest, workspace)
+        workspace.finish()
+    return result
+
+
+def _strategy(settings: PairSettings, options: dict[str, dict[str, Any]]) -> Any:
+    spelled = settings.strategy.replace("-", "_")
+    for name in options:
+        if name != spelled:
+            raise SettingsError(
+                f"{name} is not the strategy of this run.", f"--set {name}.*", f"--strategy {name.replace('_', '-')}"
+            )
+    if settings.strategy not in STRATEGIES:
+        return None
+    return strategy_parameters(settings.strategy, options.get(spelled, {}))
+
+
+def _check(plan: Plan, settings: PairSettings) -> None:
+    """Refuse before any model loads what the pairing could not do."""
+    if settings.strategy != BEST_OF_N2:
+        if not plan.rewards:
+            raise missing_column(settings.strategy, REWARD.chosen, sorted(plan.pair_columns()))
+        return
+    if settings.by not in all_metrics():
+        raise SettingsError(
+            f"There is no metric {settings.by}.", f"--by {settings.by}", did_you_mean(settings.by, all_metrics())
+        )
+    find(settings.by)
+    plan.require(settings.by)
+
+
+def _pairing(plan: Plan, settings: PairSettings, staged: Staged, numbers: Numbers, parameters: Any) -> Pairing:
+    complete = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if plan.embedding else [])}
+    for field in response_fields(numbers):
+        if np.isfinite(numbers[field.name]).all():
+            complete |= {field.chosen, field.rejected}
+    if not any(name.endswith("_logps") for name in numbers):
+        complete |= {TOKENS.chosen, TOKENS.rejected}
+    choosable = may_be_chosen(staged, numbers, settings.allow_truncated)
+    distances = Distances(plan.edit, plan.embedding)
+    return Pairing(settings, numbers, staged.names, choosable, frozenset(complete), distances, parameters)
+
+
+def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, reporter: Reporter) -> None:
+    if plan.embedding is None:
+        pairing.collect(pools, workspace.shards("pairs"), reporter)
+        return
+    for note in plan.embedding.open():
+        reporter.note(note)
+    try:
+        pairing.collect(pools, workspace.shards("pairs"), reporter)
+    finally:
+        plan.embedding.close()
+
+
+def _write(
+    plan: Plan,
+    pairing: Pairing,
+    pools: Pools,
+    new: pl.DataFrame,
+    old: pl.DataFrame,
+    manifest: dict[str, Any],
+    workspace: Workspace,
+) -> PairResult:
+    settings, staged = pairing.settings, pools.staged
+    if not new.height:
+        raise SettingsError(
+            "No prompt yields a pair.",
+            plan.source.name,
+            "Every prompt has equal rewards, equal texts or truncated responses; see `curate inspect`.",
+        )
+    measured = pairing.measured(new)
+    frame, used = add_metrics(measured, settings, pairing.complete)
+    if pairing.needs_all:
+        frame = frame.with_columns(new[VALUE].alias(settings.by))
+    old_frame = add_metrics(pairing.measured(old), settings, pairing.complete)[0]
+    without = pools.size - new["prompt"].n_unique()
+    rejected = reject_counts(staged)
+    manifest |= {
+        "metrics": used,
+        "rows": {"prompts": pools.size, "without_pair": without, "written": new.height, "rejected": rejected},
+    }
+    tables = _tables(plan, pools, new, frame)
+    schema = next(tables()).schema
+    write_output(tables(), schema, manifest, settings.out, workspace)
+    names = [name for name in frame.columns if name in all_metrics()]
+    return PairResult(
+        settings.out,
+        write_rejects(staged, settings.out),
+        pools.size,
+        new.height,
+        without,
+        rejected,
+        "given" if pools.has_given else "max-min",
+        {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
+        summarise(frame, names),
+        used,
+    )
+
+
+def _mean(frame: pl.DataFrame, name: str) -> float | None:
+    value = frame[name].mean() if name in frame.columns else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Any:
+    """A function that makes the output's tables, one a chunk of prompts; the flags are of the whole table."""
+
+    def texts() -> Iterator[tuple[list[tuple[str, str, str]], pa.Table | None]]:
+        done = 0
+        for chunk in pools.chunks():
+            inside = new.slice(done).filter(pl.col("prompt") <= chunk[-1].prompt)
+            done += inside.height
+            if not inside.height:
+                continue
+            prompts, responses = pools.prompts(chunk), pools.texts(chunk)
+            rows = {pool.prompt: pool.row for pool in chunk}
+            columns = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
+            picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in columns]
+            yield picked, _carried(plan, pools.staged, [rows[p] for p in inside["prompt"].to_list()])
+
+    flags = [text_flags(Record((), (c, r), (0, 1))) for picked, _ in texts() for _, c, r in picked]
+    numbers = frame.with_columns(flag_lists(frame, flags).alias(FLAGS.name))
+    numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
+
+    def tables() -> Iterator[pa.Table]:
+        done = 0
+        for picked, carried in texts():
+            piece = numbers.slice(done, len(picked))
+            done += len(picked)
+            columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
+            columns |= {
+                "prompt": pa.array([messages_of(prompt) for prompt, _, _ in picked], MESSAGES),
+                "chosen": pa.array([[{"role": "assistant", "content": c}] for _, c, _ in picked], MESSAGES),
+                "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
+            }
+            columns |= {name: plain(piece[name].to_arrow()) for name in piece.columns}
+            if carried is not None:
+                own = {name: carried[name] for name in carried.column_names if name not in columns}
+                columns = {**own, **columns}
+            yield pa.table(columns)
+
+    return tables
+
+
+def _carried(plan: Plan, staged: Staged, rows: list[int]) -> pa.Table | None:
+    """The prompt's own plain columns (an id, a source), where a row is a prompt and not an old pair."""
+    if plan.as_pairs or plan.layout.kind == "pairs":
+        return None
+    schema = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
+    names = [f.name for f in schema if not pa.types.is_nested(f.type) and not _speaks_of_pair(f.name)]
+    if not names:
+        return None
+    wanted = np.array(rows)
+    pieces, begin = [], 0
+    for path, count in zip(staged.rows.paths(), staged.shard_rows, strict=True):
+        inside = wanted[(wanted >= begin) & (wanted < begin + count)]
+        if inside.size:
+            held = pq.read_schema(path).names
+            table = pq.read_table(path, columns=[name for name in names if name in held]).take(inside - begin)
+            pieces.append(table)
+        begin += count
+    # Rows come in the order of their prompts' first appearance, and so in ascending order.
+    return pa.concat_tables(pieces, promote_options="permissive")
+
+
+def _speaks_of_pair(name: str) -> bool:
+    return any(word in name for word in ("chosen", "reject", "prompt_text", "pair_id")) or name == "prompt"

@@ -1,0 +1,151 @@
+"""The table of pairs: measurements as columns, metrics over the whole of it, flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.metrics.registry import as_numbers, complete_columns, compute, parameters_used
+from curate.pipeline.measure import Numbers
+from curate.plan import computable
+from curate.recipe import Settings
+from curate.schema import (
+    EDIT_DISTANCE,
+    EDIT_DISTANCE_NORM,
+    EMBEDDING_DISTANCE,
+    POLICY_LOGPS,
+    REF_LOGPS,
+    RESPONSE_FIELDS,
+    REWARD,
+    TOKENS,
+    TRUNCATED,
+    ResponseField,
+    named_reward,
+)
+
+OUTLIER_RANGES = 3.0
+ARROW_TYPES = {
+    "f64": pa.float64(),
+    "i32": pa.int32(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "list<string>": pa.list_(pa.string()),
+}
+POLARS_TYPES: dict[str, Any] = {"f64": pl.Float64, "i32": pl.Int32, "bool": pl.Boolean}
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """One metric's distribution over the table, nulls left out and counted."""
+
+    name: str
+    mean: float | None
+    low: float | None
+    median: float | None
+    high: float | None
+    nulls: int
+
+
+def response_fields(numbers: Numbers) -> list[ResponseField]:
+    """The fields of these numbers in the order in which they are written."""
+    prefix = f"{REWARD.name}_"
+    named = [named_reward(name.removeprefix(prefix)) for name in sorted(numbers) if name.startswith(prefix)]
+    known = [field for field in RESPONSE_FIELDS if field.name in numbers]
+    return [*(f for f in known if f is REWARD), *named, *(f for f in known if f is not REWARD)]
+
+
+def as_series(name: str, kind: str, values: np.ndarray) -> pl.Series:
+    """A typed column from float64 values, NaN becoming null."""
+    return pl.Series(name, values, nan_to_null=True).cast(POLARS_TYPES[kind])
+
+
+def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs: Numbers) -> pl.DataFrame:
+    """Measurements of pairs as typed columns.
+
+    Args:
+        numbers: per field the values of all slots.
+        chosen: per pair the slot of its chosen response.
+        rejected: per pair the slot of its rejected response.
+        pairs: per column of the pair itself its values; the texts' own token counts stand in for `chosen_tokens` and
+            `rejected_tokens` where there are no log-probabilities.
+    """
+    columns = []
+    for field in response_fields(numbers):
+        columns.append(as_series(field.chosen, field.type, numbers[field.name][chosen]))
+        columns.append(as_series(field.rejected, field.type, numbers[field.name][rejected]))
+    if not {POLICY_LOGPS.name, REF_LOGPS.name, TOKENS.name} & set(numbers) and "chosen_text_tokens" in pairs:
+        columns.append(as_series(TOKENS.chosen, TOKENS.type, pairs["chosen_text_tokens"]))
+        columns.append(as_series(TOKENS.rejected, TOKENS.type, pairs["rejected_text_tokens"]))
+    for column in (EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE):
+        if column.name in pairs:
+            columns.append(as_series(column.name, column.type, pairs[column.name]))
+    return pl.DataFrame(columns)
+
+
+def add_metrics(
+    frame: pl.DataFrame, settings: Settings, complete: frozenset[str] | None = None
+) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
+    """Add every metric that can be computed from the columns present; also returns the parameters used.
+
+    Args:
+        frame: the whole table.
+        settings: of which the metrics' parameters are read.
+        complete: the columns that count as measured for the whole data set; those complete in `frame` by default.
+    """
+    complete = complete_columns(frame) if complete is None else complete
+    used: dict[str, dict[str, Any]] = {}
+    added = []
+    for name in computable(frame.columns, settings, complete):
+        added.append(compute(name, frame, settings.options, complete)[0])
+        used |= parameters_used(name, settings.options, complete)
+    return frame.with_columns(added), used
+
+
+def flag_lists(frame: pl.DataFrame, text_flags: list[list[str]]) -> pl.Series:
+    """The flags of each pair: what its texts showed at reading, then what its numbers show."""
+    height = frame.height
+    never = pl.repeat(False, height, eager=True)
+    tests: dict[str, pl.Series] = {}
+    if REWARD.chosen in frame.columns:
+        chosen, rejected = as_numbers(frame[REWARD.chosen]), as_numbers(frame[REWARD.rejected])
+        tests["no_reward"] = chosen.is_null() | rejected.is_null()
+        tests["tie"] = (chosen == rejected).fill_null(False)
+        tests["rm_disagrees"] = (chosen < rejected).fill_null(False)
+    if TRUNCATED.chosen in frame.columns:
+        tests["truncated"] = frame[TRUNCATED.chosen].fill_null(False) | frame[TRUNCATED.rejected].fill_null(False)
+    tests["length_outlier"] = length_outliers(frame) if TOKENS.chosen in frame.columns else never
+    flags = [list(given) for given in text_flags]
+    for flag, holds in tests.items():
+        for row in holds.arg_true().to_list():
+            flags[row].append(flag)
+    return pl.Series("flags", flags, dtype=pl.List(pl.String))
+
+
+def length_outliers(frame: pl.DataFrame) -> pl.Series:
+    """Whether a response's log token count lies beyond 3 interquartile ranges of the table's quartiles (Tukey)."""
+    sides = [frame[TOKENS.chosen].cast(pl.Float64), frame[TOKENS.rejected].cast(pl.Float64)]
+    logs = [(side + 1).log() for side in sides]
+    both = pl.concat([side.alias("log") for side in logs]).drop_nulls()
+    if both.is_empty():
+        return pl.repeat(False, frame.height, eager=True)
+    first, third = float(both.quantile(0.25) or 0), float(both.quantile(0.75) or 0)
+    reach = OUTLIER_RANGES * (third - first)
+    outside = [((side < first - reach) | (side > third + reach)).fill_null(False) for side in logs]
+    return (outside[0] | outside[1]) if reach > 0 else pl.repeat(False, frame.height, eager=True)
+
+
+def summarise(frame: pl.DataFrame, names: list[str]) -> list[MetricSummary]:
+    """The distributions of these columns."""
+    return [_summary(frame[name]) for name in names if name in frame.columns]
+
+
+def _summary(values: pl.Series) -> MetricSummary:
+    numbers = as_numbers(values)
+    mean = numbers.mean()
+    low, median, high = (numbers.quantile(q, "linear") for q in (0.05, 0.5, 0.95))
+    average = float(mean) if isinstance(mean, float) else None
+    return MetricSummary(values.name, average, low, median, high, numbers.null_count())

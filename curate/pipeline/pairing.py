@@ -1,0 +1,161 @@
+"""From pools to picked pairs: candidate pairs, their numbers, the best of each prompt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.metrics.registry import compute, depends_on_population, find
+from curate.pairs.candidates import Candidates, ordered_pairs
+from curate.pairs.strategies import apply
+from curate.pipeline.distances import Distances
+from curate.pipeline.measure import Numbers
+from curate.pipeline.pair_table import pair_frame
+from curate.pipeline.pools import Pool, Pools
+from curate.progress import Reporter
+from curate.recipe import PairSettings
+from curate.schema import REWARD
+from curate.store import Shards
+
+BEST_OF_N2 = "best-of-n2"
+PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_index")
+VALUE, PART = "value", "part"
+NEW, OLD = 0, 1
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """How pairs are made and picked.
+
+    Attributes:
+        numbers: per field the values of all slots.
+        texts: per slot a number that equal responses to the same prompt share.
+        choosable: per slot whether it may be chosen.
+        complete: the pair columns that are complete in the whole data set.
+        parameters: the strategy's, where one is used.
+    """
+
+    settings: PairSettings
+    numbers: Numbers
+    texts: np.ndarray
+    choosable: np.ndarray
+    complete: frozenset[str]
+    distances: Distances
+    parameters: Any
+
+    @property
+    def ranks_by_metric(self) -> bool:
+        """Whether a metric decides, rather than a strategy on rewards."""
+        return self.settings.strategy == BEST_OF_N2
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether the metric needs the candidate pairs of all prompts at once."""
+        return self.ranks_by_metric and depends_on_population(self.settings.by, self.settings.options, self.complete)
+
+    def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
+        """Make every prompt's pairs and keep their numbers in shards, one a chunk of prompts; resumes by itself."""
+        finished = len(shards.paths())
+        with reporter.step("pairing", pools.size) as step:
+            for number, chunk in enumerate(pools.chunks()):
+                if number >= finished:
+                    shards.append(self._chunk(pools, chunk))
+                step.advance(len(chunk))
+
+    def _chunk(self, pools: Pools, chunk: list[Pool]) -> pa.Table:
+        texts = pools.texts(chunk)
+        made = [self._pairs(pool) for pool in chunk]
+        places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
+        found = self.distances.measure(texts, places[:, 1], places[:, 2])
+        frame = pl.DataFrame({name: places[:, i] for i, name in enumerate(PLACES)}).with_columns(
+            [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+        )
+        if self.ranks_by_metric and not self.needs_all:
+            frame = self.pick(self._valued(frame))
+        else:
+            frame = frame.with_columns(pl.lit(None, pl.Float64).alias(VALUE))
+        old = self._old(chunk, texts, given=pools.has_given)
+        both = pl.concat([frame.with_columns(pl.lit(NEW).alias(PART)), old.with_columns(pl.lit(OLD).alias(PART))])
+        return both.to_arrow()
+
+    def _pairs(self, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+        settings = self.settings
+        rewards = self.numbers[REWARD.name][pool.slots] if REWARD.name in self.numbers else None
+        candidates = Candidates(
+            rewards, self.texts[pool.slots], self.choosable[pool.slots], prompt_seed(settings.seed, pool.prompt)
+        )
+        if self.ranks_by_metric:
+            return ordered_pairs(candidates, settings.min_margin)
+        chosen, rejected = apply(settings.strategy, candidates, self.parameters, settings.min_margin)
+        return chosen[: settings.per_prompt], rejected[: settings.per_prompt]
+
+    @staticmethod
+    def _places(pool: Pool, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+        number = np.full(chosen.size, pool.prompt)
+        return np.stack([number, pool.slots[chosen], pool.slots[rejected], chosen, rejected], axis=1)
+
+    def _old(self, chunk: Sequence[Pool], texts: dict[int, str], *, given: bool) -> pl.DataFrame:
+        """The pairs that the data itself names, or else each prompt's highest against lowest reward."""
+        rows = [np.zeros((0, len(PLACES)), np.int64)]
+        for pool in chunk:
+            if given:
+                count = len(pool.given)
+                unplaced = np.full((2, count), -1)
+                rows.append(np.stack([np.full(count, pool.prompt), *pool.given.T, *unplaced], axis=1))
+            elif REWARD.name in self.numbers:
+                rewards = self.numbers[REWARD.name][pool.slots]
+                if np.isfinite(rewards).any() and np.nanmax(rewards) > np.nanmin(rewards):
+                    ends = np.array([np.nanargmax(rewards)]), np.array([np.nanargmin(rewards)])
+                    rows.append(self._places(pool, *ends))
+        places = np.concatenate(rows)
+        found = self.distances.measure(texts, places[:, 1], places[:, 2])
+        columns = {name: places[:, i] for i, name in enumerate(PLACES)}
+        measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+        return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
+
+    def measured(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The measurement columns of these pairs, row for row."""
+        chosen, rejected = frame["chosen_slot"].to_numpy(), frame["rejected_slot"].to_numpy()
+        own = {name: frame[name].to_numpy() for name in frame.columns if name not in (*PLACES, VALUE, PART)}
+        return pair_frame(self.numbers, chosen, rejected, own)
+
+    def _valued(self, frame: pl.DataFrame) -> pl.DataFrame:
+        values, _ = compute(self.settings.by, self.measured(frame), self.settings.options, self.complete)
+        return frame.with_columns(values.alias(VALUE))
+
+    def pick(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Of each prompt the best pairs; ties by larger reward margin, then lower positions. Nulls are never picked."""
+        order = self.settings.order or ("highest" if find(self.settings.by).prefer == "high" else "lowest")
+        margins = np.zeros(frame.height)
+        if REWARD.name in self.numbers:
+            rewards = self.numbers[REWARD.name]
+            margins = rewards[frame["chosen_slot"].to_numpy()] - rewards[frame["rejected_slot"].to_numpy()]
+        ranked = (
+            frame.with_columns(margin=pl.Series(margins))
+            .filter(pl.col(VALUE).is_not_null())
+            .sort(
+                ["prompt", VALUE, "margin", "chosen_index", "rejected_index"],
+                descending=[False, order == "highest", True, False, False],
+            )
+        )
+        return ranked.group_by("prompt", maintain_order=True).head(self.settings.per_prompt or 1).drop("margin")
+
+    def picked(self, shards: Shards) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The picked pairs and the old ones, in the order of their prompts."""
+        frames = [frame for table in shards.tables() if isinstance(frame := pl.from_arrow(table), pl.DataFrame)]
+        both = pl.concat(frames)
+        new, old = (both.filter(pl.col(PART) == part).drop(PART) for part in (NEW, OLD))
+        if self.needs_all and new.height:
+            new = self.pick(self._valued(new))
+        return new, old
+
+
+def prompt_seed(seed: int, prompt: int) -> int:
+    """A seed of the prompt's own, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{prompt}".encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,243 @@
+"""`curate score`: measure pairs or candidates, and add metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses
+from curate.pipeline.pair_table import (
+    ARROW_TYPES,
+    MetricSummary,
+    add_metrics,
+    flag_lists,
+    pair_frame,
+    response_fields,
+    summarise,
+)
+from curate.pipeline.staged import FINISH_REASON, MEASURED, Staged, messages_of
+from curate.pipeline.staging import stage
+from curate.plan import Plan, make_plan
+from curate.progress import Reporter
+from curate.readers import conform, merge_schemas
+from curate.recipe import ScoreSettings
+from curate.reward_sources import rewards_reader
+from curate.schema import FLAGS, PAIR_ID
+from curate.store import Workspace, beside, write_table
+from curate.version import __version__
+from curate.writers.parquet import check_folder, write_output
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+Columns = dict[str, pa.Array]
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a run of `curate score` did.
+
+    Attributes:
+        out: where the table is.
+        rejects: where the bad rows are; None when there were none.
+        rows: rows written.
+        rejected: bad rows by reason.
+        kind: `pairs` or `candidates`.
+        layout: the layout found.
+        metrics: the distribution of every metric.
+        parameters: per metric the parameters used.
+        flags: how many pairs carry each flag.
+    """
+
+    out: Path
+    rejects: Path | None
+    rows: int
+    rejected: dict[str, int]
+    kind: str
+    layout: str
+    metrics: list[MetricSummary] = field(default_factory=list)
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+
+
+def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
+    """Measure, compute, write.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    check_folder(settings.out)
+    plan = make_plan(settings, "pairs")
+    for note in plan.notes:
+        reporter.note(note)
+    identity = {"command": "score", "version": __version__, **plan.identity()}
+    reader = rewards_reader(plan.rewards, plan.as_pairs)
+    with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
+        staged = stage(
+            plan.source,
+            plan.layout,
+            workspace,
+            reporter,
+            as_pairs=plan.as_pairs,
+            strict=settings.strict,
+            rewards_of=reader,
+        )
+        numbers, borders = measure_responses(plan, staged, workspace, reporter)
+        rejected = reject_counts(staged)
+        manifest = {
+            **identity,
+            "rows": {"written": int(staged.counts.size), "rejected": rejected},
+            "response_starts": border_facts(borders),
+        }
+        finish = _finish_pairs if plan.as_pairs else _finish_candidates
+        details = finish(plan, staged, numbers, workspace, manifest, reporter)
+        rejects = write_rejects(staged, settings.out)
+        workspace.finish()
+    kind = "pairs" if plan.as_pairs else "candidates"
+    return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
+
+
+def _finish_pairs(
+    plan: Plan,
+    staged: Staged,
+    numbers: Numbers,
+    workspace: Workspace,
+    manifest: dict[str, Any],
+    reporter: Reporter,
+) -> dict[str, Any]:
+    pairs = measure_pairs(plan, staged, workspace, reporter)
+    slots = staged.first_slots[:-1]
+    measured = pair_frame(numbers, slots, slots + 1, pairs)
+    frame, used = add_metrics(measured, plan.settings)
+    for name in plan.settings.options:
+        plan.require(name)
+    texts = staged.records.read(
+        pa.schema([("pair_id", pa.string()), ("flags", pa.list_(pa.string()))]), ["pair_id", "flags"]
+    )
+    flags = flag_lists(frame, texts["flags"].to_pylist())
+    names = [name for name in frame.columns if name not in measured.columns]
+    ids = pl.Series(PAIR_ID.name, texts["pair_id"].to_pylist(), dtype=pl.String)
+    frame = frame.insert_column(0, ids).with_columns(flags.alias(FLAGS.name))
+    counted = Counter(flag for row in flags.to_list() for flag in row)
+    manifest |= {"metrics": used, "flags": dict(sorted(counted.items()))}
+
+    def columns(first: int, rows: int) -> Columns:
+        piece = frame.slice(first, rows)
+        return {name: plain(piece[name].to_arrow()) for name in piece.columns}
+
+    write_rows(staged, columns, manifest, plan.settings.out, workspace, texts_too=True)
+    return {"metrics": summarise(frame, names), "parameters": used, "flags": dict(counted.most_common())}
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """Without the large string and list types that Polars makes, which some readers do not know."""
+    if pa.types.is_large_string(array.type) or str(array.type) == "string_view":
+        return array.cast(pa.string())
+    return array.cast(pa.list_(pa.string())) if pa.types.is_large_list(array.type) else array
+
+
+def _finish_candidates(
+    plan: Plan,
+    staged: Staged,
+    numbers: Numbers,
+    workspace: Workspace,
+    manifest: dict[str, Any],
+    _: Reporter,
+) -> dict[str, Any]:
+    starts = staged.first_slots
+
+    def columns(first: int, rows: int) -> Columns:
+        slots = slice(starts[first], starts[first + rows])
+        offsets = pa.array(starts[first : first + rows + 1] - starts[first], pa.int32())
+        return {
+            f.candidates: pa.ListArray.from_arrays(offsets, _typed(numbers[f.name][slots], ARROW_TYPES[f.type]))
+            for f in response_fields(numbers)
+        }
+
+    write_rows(staged, columns, manifest, plan.settings.out, workspace, texts_too=True)
+    return {}
+
+
+def _typed(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    return pa.array(values, pa.float64(), from_pandas=True).cast(kind)
+
+
+def write_rows(
+    staged: Staged,
+    columns: Any,
+    manifest: dict[str, Any],
+    out: Path,
+    workspace: Workspace,
+    *,
+    texts_too: bool,
+) -> int:
+    """Write the input's own columns with the new ones behind them; a new column of a known name takes its place.
+
+    Args:
+        staged: the rows.
+        columns: (first row, number of rows) -> the new columns of these rows.
+        manifest: goes into the file.
+        out: where to.
+        workspace: where it is written aside.
+        texts_too: add the responses in the house's form where the input does not spell them so.
+    """
+    own = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
+    as_pairs = "pair_id" in columns(0, 0)
+
+    def tables() -> Iterator[pa.Table]:
+        first = 0
+        for rows, records in zip(staged.rows.tables(), staged.records.tables(), strict=True):
+            table = conform(rows, own)
+            added = {**(_texts(records, own, as_pairs) if texts_too else {}), **columns(first, rows.num_rows)}
+            for name, values in added.items():
+                place = table.schema.get_field_index(name)
+                table = table.append_column(name, values) if place < 0 else table.set_column(place, name, values)
+            first += rows.num_rows
+            yield table
+
+    schema = next(tables()).schema
+    return write_output(tables(), schema, manifest, out, workspace)
+
+
+def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
+    """Prompt and responses, where the input has no columns of these names."""
+    if as_pairs and not {"chosen", "rejected"} & set(own.names):
+        responses = records["responses"].to_pylist()
+        answers = {
+            side: [[{"role": "assistant", "content": r[i]}] for r in responses]
+            for i, side in enumerate(("chosen", "rejected"))
+        }
+        prompts = [messages_of(text) for text in records["prompt"].to_pylist()]
+        return {name: pa.array(values, MESSAGES) for name, values in {"prompt": prompts, **answers}.items()}
+    if as_pairs:
+        return {}
+    finish = MEASURED + FINISH_REASON
+    found = {"responses": records["responses"].combine_chunks()}
+    if "prompt" not in own.names:
+        found["prompt"] = pa.array([messages_of(text) for text in records["prompt"].to_pylist()], MESSAGES)
+    if finish in records.column_names:
+        found["finish_reasons"] = records[finish].combine_chunks()
+    return found
+
+
+def reject_counts(staged: Staged) -> dict[str, int]:
+    """Bad rows by reason, the commonest first."""
+    reasons = Counter(reason for table in staged.rejects.tables(["reason"]) for reason in table["reason"].to_pylist())
+    return dict(reasons.most_common())
+
+
+def write_rejects(staged: Staged, out: Path) -> Path | None:
+    """Write the bad rows beside the output; removes an earlier run's file when there are none."""
+    path = beside(out, "rejects")
+    tables = list(staged.rejects.tables())
+    if not tables:
+        path.unlink(missing_ok=True)
+        return None
+    write_table(pa.concat_tables(tables), path)
+    return path

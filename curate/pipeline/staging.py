@@ -1,0 +1,161 @@
+"""Reading rows of any layout, once, and laying them out on disk in the house's own form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from curate.errors import InputError, RowError
+from curate.identity import pair_id, text_hash, text_of
+from curate.pipeline.staged import FINISH_REASON, MEASURED, Staged, load
+from curate.progress import Reporter
+from curate.readers import Chunk, Layout, Reject, Row, Source
+from curate.reward_sources import RewardsOf
+from curate.schema import Record
+from curate.store import Shards, Workspace
+
+CHUNK_ROWS = 4096
+REFUSAL = re.compile(
+    r"\s*(?:i['’]?m (?:really |very |so )?(?:sorry|afraid)|sorry\b|i apologi[sz]e"
+    r"|i (?:can['’]?t|cannot|can not|won['’]?t)\b"
+    r"|i(?:['’]m| am) (?:not able|unable)\b|as an ai\b|unfortunately, i)",
+    re.IGNORECASE,
+)
+REJECT_SCHEMA = pa.schema([("source", pa.string()), ("reason", pa.string()), ("row", pa.string())])
+
+
+def stage(
+    source: Source,
+    layout: Layout,
+    workspace: Workspace,
+    reporter: Reporter,
+    *,
+    as_pairs: bool,
+    strict: bool = False,
+    rewards_of: RewardsOf | None = None,
+) -> Staged:
+    """Read the data into the workspace, or find it there.
+
+    Args:
+        source: the data.
+        layout: how its rows are read.
+        workspace: where they are laid out.
+        reporter: told of the progress.
+        as_pairs: keep of each record only its chosen and rejected response, in this order.
+        strict: make the first bad row an error.
+        rewards_of: where the user named score columns: reads the rewards of a row's responses.
+
+    Raises:
+        InputError: no row can be used, or one cannot and `strict` is set.
+    """
+    rows, records, rejects = (workspace.shards(name) for name in ("rows", "records", "rejects"))
+    if workspace.document("staged") is None:
+        for shards in (rows, records, rejects):
+            shards.clear()
+        good = 0
+        with reporter.step("reading", None) as step:
+            for chunk in source.chunks(CHUNK_ROWS):
+                good += _stage_chunk(chunk, layout, (rows, records, rejects), as_pairs, strict, rewards_of)
+                step.advance(len(chunk.rows))
+        if not good:
+            raise _nothing_usable(source, rejects)
+        workspace.put_document("staged", good)
+    return load(rows, records, rejects)
+
+
+def _nothing_usable(source: Source, rejects: Shards) -> InputError:
+    first = next((table.slice(0, 1).to_pylist()[0] for table in rejects.tables()), None)
+    reason = f"the first one ({first['source']}): {first['reason']}" if first else "there are none"
+    return InputError(f"No row can be used; {reason}.", source.name, "`curate inspect` shows what was found.")
+
+
+def _stage_chunk(
+    chunk: Chunk,
+    layout: Layout,
+    shards: tuple[Shards, Shards, Shards],
+    as_pairs: bool,
+    strict: bool,
+    rewards_of: RewardsOf | None,
+) -> int:
+    records: list[Record] = []
+    kept: list[int] = []
+    bad = list(chunk.rejects)
+    for i, row in enumerate(chunk.rows):
+        try:
+            records.append(_record(layout, row, as_pairs, rewards_of))
+            kept.append(i)
+        except RowError as error:
+            bad.append(Reject(chunk.origins[i], str(error), json.dumps(row, ensure_ascii=False, default=str)))
+    if bad and strict:
+        raise InputError(f"A row cannot be used: {bad[0].reason}.", bad[0].origin, "Without --strict it is set aside.")
+    if records:
+        shards[0].append(chunk.table.take(kept))
+        shards[1].append(_records_table(records))
+    if bad:
+        columns = {"source": [r.origin for r in bad], "reason": [r.reason for r in bad], "row": [r.raw for r in bad]}
+        shards[2].append(pa.table(columns, schema=REJECT_SCHEMA))
+    return len(records)
+
+
+def _record(layout: Layout, row: Row, as_pairs: bool, rewards_of: RewardsOf | None) -> Record:
+    record = layout.parse(row)
+    if as_pairs:
+        if record.pair is None:
+            raise RowError("the row names no chosen and rejected response")
+        record = Record(
+            record.prompt,
+            tuple(record.responses[i] for i in record.pair),
+            (0, 1),
+            {name: tuple(values[i] for i in record.pair) for name, values in record.measured.items()},
+        )
+    if rewards_of is not None:
+        rewards = rewards_of(row)
+        if len(rewards) != len(record.responses):
+            raise RowError(f"{len(rewards)} rewards for {len(record.responses)} responses")
+        record = Record(record.prompt, record.responses, record.pair, {**record.measured, "reward": rewards})
+    return record
+
+
+def _records_table(records: Sequence[Record]) -> pa.Table:
+    prompts = [text_of(record.prompt) for record in records]
+    hashes = [[text_hash(p, r) for r in record.responses] for p, record in zip(prompts, records, strict=True)]
+    columns: dict[str, Any] = {
+        "prompt": pa.array(prompts, pa.string()),
+        "prompt_hash": pa.array([text_hash(p) for p in prompts], pa.binary(16)),
+        "responses": pa.array([list(record.responses) for record in records], pa.list_(pa.string())),
+        "high": pa.array([[int.from_bytes(h[:8], "big") for h in row] for row in hashes], pa.list_(pa.uint64())),
+        "low": pa.array([[int.from_bytes(h[8:], "big") for h in row] for row in hashes], pa.list_(pa.uint64())),
+        "chosen": pa.array([record.pair[0] if record.pair else None for record in records], pa.int32()),
+        "rejected": pa.array([record.pair[1] if record.pair else None for record in records], pa.int32()),
+        "pair_id": pa.array([_pair_id(p, record) for p, record in zip(prompts, records, strict=True)], pa.string()),
+        "flags": pa.array([text_flags(record) for record in records], pa.list_(pa.string())),
+    }
+    for name in sorted({name for record in records for name in record.measured}):
+        kind = pa.string() if name == FINISH_REASON else pa.float64()
+        values = [record.measured.get(name, (None,) * len(record.responses)) for record in records]
+        plain = values if name == FINISH_REASON else [[None if v is None else float(v) for v in row] for row in values]
+        columns[MEASURED + name] = pa.array(plain, pa.list_(kind))
+    return pa.table(columns)
+
+
+def _pair_id(prompt: str, record: Record) -> str | None:
+    if record.pair is None:
+        return None
+    return pair_id(prompt, record.responses[record.pair[0]], record.responses[record.pair[1]])
+
+
+def text_flags(record: Record) -> list[str]:
+    """What is peculiar about a pair's texts."""
+    if record.pair is None:
+        return []
+    chosen, rejected = (record.responses[i] for i in record.pair)
+    tests = {
+        "identical": chosen == rejected,
+        "empty": not chosen.strip() or not rejected.strip(),
+        "refusal": bool(REFUSAL.match(chosen) or REFUSAL.match(rejected)),
+    }
+    return [flag for flag, holds in tests.items() if holds]

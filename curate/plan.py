@@ -1,0 +1,249 @@
+"""What must be measured, with what, in which order. Whatever can fail without a model fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from curate.backends import ModelSpec
+from curate.backends.embedding_models import embedder_path
+from curate.backends.fake import is_fake
+from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer
+from curate.errors import InputError, MissingExtra, RowError, SettingsError
+from curate.identity import model_identity
+from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
+from curate.readers import Layout, Row, Source, detect, open_source
+from curate.readers.paths import find_files
+from curate.recipe import MeasureSettings, Settings
+from curate.render import Renderer
+from curate.reward_sources import RewardSource, any_value, plan_rewards
+from curate.schema import POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
+from curate.scorers.edit_distance import EditDistance
+from curate.scorers.embedding_distance import EmbeddingDistance
+from curate.scorers.function_reward import FunctionReward
+from curate.scorers.model_scorers import ModelScorer
+from curate.store import check_out
+from curate.tokens import WORDS, HubTokenizer, open_text_tokenizer
+
+SAMPLE_ROWS = 256
+ResponseScorer = ModelScorer | FunctionReward
+
+
+@dataclass
+class Plan:
+    """A run, decided: everything but the numbers.
+
+    Attributes:
+        sample: the first rows that this layout could read.
+        rewards: the reward sources, in the user's order; empty when nothing rates the responses.
+        scorers: measure responses, one after another; rewards first in the order of `rewards`.
+        edit: measures the pairs' edit distance.
+        embedding: measures the pairs' embedding distance, where an embedder is given.
+        notes: what the user should know before the run.
+    """
+
+    settings: MeasureSettings
+    source: Source
+    layout: Layout
+    as_pairs: bool
+    sample: list[Record]
+    edit: EditDistance
+    rewards: list[RewardSource] = field(default_factory=list)
+    scorers: list[ResponseScorer] = field(default_factory=list)
+    embedding: EmbeddingDistance | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def measures(self, role: str) -> bool:
+        """Whether a model of this role (`policy`, `reference`) is run."""
+        return any(isinstance(s, ModelScorer) and s.kind == "logps" and s.name == role for s in self.scorers)
+
+    def pair_columns(self) -> frozenset[str]:
+        """The measurement columns that pairs will have."""
+        held = {name for record in self.sample for name, values in record.measured.items() if any_value(values)}
+        fields = [f for f in RESPONSE_FIELDS if f.name in held and f is not REWARD]
+        if self.rewards:
+            fields += [REWARD]
+            fields += [named_reward(source.name) for source in self.rewards if len(self.rewards) > 1 or source.named]
+        fields += [POLICY_LOGPS] if self.measures("policy") else []
+        fields += [REF_LOGPS] if self.measures("reference") else []
+        fields += [TOKENS]
+        distances = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if self.embedding else [])}
+        return frozenset(distances | {column for f in fields for column in (f.chosen, f.rejected)})
+
+    def require(self, metric: str) -> None:
+        """Refuse a metric whose measurements this run will not have.
+
+        Raises:
+            SettingsError: naming the missing column and how to measure it.
+        """
+        present = self.pair_columns()
+        for column in columns_read(metric, self.settings.options, present):
+            if column not in present:
+                raise missing_column(metric, column, sorted(present))
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the result, for the manifest and for telling unfinished work apart."""
+        settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", "policy", "reference"})
+        return {
+            "settings": {key: value for key, value in settings.items() if value not in (None, (), [], {})},
+            "inputs": self.source.fingerprints(),
+            "layout": self.layout.name,
+            "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
+        }
+
+    def _embedders(self) -> list[EmbeddingDistance]:
+        return [self.embedding] if self.embedding else []
+
+
+def input_paths(settings: Settings) -> list[Path]:
+    """The files that the data names; none for a hub data set.
+
+    Raises:
+        InputError: a path or glob that matches nothing.
+    """
+    return [path for name in settings.data if not name.startswith("hf://") for path in find_files(name)]
+
+
+def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
+    """Check the settings against the data and the models, and decide what runs.
+
+    Raises:
+        CurateError: anything that would stop the run later, and can be known now.
+    """
+    check_options(settings.options)
+    check_backend(settings.backend)
+    if settings.engine == "ray":
+        raise (
+            MissingExtra("ray", "ray")
+            if not _installed("ray")
+            else SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
+        )
+    source = open_source(settings.data)
+    check_out(settings.out, input_paths(settings))
+    rows = first_rows(source)
+    layout = detect(rows, settings.rows_as or prefer)
+    sample = list(_records(layout, rows))
+    as_pairs = layout.kind == "pairs" if prefer == "pairs" and not settings.rows_as else settings.rows_as == "pairs"
+    text_tokenizer = settings.tokenizer or settings.policy or settings.reference or WORDS
+    text_tokenizer = WORDS if is_fake(text_tokenizer) else text_tokenizer
+    edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
+    plan = Plan(settings, source, layout, as_pairs, sample, edit)
+    plan.rewards = plan_rewards(settings.reward, rows, sample)
+    plan.scorers = [_reward_scorer(plan, one) for one in plan.rewards if one.kind != "columns"]
+    plan.scorers += _logprob_scorers(plan)
+    if settings.embedder:
+        embedder_path(settings.embedder)
+        identity = {"model": settings.embedder} if is_fake(settings.embedder) else _identity(settings.embedder)
+        plan.embedding = EmbeddingDistance(_spec(settings, settings.embedder), identity)
+    for name in settings.options:
+        plan.require(name)
+    return plan
+
+
+def _installed(package: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(package) is not None
+
+
+def _identity(name: str) -> dict[str, Any]:
+    return {**model_identity(embedder_path(name)), "model": Path(name).name if Path(name).exists() else name}
+
+
+def first_rows(source: Source) -> list[Row]:
+    """The first rows that could be parsed, some hundreds.
+
+    Raises:
+        InputError: there is none.
+    """
+    rows: list[Row] = []
+    for chunk in source.chunks(SAMPLE_ROWS):
+        rows += chunk.rows
+        if len(rows) >= SAMPLE_ROWS:
+            break
+    if not rows:
+        raise InputError("There is no readable row.", source.name, "Is this the right file?")
+    return rows
+
+
+def _records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
+    for row in rows:
+        try:
+            yield layout.parse(row)
+        except RowError:
+            continue
+
+
+def _spec(settings: MeasureSettings, name: str) -> ModelSpec:
+    return ModelSpec(name, settings.device, settings.dtype, settings.trust_remote_code)
+
+
+def _template(settings: MeasureSettings) -> str | None:
+    if settings.chat_template is None:
+        return None
+    try:
+        return settings.chat_template.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."
+        ) from error
+
+
+def _reward_scorer(plan: Plan, source: RewardSource) -> ResponseScorer:
+    if source.kind == "function":
+        return FunctionReward(f"reward.{source.name}", source.target)
+    return _model_scorer(plan, "reward", f"reward.{source.name}", source.target, [source.target])
+
+
+def _logprob_scorers(plan: Plan) -> list[ResponseScorer]:
+    settings = plan.settings
+    models = {"policy": settings.policy, "reference": settings.reference}
+    given = {role: name for role, name in models.items() if name}
+    return [_model_scorer(plan, "logps", role, name, list(given.values())) for role, name in given.items()]
+
+
+def _model_scorer(
+    plan: Plan, kind: Literal["logps", "reward"], name: str, model: str, family: list[str]
+) -> ModelScorer:
+    """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
+    settings = plan.settings
+    tokenizer = open_chat_tokenizer(
+        family[0], template=_template(settings), trust_remote_code=settings.trust_remote_code
+    )
+    limits = [limit for limit in (model_limit(_spec(settings, one)) for one in family) if limit]
+    if settings.max_length:
+        if limits and min(limits) < settings.max_length:
+            plan.notes.append(f"{name}: the model reads at most {min(limits)} tokens, fewer than --max-length.")
+        limits.append(settings.max_length)
+    if model != family[0]:
+        check_same_tokens(family[0], tokenizer, model, settings)
+    identity = {"model": model} if is_fake(model) else model_identity(model)
+    identity |= {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
+    renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation)
+    return ModelScorer(kind, name, _spec(settings, model), renderer, settings.batch_tokens, identity)
+
+
+def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:
+    """Refuse a reference whose token ids mean other tokens than the policy's: it would be fed nonsense.
+
+    Raises:
+        SettingsError: the vocabularies differ.
+    """
+    if is_fake(policy) or is_fake(reference):
+        return
+    ours = tokenizer.vocabulary()
+    theirs = HubTokenizer(reference, trust_remote_code=settings.trust_remote_code).vocabulary()
+    differing = [token for token, number in ours.items() if theirs.get(token, number) != number]
+    if differing or len(ours.keys() & theirs.keys()) < 0.99 * len(ours):
+        raise SettingsError(
+            "Policy and reference do not share their tokenizer.",
+            f"{policy} and {reference}" + (f": for example {differing[0]!r}" if differing else ""),
+            "Implicit margins compare the same tokens under both; use a reference of the policy's family.",
+        )
+
+
+def computable(columns: Sequence[str], settings: Settings, complete: frozenset[str]) -> list[str]:
+    """The metrics that can be computed from these columns, each after those that it reads."""
+    return [name for name in all_metrics() if set(columns_read(name, settings.options, complete)) <= set(columns)]

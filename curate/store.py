@@ -1,0 +1,228 @@
+"""Unfinished work on disk: what was measured so far, keyed by row, beside the output until that is complete.
+
+Everything is written aside and renamed, so whatever has its final name is whole. A run that was stopped, however
+rudely, finds its shards again; a run with other settings or other data is refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.errors import StoreError
+
+COMPRESSION = "zstd"
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table aside and rename it; on the disk for good when this returns.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written.
+    """
+    aside = path.with_name(path.name + ".aside")
+    with disk_errors(path):
+        with aside.open("wb") as file:
+            pq.write_table(table, file, compression=COMPRESSION)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an error that the user can mend.
+
+    Raises:
+        StoreError: no space, no permission, a read-only file system, or no such folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                "The disk is full.", str(path.parent), "Free some space and run the same command: it goes on from here."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
+            raise StoreError(
+                f"The output cannot be written: {error.strerror}.", str(path), "Choose another place with -o."
+            ) from error
+        raise
+
+
+class Shards:
+    """Tables of one kind in order of arrival; each has a whole number of batches."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob("*.aside"):
+            leftover.unlink()
+        self._next = len(self.paths())
+
+    def paths(self) -> list[Path]:
+        """The finished shards, oldest first."""
+        return sorted(self.folder.glob("shard-*.parquet"))
+
+    def append(self, table: pa.Table) -> None:
+        """Add a shard."""
+        write_table(table, self.folder / f"shard-{self._next:08d}.parquet")
+        self._next += 1
+
+    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The shards one after another."""
+        for path in self.paths():
+            yield pq.read_table(path, columns=columns)
+
+    def read(self, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+        """All shards as one table; an empty one of this schema when there is none."""
+        tables = list(self.tables(columns))
+        return pa.concat_tables(tables) if tables else schema.empty_table()
+
+    def clear(self) -> None:
+        """Forget all shards."""
+        for path in self.paths():
+            path.unlink()
+        self._next = 0
+
+
+class Workspace:
+    """The folder of unfinished work beside an output, held by one run at a time.
+
+    Use as a context manager; on leaving it is kept, unless `finish` was called.
+
+    Args:
+        out: the output file or folder.
+        settings: everything that decides the result; a folder left by other settings is refused.
+        fresh: start over instead.
+    """
+
+    def __init__(self, out: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
+        self.out = out
+        self.folder = out.with_name(out.name + ".work")
+        self._settings = json.loads(json.dumps(settings, sort_keys=True, default=str))
+        self._fresh = fresh
+        self._lock: TextIO | None = None
+        self.resumed = False
+
+    def __enter__(self) -> Workspace:
+        with disk_errors(self.out):
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
+            self._lock = (self.folder / "lock").open("w")
+        self._take_lock()
+        known = self.document("settings")
+        if known is not None and self._fresh:
+            self._empty()
+            known = None
+        if known is None:
+            self._empty()
+            self.put_document("settings", self._settings)
+        elif known != self._settings:
+            raise self._other_settings(known)
+        self.resumed = known is not None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+    def shards(self, name: str) -> Shards:
+        """The shards of this name."""
+        return Shards(self.folder / name)
+
+    def document(self, name: str) -> Any:
+        """A small document that was put here, or None."""
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def put_document(self, name: str, content: Any) -> None:
+        """Keep a small document; its presence says that what it describes is complete."""
+        path = self.folder / f"{name}.json"
+        aside = path.with_name(path.name + ".aside")
+        with disk_errors(path):
+            aside.write_text(json.dumps(content, sort_keys=True))
+            aside.replace(path)
+
+    def finish(self) -> None:
+        """Remove the folder: the output is complete."""
+        shutil.rmtree(self.folder)
+
+    def _empty(self) -> None:
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != "lock":
+                entry.unlink()
+
+    def _take_lock(self) -> None:
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                "Another run is writing this output.", str(self.out), "Wait for it, or choose another place with -o."
+            ) from error
+
+    def _other_settings(self, known: Any) -> StoreError:
+        changed = sorted(
+            key for key in known.keys() | self._settings.keys() if known.get(key) != self._settings.get(key)
+        )
+        shown = "; ".join(
+            f"{key}: {_short(known.get(key))} -> {_short(self._settings.get(key))}" for key in changed[:4]
+        )
+        return StoreError(
+            f"There is unfinished work with other settings or data ({shown}).",
+            str(self.folder),
+            "Repeat the earlier command to finish it, or add --fresh to start over.",
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def check_out(out: Path, inputs: list[Path]) -> None:
+    """Refuse an output place before any work is done.
+
+    Raises:
+        StoreError: no such parent folder can be made or written, another file type than Parquet, one of the inputs.
+    """
+    if out.suffix and out.suffix != ".parquet":
+        raise StoreError(
+            f"The output is Parquet, not {out.suffix}.", str(out), "Name a .parquet file, or a folder (no suffix)."
+        )
+    if out.suffix == ".parquet" and out.is_dir():
+        raise StoreError("The output is a folder.", str(out), "Name a file, or a folder without .parquet.")
+    if any(out.resolve() == path.resolve() for path in inputs):
+        raise StoreError("The output would replace its own input.", str(out), "Choose another place with -o.")
+    parent = out.absolute().parent
+    existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise StoreError("The output folder cannot be written.", str(existing), "Choose another place with -o.")
+    needed = sum(path.stat().st_size for path in inputs if path.is_file())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise StoreError(
+            f"The disk has {free / 2**30:.1f} GiB free; the data alone has {needed / 2**30:.1f} GiB.",
+            str(existing),
+            "Free some space, or choose another place with -o.",
+        )
+
+
+def beside(out: Path, suffix: str) -> Path:
+    """A file beside the output: `pairs.parquet` -> `pairs.rejects.parquet`, `pairs` -> `pairs.rejects.parquet`."""
+    stem = out.name.removesuffix(".parquet")
+    return out.with_name(f"{stem}.{suffix}.parquet")
