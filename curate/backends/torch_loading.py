@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -121,10 +120,10 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
 
 def quiet_loading() -> None:
     """Silence what transformers prints while loading: its bar disturbs ours, its report is turned into errors."""
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     disable_progress_bar()
-    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    set_verbosity_error()
 
 
 def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str) -> None:

@@ -129,8 +129,8 @@ def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
 
 def first_equal(frame: pl.DataFrame) -> np.ndarray:
     """Per row the number of the first row that equals it, int64 [rows]."""
-    first = frame.select(pl.int_range(pl.len(), dtype=pl.Int64).first().over(frame.columns))
-    return first.to_series().to_numpy()
+    first = frame.with_row_index("row").select(pl.col("row").first().over(frame.columns))
+    return first.to_series().cast(pl.Int64).to_numpy()
 
 
 def _numeric(path: Any) -> pa.Table:

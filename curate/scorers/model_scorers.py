@@ -43,7 +43,8 @@ class ModelScorer:
     @property
     def title(self) -> str:
         """Role and model."""
-        return f"{self.name} {self.spec.name.rstrip('/').rsplit('/', 1)[-1]}"
+        role = "reward model" if self.kind == "reward" else self.name
+        return f"{role} {self.spec.name.rstrip('/').rsplit('/', 1)[-1]}"
 
     @property
     def schema(self) -> pa.Schema:
