@@ -1,1 +1,88 @@
-"""Measure, select and build the preference pairs that are worth training on."""
+"""Measure, select and build the preference pairs that are worth training on.
+
+Every command has a Python equal of the same name: `curate.score("pairs.jsonl", "scored.parquet", policy=...)`. Keyword
+arguments are the command's options, with underscores; metric parameters are given as `options={"dcrm": {"eps": 0.1}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import CurateError
+from curate.version import __version__
+
+if TYPE_CHECKING:
+    from curate.metrics.registry import Metric
+    from curate.pipeline.inspect import Inspection
+    from curate.pipeline.pair import PairResult
+    from curate.pipeline.score import ScoreResult
+    from curate.pipeline.select import SelectResult
+
+Data = str | Path | Sequence[str | Path]
+
+
+def _names(data: Data) -> tuple[str, ...]:
+    return (str(data),) if isinstance(data, str | Path) else tuple(str(one) for one in data)
+
+
+def score(data: Data, out: str | Path, **settings: Any) -> ScoreResult:
+    """Measure pairs or candidates, and add metrics: `curate score`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.pipeline.score import score as run
+    from curate.progress import Silent
+    from curate.recipe import ScoreSettings, make
+
+    return run(make(ScoreSettings, {"data": _names(data), "out": out, **settings}), Silent())
+
+
+def select(data: Data, out: str | Path, **settings: Any) -> SelectResult:
+    """Keep the best rows of a scored table: `curate select`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.pipeline.select import select as run
+    from curate.progress import Silent
+    from curate.recipe import SelectSettings, make
+
+    return run(make(SelectSettings, {"data": _names(data), "out": out, **settings}), Silent())
+
+
+def pair(data: Data, out: str | Path, **settings: Any) -> PairResult:
+    """Build the best pairs from N responses to each prompt: `curate pair`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.pipeline.pair import pair as run
+    from curate.progress import Silent
+    from curate.recipe import PairSettings, make
+
+    return run(make(PairSettings, {"data": _names(data), "out": out, **settings}), Silent())
+
+
+def inspect(data: Data) -> Inspection:
+    """Say which layout the data has, and what is wrong with it: `curate inspect`.
+
+    Raises:
+        CurateError: the data cannot be read.
+    """
+    from curate.pipeline.inspect import inspect as run
+    from curate.progress import Silent
+
+    return run(_names(data), Silent())
+
+
+def catalogue() -> dict[str, Metric]:
+    """Every metric by name: `curate metrics`."""
+    from curate.metrics.registry import all_metrics
+
+    return all_metrics()
+
+
+__all__ = ["CurateError", "__version__", "catalogue", "inspect", "pair", "score", "select"]

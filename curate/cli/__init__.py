@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 from typing import Annotated
 
@@ -45,10 +45,26 @@ def options(
     """Measure, select and build the preference pairs that are worth training on."""
 
 
+class Stopped(BaseException):
+    """The user or the system asked the run to stop. No KeyboardInterrupt, which click would turn into `Aborted!`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _stop(number: int, _: object) -> None:
+    raise Stopped(number)
+
+
 def main() -> None:
-    """Run the command line: exit code 0, 2 for what the user can mend, 130 after Ctrl-C, 1 for a defect of ours."""
-    # Tokenizers warn when a process forks after they have used threads; curate forks none that tokenise.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    """Run the command line.
+
+    Exit codes: 0; 2 for what the user can mend; 130 after Ctrl-C and 143 after a termination signal, with what was
+    measured kept; 1 for a defect of ours, with its traceback.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
     except CurateError as error:
@@ -56,6 +72,6 @@ def main() -> None:
 
         print_error(error)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         sys.stderr.write("\nStopped. What was measured is kept; the same command goes on from here.\n")
-        sys.exit(130)
+        sys.exit(128 + stopped.number)
