@@ -35,6 +35,12 @@ def pair_id(prompt: str, chosen: str, rejected: str) -> str:
     return text_hash(prompt, chosen, rejected).hex()
 
 
+def short_name(name: str) -> str:
+    """A model's name without the place where it lies: a folder's base name, or the hub id."""
+    path = Path(name).expanduser()
+    return path.resolve().name if name and path.exists() else name
+
+
 def model_identity(name: str) -> dict[str, Any]:
     """What tells a model from every other: a folder's base name and hash, or a hub id and its commit.
 

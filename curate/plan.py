@@ -10,9 +10,9 @@ from typing import Any, Literal
 from curate.backends import ModelSpec
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import is_fake
-from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer
+from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer, resolved
 from curate.errors import InputError, MissingExtra, RowError, SettingsError
-from curate.identity import model_identity
+from curate.identity import model_identity, short_name
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
 from curate.readers import Layout, Row, Source, detect, open_source
 from curate.readers.paths import find_files
@@ -85,11 +85,24 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", "policy", "reference"})
+        named_elsewhere = {
+            "data",
+            "out",
+            "fresh",
+            "policy",
+            "reference",
+            "reward",
+            "embedder",
+            "tokenizer",
+            "device",
+            "dtype",
+        }
+        settings = self.settings.model_dump(mode="json", exclude=named_elsewhere)
         return {
             "settings": {key: value for key, value in settings.items() if value not in (None, (), [], {})},
             "inputs": self.source.fingerprints(),
             "layout": self.layout.name,
+            "rewards": [[one.name, one.kind, short_name(one.target)] for one in self.rewards],
             "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
         }
 
@@ -149,7 +162,7 @@ def _installed(package: str) -> bool:
 
 
 def _identity(name: str) -> dict[str, Any]:
-    return {**model_identity(embedder_path(name)), "model": Path(name).name if Path(name).exists() else name}
+    return {**model_identity(embedder_path(name)), "model": short_name(name)}
 
 
 def first_rows(source: Source) -> list[Row]:
@@ -219,10 +232,12 @@ def _model_scorer(
         limits.append(settings.max_length)
     if model != family[0]:
         check_same_tokens(family[0], tokenizer, model, settings)
+    spec = resolved(_spec(settings, model))
     identity = {"model": model} if is_fake(model) else model_identity(model)
+    identity |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
     identity |= {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
     renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation)
-    return ModelScorer(kind, name, _spec(settings, model), renderer, settings.batch_tokens, identity)
+    return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
 
 
 def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:

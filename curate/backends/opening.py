@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from curate.backends import EmbeddingBackend, LogprobBackend, ModelSpec, RewardBackend
@@ -27,6 +27,20 @@ def check_backend(name: str) -> None:
             "--backend vllm",
             "Use --backend torch.",
         )
+
+
+def resolved(spec: ModelSpec) -> ModelSpec:
+    """The same with `auto` decided for this machine.
+
+    Raises:
+        SettingsError: the device is not there.
+    """
+    if is_fake(spec.name):
+        return spec
+    from curate.backends.torch_loading import choose_device, choose_dtype
+
+    device = choose_device(spec.device)
+    return replace(spec, device=device, dtype=choose_dtype(spec.dtype, device))
 
 
 def open_logprobs(spec: ModelSpec) -> LogprobBackend:
@@ -54,9 +68,6 @@ def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
     from curate.backends.embedding_models import SentenceEmbedder
 
     return SentenceEmbedder(spec)
-
-
-Opener = Callable[[ModelSpec], LogprobBackend | RewardBackend | EmbeddingBackend]
 
 
 def open_chat_tokenizer(

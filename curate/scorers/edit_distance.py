@@ -11,6 +11,7 @@ import pyarrow as pa
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
+from curate.identity import short_name
 from curate.scorers import PairItem, Scored
 from curate.tokens import TextTokenizer
 
@@ -49,7 +50,7 @@ class EditDistance:
     @property
     def title(self) -> str:
         """With which tokenizer."""
-        return f"edit distance ({self.tokenizer.name.rstrip('/').rsplit('/', 1)[-1]})"
+        return f"edit distance in tokens of {short_name(self.tokenizer.name)!r}"
 
     @property
     def schema(self) -> pa.Schema:
@@ -88,7 +89,7 @@ class EditDistance:
 
     def facts(self) -> dict[str, Any]:
         """Which tokens were counted."""
-        return {"tokenizer": self.tokenizer.name, "tokenizer_hash": self.tokenizer.fingerprint()}
+        return {"tokenizer": short_name(self.tokenizer.name), "tokenizer_hash": self.tokenizer.fingerprint()}
 
     def close(self) -> None:
         """Nothing to free."""

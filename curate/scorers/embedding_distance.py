@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from curate.backends import EmbeddingBackend, ModelSpec
 from curate.backends.opening import open_embeddings
+from curate.identity import short_name
 from curate.scorers import PairItem, Scored
 
 CALL_SIZE = 256
@@ -37,7 +38,7 @@ class EmbeddingDistance:
     @property
     def title(self) -> str:
         """Which model."""
-        return f"embedder {self.spec.name.rstrip('/').rsplit('/', 1)[-1]}"
+        return f"embedder {short_name(self.spec.name)!r}"
 
     @property
     def schema(self) -> pa.Schema:

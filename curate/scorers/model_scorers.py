@@ -12,6 +12,7 @@ import pyarrow as pa
 from curate.backends import LogprobBackend, ModelSpec, RewardBackend
 from curate.backends.opening import open_logprobs, open_rewards
 from curate.errors import ModelError
+from curate.identity import short_name
 from curate.render import Rendered, Renderer
 from curate.scorers import ResponseItem, Scored
 from curate.scorers.batching import halving, token_batches
@@ -44,7 +45,7 @@ class ModelScorer:
     def title(self) -> str:
         """Role and model."""
         role = "reward model" if self.kind == "reward" else self.name
-        return f"{role} {self.spec.name.rstrip('/').rsplit('/', 1)[-1]}"
+        return f"{role} {short_name(self.spec.name)!r}"
 
     @property
     def schema(self) -> pa.Schema:
@@ -73,7 +74,7 @@ class ModelScorer:
     def facts(self) -> dict[str, Any]:
         """Model, limits, and how texts were cut."""
         limits = {"max_length": self.renderer.max_length, "truncation": self.renderer.truncation}
-        return {**self.identity, "device": self.spec.device, "dtype": self.spec.dtype, **limits}
+        return {**self.identity, **limits}
 
     def close(self) -> None:
         """Free the model."""

@@ -1,0 +1,78 @@
+"""Small made-up data, and the jobs without a command line around them."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.pipeline.pair import PairResult, pair
+from curate.pipeline.score import ScoreResult, score
+from curate.pipeline.select import SelectResult, select
+from curate.progress import Silent
+from curate.recipe import PairSettings, ScoreSettings, SelectSettings, make, parse_options
+
+WORDS = "the quick brown fox jumps over a lazy dog , and then it sleeps well .".split()
+MODELS: dict[str, Any] = {"policy": "fake:1", "reference": "fake:2"}
+
+
+def sentence(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choice(WORDS) for _ in range(words))
+
+
+def pair_rows(count: int = 12, seed: int = 0) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    return [
+        {
+            "id": i,
+            "prompt": f"{sentence(rng, 4)} {i}",
+            "chosen": sentence(rng, rng.randint(2, 9)),
+            "rejected": sentence(rng, rng.randint(2, 9)),
+            "score_chosen": rng.random() * 4,
+            "score_rejected": rng.random() * 4,
+            "source": "xyz"[i % 3],
+        }
+        for i in range(count)
+    ]
+
+
+def candidate_rows(count: int = 10, seed: int = 0) -> list[dict[str, Any]]:
+    """Prompts with 2 to 7 responses: equal texts, equal and missing rewards, cut generations among them."""
+    rng = random.Random(seed)
+    rows = []
+    for i in range(count):
+        size = rng.randint(2, 7)
+        responses = [sentence(rng, rng.randint(1, 6)) for _ in range(size)]
+        if size > 3:
+            responses[-1] = responses[0]
+        rewards = [rng.choice([0.0, 1.0, None, rng.random() * 3, rng.random() * 3]) for _ in range(size)]
+        finish = [rng.choice(["stop", "stop", "stop", "length"]) for _ in range(size)]
+        rows.append(
+            {"id": i, "prompt": f"p {i}", "responses": responses, "rewards": rewards, "finish_reasons": finish}
+        )
+    return rows
+
+
+def write_jsonl(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def run_score(data: Path, out: Path, **more: Any) -> ScoreResult:
+    options = parse_options(more.pop("set_", []))
+    return score(make(ScoreSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+
+
+def run_pair(data: Path, out: Path, **more: Any) -> PairResult:
+    options = parse_options(more.pop("set_", []))
+    return pair(make(PairSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+
+
+def run_select(data: Path, out: Path, **more: Any) -> SelectResult:
+    options = parse_options(more.pop("set_", []))
+    return select(make(SelectSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return pl.read_parquet(path).to_dicts()
