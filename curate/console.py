@@ -46,10 +46,9 @@ def reporter(quiet: bool) -> Reporter:
 def print_error(error: CurateError) -> None:
     """What, where, what to try."""
     console = stderr()
-    console.print(f"[bold red]error:[/] {_escape(error.what)}")
-    for label, text in (("where:", error.where), ("try:", error.hint)):
-        if text:
-            console.print(f"[bold]{label:>6}[/] {_escape(text)}")
+    for label, text in (("error:", error.what), ("where:", error.where), ("try:", error.hint)):
+        style = "bold red" if label == "error:" else "bold"
+        console.print(f"[{style}]{label:>6}[/] {_escape(' '.join(text.split()))}")
 
 
 def _escape(text: str) -> str:
@@ -149,7 +148,7 @@ class LiveReporter:
         columns = ("[bold]{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[speed]}")
         shown = [TextColumn(c) if isinstance(c, str) else c for c in columns]
         with Progress(*shown, TimeRemainingColumn(), console=self._console) as progress:
-            yield LiveStep(progress, progress.add_task(name, total=total, completed=done, speed=""))
+            yield LiveStep(progress, progress.add_task(_escape(name), total=total, completed=done, speed=""))
 
     def note(self, text: str) -> None:
         """A line for the user."""

@@ -68,6 +68,12 @@ class RowError(ValueError):
     """One row cannot be used; the message is the reason written to the rejects file."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what another library says; the error's kind where it says nothing."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].strip() if lines else type(error).__name__
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest known words, or all of them when none is close."""
     choices = sorted(known)

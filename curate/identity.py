@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ def pair_id(prompt: str, chosen: str, rejected: str) -> str:
     return text_hash(prompt, chosen, rejected).hex()
 
 
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The installed versions of these packages."""
+    return {package: version(package) for package in packages}
+
+
 def short_name(name: str) -> str:
     """A model's name without the place where it lies: a folder's base name, or the hub id."""
     path = Path(name).expanduser()
@@ -44,23 +50,37 @@ def short_name(name: str) -> str:
 def model_identity(name: str) -> dict[str, Any]:
     """What tells a model from every other: a folder's base name and hash, or a hub id and its commit.
 
-    The hash covers every file of up to 64 MiB whole and 256 samples of a larger one: training again changes it.
+    The hash covers every file of up to 64 MiB whole; of a larger one 256 samples, and of a larger safetensors file the
+    beginning of every tensor too: training any of them again changes it.
     """
     path = Path(name).expanduser()
     if not path.is_dir():
         return {"model": name, "revision": _hub_commit(name)}
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for file in sorted(f for f in path.rglob("*") if f.suffix in {".json", ".jinja", ".safetensors", ".model", ".txt"}):
+    for file in sorted(
+        f for f in path.rglob("*") if f.suffix in {".json", ".jinja", ".safetensors", ".model", ".txt", ".py"}
+    ):
         size = file.stat().st_size
         digest.update(f"{file.relative_to(path)}:{size}".encode())
         with file.open("rb") as stream:
             if size <= WHOLE_FILE_BYTES:
                 digest.update(stream.read())
                 continue
-            for i in range(SAMPLES):
-                stream.seek(i * (size - SAMPLE_BYTES) // (SAMPLES - 1))
+            for start in _samples(file, size):
+                stream.seek(start)
                 digest.update(stream.read(SAMPLE_BYTES))
     return {"model": path.resolve().name, "hash": digest.hexdigest()}
+
+
+def _samples(file: Path, size: int) -> list[int]:
+    even = [i * (size - SAMPLE_BYTES) // (SAMPLES - 1) for i in range(SAMPLES)]
+    if file.suffix != ".safetensors":
+        return even
+    with file.open("rb") as stream:
+        header = int.from_bytes(stream.read(8), "little")
+        tensors = json.loads(stream.read(header)) if header < size else {}
+    starts = [8 + header + int(tensor["data_offsets"][0]) for name, tensor in tensors.items() if name != "__metadata__"]
+    return sorted({*even, *starts})
 
 
 def _hub_commit(name: str) -> str | None:

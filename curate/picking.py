@@ -20,11 +20,9 @@ class Amount:
     share: Fraction | None = None
     count: int | None = None
 
-    def of(self, rows: pl.Expr) -> pl.Expr:
+    def of(self, rows: int) -> int:
         """floor(share * rows), exactly; or the count, never more than there are rows."""
-        if self.share is not None:
-            return rows.cast(pl.Int64) * self.share.numerator // self.share.denominator
-        return pl.min_horizontal(pl.lit(self.count, dtype=pl.Int64), rows.cast(pl.Int64))
+        return int(self.share * rows) if self.share is not None else min(self.count or 0, rows)
 
 
 def parse_amount(text: str, option: str) -> Amount:
@@ -75,8 +73,9 @@ def pick(frame: pl.DataFrame, end: End, amount: Amount, *, high_first: bool) -> 
         high_first: whether a larger value is better.
     """
     order = ranked(frame, high_first=high_first if end != "bottom" else not high_first)
-    counted = order.with_columns(
-        wanted=amount.of(pl.len().over("group")),
+    sizes = order.group_by("group").len()
+    wanted = pl.Series("wanted", [amount.of(rows) for rows in sizes["len"].to_list()], dtype=pl.Int64)
+    counted = order.join(sizes.with_columns(wanted), on="group", nulls_equal=True, maintain_order="left").with_columns(
         known=pl.col("value").count().over("group").cast(pl.Int64),
         place=pl.int_range(pl.len(), dtype=pl.Int64).over("group"),
     )

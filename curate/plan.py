@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from curate.backends import ModelSpec
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import is_fake
 from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer, resolved
-from curate.errors import InputError, MissingExtra, RowError, SettingsError
-from curate.identity import model_identity, short_name
+from curate.errors import MissingExtra, RowError, SettingsError
+from curate.identity import model_identity, short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
-from curate.readers import Layout, Row, Source, detect, open_source
-from curate.readers.paths import find_files
+from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import MeasureSettings, Settings
 from curate.render import Renderer
-from curate.reward_sources import RewardSource, any_value, plan_rewards
+from curate.reward_sources import RewardSource, plan_rewards
 from curate.schema import POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
@@ -27,7 +25,6 @@ from curate.scorers.model_scorers import ModelScorer
 from curate.store import check_out
 from curate.tokens import WORDS, HubTokenizer, open_text_tokenizer
 
-SAMPLE_ROWS = 256
 ResponseScorer = ModelScorer | FunctionReward
 
 
@@ -61,14 +58,18 @@ class Plan:
 
     def pair_columns(self) -> frozenset[str]:
         """The measurement columns that pairs will have."""
-        held = {name for record in self.sample for name, values in record.measured.items() if any_value(values)}
+        held = {name for record in self.sample for name in record.measured}
         fields = [f for f in RESPONSE_FIELDS if f.name in held and f is not REWARD]
         if self.rewards:
             fields += [REWARD]
             fields += [named_reward(source.name) for source in self.rewards if len(self.rewards) > 1 or source.named]
         fields += [POLICY_LOGPS] if self.measures("policy") else []
         fields += [REF_LOGPS] if self.measures("reference") else []
-        fields += [TOKENS]
+        if any(f in fields for f in (POLICY_LOGPS, REF_LOGPS)):
+            counted = self.measures("policy") or self.measures("reference")
+            fields += [TOKENS] if counted and TOKENS not in fields else []
+        elif TOKENS not in fields:
+            fields += [TOKENS]
         distances = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if self.embedding else [])}
         return frozenset(distances | {column for f in fields for column in (f.chosen, f.rejected)})
 
@@ -85,38 +86,23 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        named_elsewhere = {
-            "data",
-            "out",
-            "fresh",
-            "policy",
-            "reference",
-            "reward",
-            "embedder",
-            "tokenizer",
-            "device",
-            "dtype",
-        }
-        settings = self.settings.model_dump(mode="json", exclude=named_elsewhere)
+        models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype"}
+        settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models})
         return {
             "settings": {key: value for key, value in settings.items() if value not in (None, (), [], {})},
-            "inputs": self.source.fingerprints(),
-            "layout": self.layout.name,
+            "staged_from": {
+                "inputs": self.source.fingerprints(),
+                "layout": self.layout.name,
+                "as_pairs": self.as_pairs,
+                "columns": [one.target for one in self.rewards if one.kind == "columns"],
+            },
             "rewards": [[one.name, one.kind, short_name(one.target)] for one in self.rewards],
+            "versions": versions(["torch", "transformers"] if self.scorers or self.embedding else []),
             "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
         }
 
     def _embedders(self) -> list[EmbeddingDistance]:
         return [self.embedding] if self.embedding else []
-
-
-def input_paths(settings: Settings) -> list[Path]:
-    """The files that the data names; none for a hub data set.
-
-    Raises:
-        InputError: a path or glob that matches nothing.
-    """
-    return [path for name in settings.data if not name.startswith("hf://") for path in find_files(name)]
 
 
 def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
@@ -134,7 +120,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
             else SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
         )
     source = open_source(settings.data)
-    check_out(settings.out, input_paths(settings))
+    check_out(settings.out, input_paths(settings.data))
     rows = first_rows(source)
     layout = detect(rows, settings.rows_as or prefer)
     sample = list(_records(layout, rows))
@@ -148,10 +134,11 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.scorers += _logprob_scorers(plan)
     if settings.embedder:
         embedder_path(settings.embedder)
-        identity = {"model": settings.embedder} if is_fake(settings.embedder) else _identity(settings.embedder)
-        plan.embedding = EmbeddingDistance(_spec(settings, settings.embedder), identity)
+        plan.embedding = _embedding_scorer(settings, settings.embedder)
     for name in settings.options:
         plan.require(name)
+    if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
+        raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
     return plan
 
 
@@ -161,24 +148,14 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _identity(name: str) -> dict[str, Any]:
-    return {**model_identity(embedder_path(name)), "model": short_name(name)}
-
-
-def first_rows(source: Source) -> list[Row]:
-    """The first rows that could be parsed, some hundreds.
-
-    Raises:
-        InputError: there is none.
-    """
-    rows: list[Row] = []
-    for chunk in source.chunks(SAMPLE_ROWS):
-        rows += chunk.rows
-        if len(rows) >= SAMPLE_ROWS:
-            break
-    if not rows:
-        raise InputError("There is no readable row.", source.name, "Is this the right file?")
-    return rows
+def _embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
+    spec = resolved(_spec(settings, name))
+    if is_fake(name):
+        return EmbeddingDistance(spec, {"model": name})
+    path = embedder_path(name)
+    # Reading the configuration fetches a hub model's; only then is its commit known.
+    model_limit(replace(spec, name=path))
+    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name)})
 
 
 def _records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
@@ -246,8 +223,10 @@ def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: Mea
     Raises:
         SettingsError: the vocabularies differ.
     """
-    if is_fake(policy) or is_fake(reference):
+    if is_fake(policy) and is_fake(reference):
         return
+    if is_fake(policy) or is_fake(reference):
+        raise SettingsError("A fake model and a real one share no tokens.", f"{policy} and {reference}", "Fake both.")
     ours = tokenizer.vocabulary()
     theirs = HubTokenizer(reference, trust_remote_code=settings.trust_remote_code).vocabulary()
     differing = [token for token, number in ours.items() if theirs.get(token, number) != number]

@@ -57,7 +57,7 @@ class PairSettings(MeasureSettings):
     """`curate pair`."""
 
     strategy: Strategy = "best-of-n2"
-    by: str = "dcrm"
+    by: str | None = None
     order: Literal["highest", "lowest"] | None = None
     per_prompt: PositiveInt | None = None
     min_margin: float | None = Field(default=None, description="smallest reward margin of a pair")

@@ -82,7 +82,7 @@ class Renderer:
     def _text(self, messages: Sequence[Message], generation_prompt: bool) -> str | None:
         try:
             return self.tokenizer.template(messages, generation_prompt)
-        except (TemplateError, ValueError) as error:
+        except (TemplateError, ValueError, TypeError) as error:
             self.refusal = str(error)
             return None
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from curate.errors import RowError, SettingsError, did_you_mean
 from curate.readers import Row
@@ -29,18 +29,13 @@ class RewardSource:
     named: bool
 
 
-def any_value(values: Sequence[Any]) -> bool:
-    """Whether one of the values is there."""
-    return any(value is not None for value in values)
-
-
 def plan_rewards(specs: Sequence[str], rows: Sequence[Row], sample: Sequence[Record]) -> list[RewardSource]:
     """The reward sources; those in the data when the user names none and they are there.
 
     Raises:
         SettingsError: two sources of one name, columns that are not there, a function that cannot be imported.
     """
-    in_data = any(any_value(record.measured.get("reward", ())) for record in sample)
+    in_data = any("reward" in record.measured for record in sample)
     sources = [parse_reward(spec) for spec in specs]
     if not sources and in_data:
         sources = [RewardSource("data", "columns", "", named=False)]
@@ -110,8 +105,10 @@ def rewards_reader(sources: Sequence[RewardSource], as_pairs: bool) -> RewardsOf
         if as_pairs:
             return tuple(number(row.get(column)) for column in columns)
         values = row.get(columns[0])
-        if isinstance(values, str):
-            values = json.loads(values)
+        try:
+            values = json.loads(values) if isinstance(values, str) else values
+        except ValueError as error:
+            raise RowError(f"{columns[0]} is not a list of scores") from error
         if not isinstance(values, Sequence):
             raise RowError(f"{columns[0]} is not a list of scores")
         return tuple(number(value) for value in values)

@@ -19,9 +19,11 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.errors import StoreError
+from curate.errors import CurateError, StoreError
 
 COMPRESSION = "zstd"
+LOCK, IDENTITY, MENDABLE = "lock", "identity", "mendable"
+STAGED = ("rows", "records", "rejects", "staged.json")
 
 
 def write_table(table: pa.Table, path: Path) -> None:
@@ -53,7 +55,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise StoreError(
                 "The disk is full.", str(path.parent), "Free some space and run the same command: it goes on from here."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST):
             raise StoreError(
                 f"The output cannot be written: {error.strerror}.", str(path), "Choose another place with -o."
             ) from error
@@ -69,7 +71,7 @@ class Shards:
             folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob("*.aside"):
             leftover.unlink()
-        self._next = len(self.paths())
+        self._next = max((int(path.stem.removeprefix("shard-")) + 1 for path in self.paths()), default=0)
 
     def paths(self) -> list[Path]:
         """The finished shards, oldest first."""
@@ -90,6 +92,17 @@ class Shards:
         tables = list(self.tables(columns))
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
+    def put_notes(self, notes: list[str]) -> None:
+        """Keep what is to be said of how these shards were made."""
+        with disk_errors(self.folder):
+            (self.folder / "notes.json").write_text(json.dumps(notes))
+
+    def notes(self) -> list[str]:
+        """What was kept by `put_notes`."""
+        path = self.folder / "notes.json"
+        found: list[str] = json.loads(path.read_text()) if path.exists() else []
+        return found
+
     def clear(self) -> None:
         """Forget all shards."""
         for path in self.paths():
@@ -104,37 +117,48 @@ class Workspace:
 
     Args:
         out: the output file or folder.
-        settings: everything that decides the result; a folder left by other settings is refused.
+        identity: everything that decides the result; a folder left by another is refused. Its entry `staged_from` says
+            what decides the staged rows, its entry `measured_with` per shard folder what decides those shards: after an
+            error that the user was told to mend, what still holds by these is kept for the mended command.
         fresh: start over instead.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(self, out: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> None:
         self.out = out
         self.folder = out.with_name(out.name + ".work")
-        self._settings = json.loads(json.dumps(settings, sort_keys=True, default=str))
+        self._identity = json.loads(json.dumps(identity, sort_keys=True, default=str))
         self._fresh = fresh
         self._lock: TextIO | None = None
-        self.resumed = False
 
     def __enter__(self) -> Workspace:
         with disk_errors(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(exist_ok=True)
-            self._lock = (self.folder / "lock").open("w")
-        self._take_lock()
-        known = self.document("settings")
-        if known is not None and self._fresh:
-            self._empty()
-            known = None
-        if known is None:
-            self._empty()
-            self.put_document("settings", self._settings)
-        elif known != self._settings:
-            raise self._other_settings(known)
-        self.resumed = known is not None
+            self._refuse_foreign()
+            self._lock = (self.folder / LOCK).open("w")
+        try:
+            self._take_lock()
+            self._settle()
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def _settle(self) -> None:
+        """Keep of what is here whatever still holds."""
+        known = self.document(IDENTITY)
+        if known is None or self._fresh:
+            self._keep(set())
+        elif known != self._identity:
+            if self.document(MENDABLE) is None:
+                raise self._other_settings(known)
+            self._keep(self._still_valid(known))
+        (self.folder / f"{MENDABLE}.json").unlink(missing_ok=True)
+        self.put_document(IDENTITY, self._identity)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, CurateError) and self.folder.exists():
+            self.put_document(MENDABLE, True)
         if self._lock is not None:
             self._lock.close()
 
@@ -152,18 +176,45 @@ class Workspace:
         path = self.folder / f"{name}.json"
         aside = path.with_name(path.name + ".aside")
         with disk_errors(path):
-            aside.write_text(json.dumps(content, sort_keys=True))
+            with aside.open("w") as file:
+                file.write(json.dumps(content, sort_keys=True))
+                file.flush()
+                os.fsync(file.fileno())
             aside.replace(path)
 
     def finish(self) -> None:
-        """Remove the folder: the output is complete."""
-        shutil.rmtree(self.folder)
+        """Remove the folder: the output is complete. Renamed first, so that a kill leaves nothing half removed."""
+        done = self.folder.with_name(f".{self.folder.name}.done")
+        if done.exists():
+            shutil.rmtree(done)
+        self.folder.replace(done)
+        shutil.rmtree(done)
 
-    def _empty(self) -> None:
-        for entry in self.folder.iterdir():
+    def _refuse_foreign(self) -> None:
+        entries = {entry.name for entry in self.folder.iterdir()}
+        if entries and LOCK not in entries:
+            raise StoreError(
+                "The folder for unfinished work holds something else.",
+                str(self.folder),
+                "Choose another place with -o.",
+            )
+
+    def _still_valid(self, known: Any) -> set[str]:
+        """The entries whose contents the new identity would make again just so."""
+        if known.get("staged_from") != self._identity.get("staged_from"):
+            return set()
+        before, now = known.get("measured_with", {}), self._identity.get("measured_with", {})
+        return {*STAGED, *(name for name, facts in before.items() if now.get(name) == facts)}
+
+    def _keep(self, names: set[str]) -> None:
+        # First what says that anything here is whole: a kill in between leaves nothing that looks so.
+        entries = sorted(self.folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
+        for entry in entries:
+            if entry.name in {LOCK, *names}:
+                continue
             if entry.is_dir():
                 shutil.rmtree(entry)
-            elif entry.name != "lock":
+            else:
                 entry.unlink()
 
     def _take_lock(self) -> None:
@@ -176,17 +227,21 @@ class Workspace:
             ) from error
 
     def _other_settings(self, known: Any) -> StoreError:
-        changed = sorted(
-            key for key in known.keys() | self._settings.keys() if known.get(key) != self._settings.get(key)
-        )
-        shown = "; ".join(
-            f"{key}: {_short(known.get(key))} -> {_short(self._settings.get(key))}" for key in changed[:4]
-        )
+        before, now = _flat(known), _flat(self._identity)
+        changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+        shown = "; ".join(f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:6])
         return StoreError(
             f"There is unfinished work with other settings or data ({shown}).",
             str(self.folder),
             "Repeat the earlier command to finish it, or add --fresh to start over.",
         )
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{name}.{key}" if name else key).items()}
 
 
 def _short(value: Any) -> str:
@@ -206,8 +261,11 @@ def check_out(out: Path, inputs: list[Path]) -> None:
         )
     if out.suffix == ".parquet" and out.is_dir():
         raise StoreError("The output is a folder.", str(out), "Name a file, or a folder without .parquet.")
-    if any(out.resolve() == path.resolve() for path in inputs):
+    if any(out.resolve() in (path.resolve(), *path.resolve().parents) for path in inputs):
         raise StoreError("The output would replace its own input.", str(out), "Choose another place with -o.")
+    rejects = beside(out, "rejects")
+    if any(rejects.resolve() == path.resolve() for path in inputs):
+        raise StoreError("The rejects file would replace the input.", str(rejects), "Choose another place with -o.")
     parent = out.absolute().parent
     existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):

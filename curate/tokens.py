@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from curate.errors import ModelError
+from curate.errors import ModelError, first_line
 from curate.schema import Message
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -68,12 +68,6 @@ class HubTokenizer:
         found = self._tokenizer.chat_template
         return json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
 
-    @property
-    def max_length(self) -> int | None:
-        """The tokenizer's own limit in tokens; None where it names none."""
-        limit = int(self._tokenizer.model_max_length)
-        return limit if limit < 10**9 else None
-
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without any special token added."""
         if not texts:
@@ -113,7 +107,7 @@ def _load(name: str, trust_remote_code: bool) -> Any:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(
-            "The tokenizer cannot be loaded.", f"{name}: {str(error).splitlines()[0]}", "Check the path or the hub id."
+            "The tokenizer cannot be loaded.", f"{name}: {first_line(error)}", "Check the path or the hub id."
         ) from error
 
 
@@ -127,6 +121,21 @@ def check_model_name(name: str) -> None:
     looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
     if looks_like_path and not path.exists():
         raise ModelError("There is no model at this path.", name, "Give a folder with config.json, or a hub id.")
+
+
+def check_weights(name: str) -> None:
+    """Refuse early a folder without safetensors weights.
+
+    Raises:
+        ModelError: it has none.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir() and not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            "The folder holds no safetensors weights.",
+            name,
+            "Only safetensors checkpoints are loaded, as others can run code; convert the model first.",
+        )
 
 
 def open_text_tokenizer(name: str, *, trust_remote_code: bool = False) -> TextTokenizer:

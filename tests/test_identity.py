@@ -27,7 +27,9 @@ def test_where_a_part_ends_counts() -> None:
 
 
 @given(PARTS, PARTS)
-def test_pair_ids_are_equal_exactly_where_the_parts_are(first: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+def test_pair_ids_are_equal_exactly_where_the_parts_are(
+    first: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
     assert (pair_id(*first) == pair_id(*other)) == (first == other)
     assert len(pair_id(*first)) == 32
 
@@ -59,7 +61,9 @@ def test_training_again_changes_the_identity(tmp_path: Path) -> None:
     assert model_identity(name)["hash"] != before["hash"]
 
 
-@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "chat_template.jinja", "spiece.model", "1/vocab.txt"])
+@pytest.mark.parametrize(
+    "file", ["config.json", "tokenizer.json", "chat_template.jinja", "spiece.model", "1/vocab.txt"]
+)
 def test_every_file_that_decides_numbers_counts(tmp_path: Path, file: str) -> None:
     name = a_model(tmp_path / "m")
     before = model_identity(name)

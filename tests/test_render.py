@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from chat import BOS, END, PLAIN, save_tokenizer, user
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from curate.recipe import Truncation
 from curate.render import Rendered, Renderer
 from curate.schema import Message
 from curate.tokens import HubTokenizer
+from tests.chat import BOS, END, PLAIN, save_tokenizer, user
 
 TURN = st.text(alphabet="ab c.:\n", max_size=12)
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chat import BOS, PLAIN, save_tokenizer, user
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.backends.opening import open_chat_tokenizer
 from curate.errors import ModelError
 from curate.tokens import HubTokenizer, WordsTokenizer, check_model_name, open_text_tokenizer
+from tests.chat import BOS, PLAIN, save_tokenizer, user
 
 
 def test_words_are_runs_of_word_characters_and_single_marks() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from curate.backends import ModelSpec
 from curate.backends.torch_loading import choose_device, quiet_loading
-from curate.errors import MissingExtra, ModelError
+from curate.errors import MissingExtra, ModelError, first_line
 from curate.tokens import check_model_name
 
 MINILM = "minilm"
@@ -38,26 +38,28 @@ class SentenceEmbedder:
     padding_free = False
 
     def __init__(self, spec: ModelSpec) -> None:
+        import torch
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
 
         quiet_loading()
         path = embedder_path(spec.name)
         self.device = choose_device(spec.device)
-        self.notes: list[str] = []
         try:
             self._model = SentenceTransformer(
                 path,
                 device=self.device,
                 trust_remote_code=spec.trust_remote_code,
-                model_kwargs={"use_safetensors": True},
+                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 "The embedder cannot be loaded.",
-                f"{spec.name}: {str(error).splitlines()[0]}",
+                f"{spec.name}: {first_line(error)}",
                 "Give a sentence-transformers model: a folder, a hub id, or minilm.",
             ) from error
-        self.name = Path(path).name
+        limit = self._model.max_seq_length
+        self.notes = [f"{Path(path).name} reads at most {limit} tokens of each response."] if limit else []
 
     def embed(self, texts: Sequence[str]) -> Any:
         """Unit vectors [len(texts), dimensions], float32; the model cuts what exceeds its own limit."""

@@ -33,7 +33,6 @@ class FakeTokenizer:
     """A chat tokenizer without a vocabulary: a piece's id is a hash of its text, below 2**20."""
 
     name = "fake"
-    max_length: int | None = None
     chat_template = "role: content, one line a turn"
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:

@@ -8,8 +8,8 @@ from typing import cast
 
 from curate.backends import EmbeddingBackend, LogprobBackend, ModelSpec, RewardBackend
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
-from curate.errors import MissingExtra, ModelError, SettingsError
-from curate.tokens import HubTokenizer
+from curate.errors import MissingExtra, ModelError, SettingsError, first_line
+from curate.tokens import HubTokenizer, check_model_name, check_weights
 
 
 def check_backend(name: str) -> None:
@@ -100,15 +100,14 @@ def model_limit(spec: ModelSpec) -> int | None:
         return None
     from transformers import AutoConfig
 
-    from curate.tokens import check_model_name
-
     check_model_name(spec.name)
+    check_weights(spec.name)
     try:
         config = AutoConfig.from_pretrained(spec.name, trust_remote_code=spec.trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             "The model's configuration cannot be read.",
-            f"{spec.name}: {str(error).splitlines()[0]}",
+            f"{spec.name}: {first_line(error)}",
             "Check the path or the hub id.",
         ) from error
     limit = getattr(config.get_text_config(), "max_position_embeddings", None)

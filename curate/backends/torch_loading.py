@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.backends import ModelSpec
-from curate.errors import ModelError, SettingsError
+from curate.errors import ModelError, SettingsError, first_line
 from curate.tokens import check_model_name
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class LoadedModel:
         return int(self.head.weight.shape[0]) if self.head is not None else self.vocabulary
 
     @property
-    def has_linear_score(self) -> bool:
-        """Whether the reward is a plain linear map of the last hidden state."""
+    def has_linear_head(self) -> bool:
+        """Whether the output is a plain linear map of the body's last hidden states."""
         return self.head is not None and self.body is not self.model
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
@@ -88,6 +88,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     check_model_name(spec.name)
     device = choose_device(spec.device)
@@ -105,9 +106,9 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
             trust_remote_code=spec.trust_remote_code,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            "The model cannot be loaded.", f"{spec.name}: {str(error).splitlines()[0]}", _hint(str(error))
+            "The model cannot be loaded.", f"{spec.name}: {first_line(error)}", _hint(str(error))
         ) from error
     check_loaded(spec.name, model, report, kind)
     model = model.eval().to(device)
@@ -115,7 +116,8 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
     head = head if isinstance(head, torch.nn.Linear) else None
     configured = model.config.get_text_config().pad_token_id
-    return LoadedModel(model, body, device, dtype, configured or 0, configured, head)
+    usable = configured is not None and 0 <= configured < model.config.get_text_config().vocab_size
+    return LoadedModel(model, body, device, dtype, configured if usable else 0, configured, head)
 
 
 def quiet_loading() -> None:

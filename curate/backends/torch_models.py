@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.torch_loading import LoadedModel, load
+from curate.errors import ModelError
 from curate.render import Ids, Rendered
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ class TorchModel:
         """The rows padded on the right: ids and attention mask, both [rows, longest]."""
         import torch
 
-        longest = max(len(ids) for ids in rows)
+        longest, largest = max(len(ids) for ids in rows), max(max(ids) for ids in rows)
+        if largest >= self.loaded.vocabulary:
+            raise ModelError(
+                f"The tokenizer makes the token id {largest}; the model knows {self.loaded.vocabulary}.",
+                self.loaded.model.name_or_path,
+                "Use the tokenizer that belongs to this model.",
+            )
         ids = torch.tensor([list(row) + [self.loaded.pad_id] * (longest - len(row)) for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
         return ids.to(self.loaded.device), mask.to(self.loaded.device)
@@ -73,10 +80,10 @@ class TorchModel:
         size = self.loaded.vocabulary
         return [[(7919 * (i + 1) + 13 * n) % size for i in range(n)] for n in CHECK_LENGTHS]
 
-    def differs(self, ours: Sequence[float], alone: Sequence[float], per: Sequence[int]) -> bool:
-        """Whether any number is off by more than the dtype's rounding."""
+    def differs(self, ours: Sequence[float], alone: Sequence[float], per: Sequence[float]) -> bool:
+        """Whether any number, over what it sums or scales with, is off by more than the dtype's rounding."""
         tolerance = TOLERANCE[self.loaded.dtype]
-        return any(abs(a - b) > tolerance * n * max(1.0, abs(b) / n) for a, b, n in zip(ours, alone, per, strict=True))
+        return any(not abs(a - b) <= tolerance * n for a, b, n in zip(ours, alone, per, strict=True))
 
 
 class TorchLogprobs(TorchModel):
@@ -84,7 +91,7 @@ class TorchLogprobs(TorchModel):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(load(spec, "causal"))
-        self._whole_logits = False
+        self._whole_logits = not self.loaded.has_linear_head
         self._self_check()
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
@@ -120,7 +127,7 @@ class TorchLogprobs(TorchModel):
         rows = [Rendered(ids, len(ids) // 3, "exact") for ids in self.check_rows()]
         counts = [row.response_tokens for row in rows]
         alone = [self.run(lambda row=row: self._from_logits([row]))[0] for row in rows]  # type: ignore[misc]
-        if self.differs([self.logps([row])[0] for row in rows], alone, counts):
+        if self._whole_logits or self.differs([self.logps([row])[0] for row in rows], alone, counts):
             self._whole_logits = True
             self.notes.append("This architecture does more to its logits than a head: all logits are computed.")
         if self.differs(self.logps(rows), alone, counts):
@@ -133,7 +140,10 @@ class TorchRewards(TorchModel):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(load(spec, "reward"))
-        self._own_head = self.loaded.has_linear_score
+        self._own_head = self.loaded.has_linear_head
+        if not self._own_head and self.loaded.configured_pad_id is None:
+            self.padding_free = True
+            self.notes.append("The model names no padding token: only rows of one length share a batch.")
         self._self_check()
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
@@ -163,12 +173,12 @@ class TorchRewards(TorchModel):
 
     def _self_check(self) -> None:
         rows = self.check_rows()
-        ones = [1] * len(rows)
         alone = [self.run(lambda ids=ids: self._from_model([ids]))[0] for ids in rows]  # type: ignore[misc]
+        ones = [max(1.0, abs(reward)) for reward in alone]
         if self._own_head and self.differs([self.rewards([ids])[0] for ids in rows], alone, ones):
             self._own_head = False
             self.notes.append("This reward model does more than a linear head: its own forward pass is used.")
-        if self.differs(self.rewards(rows), alone, ones):
+        if not self.padding_free and self.differs(self.rewards(rows), alone, ones):
             self.padding_free = True
             self.notes.append("Padding changes this model's numbers: only rows of one length share a batch.")
 

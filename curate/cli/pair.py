@@ -34,8 +34,9 @@ def pair(
         Strategy, typer.Option("--strategy", help="A baseline on rewards alone instead.", rich_help_panel=PAIRING)
     ] = Strategy.best_of_n2,
     by: Annotated[
-        str, typer.Option(metavar="METRIC", help="What best-of-n2 ranks by.", rich_help_panel=PAIRING)
-    ] = "dcrm",
+        str | None,
+        typer.Option(metavar="METRIC", help="What best-of-n2 ranks by. Default: dcrm.", rich_help_panel=PAIRING),
+    ] = None,
     order: OrderOption = None,
     per_prompt: Annotated[
         int | None,

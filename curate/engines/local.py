@@ -17,6 +17,8 @@ from curate.store import Shards
 KEY = "key"
 FLUSH_ROWS = 50_000
 FLUSH_SECONDS = 5.0
+FLUSH_SHARE = 0.01
+"""A kill loses at most five seconds' work, or this share of the time spent: long runs do not drown in small files."""
 
 Items = Sequence[ResponseItem] | Sequence[PairItem]
 Window = tuple[Sequence[int], Callable[[], Items]]
@@ -36,25 +38,27 @@ class Buffer:
         self._shards = shards
         self._batches: list[Scored] = []
         self._rows = 0
-        self._since = time.monotonic()
+        self._since = self._begun = time.monotonic()
 
     def add(self, batch: Scored) -> None:
         """Add a batch."""
         self._batches.append(batch)
         self._rows += len(batch.keys)
-        if self._rows >= FLUSH_ROWS or time.monotonic() - self._since >= FLUSH_SECONDS:
+        now = time.monotonic()
+        if self._rows >= FLUSH_ROWS or now - self._since >= max(FLUSH_SECONDS, FLUSH_SHARE * (now - self._begun)):
             self.flush()
 
     def flush(self) -> None:
         """Write what is collected."""
-        if self._batches:
+        batches, self._batches = self._batches, []
+        if batches:
             columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
-            for batch in self._batches:
+            for batch in batches:
                 columns[KEY].extend(batch.keys)
                 for name in self._schema.names[1:]:
                     columns[name].extend(batch.columns[name])
             self._shards.append(pa.table(columns, schema=self._schema))
-        self._batches, self._rows, self._since = [], 0, time.monotonic()
+        self._rows, self._since = 0, time.monotonic()
 
 
 def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, reporter: Reporter) -> None:
@@ -72,7 +76,9 @@ def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, r
         return
     buffer = Buffer(scorer.schema, shards)
     with reporter.step(scorer.title, total, len(done)) as step:
-        for note in scorer.open():
+        notes = scorer.open()
+        shards.put_notes(notes)
+        for note in notes:
             reporter.note(note)
         try:
             for keys, read in windows:
@@ -82,8 +88,10 @@ def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, r
                     buffer.add(batch)
                     step.advance(len(batch.keys), batch.tokens)
         finally:
-            buffer.flush()
-            scorer.close()
+            try:
+                buffer.flush()
+            finally:
+                scorer.close()
 
 
 def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
@@ -104,7 +112,10 @@ def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
 def counts(shards: Shards, column: str) -> Counter[str]:
     """How often each value of a text column occurs in the shards."""
     total: Counter[str] = Counter()
-    for table in shards.tables():
-        if column in table.column_names:
-            total.update({entry["values"]: entry["counts"] for entry in table[column].value_counts().to_pylist()})
+    seen: set[int] = set()
+    for table in shards.tables([KEY, column]):
+        for key, value in zip(table[KEY].to_pylist(), table[column].to_pylist(), strict=True):
+            if key not in seen:
+                total[value] += 1
+        seen.update(table[KEY].to_pylist())
     return total

@@ -29,7 +29,7 @@ def zscore(values: pl.Series) -> pl.Series:
     """(x - mean) / std over the whole column with ddof 0; all zeros where the column does not vary."""
     deviation = values.std(ddof=0)
     centred = values - values.mean()
-    if not isinstance(deviation, float) or deviation <= 1e-12 * float(values.abs().max()):  # type: ignore[arg-type]
+    if not isinstance(deviation, float) or deviation <= 1e-12 * float(values.abs().max() or 0):  # type: ignore[arg-type]
         return centred * 0.0
     return centred / deviation
 

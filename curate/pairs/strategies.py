@@ -37,13 +37,13 @@ def max_min(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
 
     Source: SimPO's data generation (arXiv 2405.14734).
     """
-    return _first(_by_rewards(pool, pairs, rejected_first=_rewards(pool)))
+    return _by_rewards(pool, pairs, rejected_first=_rewards(pool))
 
 
 def max_random(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
     """The highest reward over a random lower one."""
     order = np.random.default_rng(pool.seed).permutation(pool.size).astype(np.float64)
-    return _first(_by_rewards(pool, pairs, rejected_first=order))
+    return _by_rewards(pool, pairs, rejected_first=order)
 
 
 def rs_dpo(pool: Candidates, pairs: Pairs, parameters: RsDpo) -> Pairs:
@@ -60,20 +60,21 @@ def rs_dpo(pool: Candidates, pairs: Pairs, parameters: RsDpo) -> Pairs:
 
 
 def sweet_spot(pool: Candidates, pairs: Pairs, parameters: SweetSpot) -> Pairs:
-    """The highest reward over a low one that is not the very lowest.
+    """The highest reward over a low one: the lowest of a few drawn, or the one nearest to mean - 2 std.
 
     Source: arXiv 2502.16825.
     """
     rewards = _rewards(pool)
     if parameters.form == "mean_minus_2std":
         known = rewards[np.isfinite(rewards)]
-        return _first(_by_rewards(pool, pairs, rejected_first=np.abs(rewards - (known.mean() - 2 * known.std()))))
+        target = known.mean() - 2 * known.std() if known.size else 0.0
+        return _by_rewards(pool, pairs, rejected_first=np.abs(rewards - target))
     lowest_first = rewards.copy()
     drawn = np.random.default_rng(pool.seed).permutation(pool.size)[: parameters.draws]
     lowest_first[np.setdiff1d(np.arange(pool.size), drawn)] = np.inf
     chosen, rejected = _by_rewards(pool, pairs, rejected_first=lowest_first)
     inside = np.isfinite(lowest_first[rejected])
-    return _first((chosen[inside], rejected[inside]))
+    return chosen[inside], rejected[inside]
 
 
 def _rewards(pool: Candidates) -> np.ndarray:
@@ -86,10 +87,6 @@ def _by_rewards(pool: Candidates, pairs: Pairs, rejected_first: np.ndarray) -> P
     chosen, rejected = pairs
     order = np.lexsort((rejected, rejected_first[rejected], chosen, -_rewards(pool)[chosen]))
     return chosen[order], rejected[order]
-
-
-def _first(pairs: Pairs) -> Pairs:
-    return pairs[0][:1], pairs[1][:1]
 
 
 Strategy = Callable[[Candidates, Pairs, Any], Pairs]
@@ -113,7 +110,9 @@ def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
     for key in given:
         if key not in model.model_fields:
             raise SettingsError(
-                f"{name} has no parameter {key}.", f"--set {spelled}.{key}", did_you_mean(key, model.model_fields)
+                f"{name} has no parameter {key}.",
+                f"--set {spelled}.{key}",
+                did_you_mean(key, model.model_fields) or f"{name} has no parameters.",
             )
     try:
         return model(**given)
@@ -126,6 +125,13 @@ def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
         ) from error
 
 
-def apply(name: str, pool: Candidates, parameters: NoParameters, min_margin: float | None) -> Pairs:
-    """The pairs that a strategy makes of one prompt's responses."""
-    return STRATEGIES[name][0](pool, ordered_pairs(pool, min_margin), parameters)
+def apply(
+    name: str, pool: Candidates, parameters: NoParameters, min_margin: float | None, per_prompt: int | None
+) -> Pairs:
+    """The pairs that a strategy makes of one prompt's responses: the first `per_prompt` in its order of preference.
+
+    By default rs-dpo makes all that it accepts, every other strategy one.
+    """
+    chosen, rejected = STRATEGIES[name][0](pool, ordered_pairs(pool, min_margin), parameters)
+    most = per_prompt or (None if name == "rs-dpo" else 1)
+    return chosen[:most], rejected[:most]

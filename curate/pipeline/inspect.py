@@ -10,9 +10,8 @@ import polars as pl
 from curate.errors import RowError
 from curate.identity import text_hash, text_of
 from curate.pipeline.staging import CHUNK_ROWS, text_flags
-from curate.plan import first_rows
 from curate.progress import Reporter
-from curate.readers import Layout, Source, detect, open_source, reward_columns
+from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns
 from curate.schema import Record
 from curate.tokens import WORD
 

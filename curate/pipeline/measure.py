@@ -6,9 +6,11 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from curate.engines import local
 from curate.errors import SettingsError
+from curate.metrics.alignment_potential import zscore
 from curate.pipeline.staged import Staged
 from curate.plan import Plan
 from curate.progress import Reporter
@@ -53,6 +55,9 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
             _take_logps(numbers, scorer.name, found, plan)
         else:
             rewards[scorer.name.removeprefix("reward.")] = found["reward"]
+    if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers):
+        # Without log-probabilities the texts' own tokens are counted, with this run's tokenizer.
+        numbers.pop(TOKENS.name, None)
     if truncated:
         numbers[TRUNCATED.name] = np.fmax.reduce(truncated)
     if rewards:
@@ -103,9 +108,7 @@ def combine(sources: list[np.ndarray], how: Combine) -> np.ndarray:
     elif how == "mean":
         combined = stacked.mean(axis=0)
     else:
-        spread = np.nanstd(stacked, axis=1, keepdims=True)
-        centred = stacked - np.nanmean(stacked, axis=1, keepdims=True)
-        combined = (centred / np.where(spread > 0, spread, np.inf)).mean(axis=0)
+        combined = np.stack([zscore(pl.Series(one, nan_to_null=True)).to_numpy() for one in stacked]).mean(axis=0)
     return combined
 
 
@@ -119,6 +122,12 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
         local.run(scorer, staged.pair_windows(), rows, shards, reporter)
         found |= local.results(scorer, shards, rows)
     return found
+
+
+def model_notes(plan: Plan, workspace: Workspace) -> dict[str, list[str]]:
+    """What each model said of how it runs, for the manifest."""
+    notes = {scorer.name: workspace.shards(scorer.name).notes() for scorer in plan.scorers}
+    return {name: said for name, said in notes.items() if said}
 
 
 def border_facts(borders: Counters) -> dict[str, Any]:

@@ -12,21 +12,21 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.errors import SettingsError, did_you_mean
+from curate.errors import SettingsError
 from curate.identity import pair_id
 from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
 from curate.pipeline.distances import Distances
-from curate.pipeline.measure import Numbers, border_facts, measure_responses
+from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
+from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
 from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, response_fields, summarise
-from curate.pipeline.pairing import BEST_OF_N2, VALUE, Pairing
+from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing
 from curate.pipeline.pools import Pools, may_be_chosen, merged
-from curate.pipeline.score import MESSAGES, plain, reject_counts, write_rejects
 from curate.pipeline.staged import Staged, messages_of
 from curate.pipeline.staging import stage, text_flags
 from curate.plan import Plan, make_plan
 from curate.progress import Reporter
-from curate.readers import merge_schemas
+from curate.readers import conform, merge_schemas
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
 from curate.schema import FLAGS, PAIR_ID, REWARD, TOKENS, Record
@@ -69,20 +69,19 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
     check_folder(settings.out)
-    strategy_options = {name: given for name, given in settings.options.items() if name in OPTION_NAMES}
-    parameters = _strategy(settings, strategy_options)
+    check_rejects(settings.out)
+    parameters = _strategy(settings)
     metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
-    plain_settings = settings.model_copy(update={"options": metric_options})
-    plan = make_plan(plain_settings, None if settings.rows_as else "candidates")
+    plan = make_plan(
+        settings.model_copy(update={"options": metric_options}), None if settings.rows_as else "candidates"
+    )
     _check(plan, settings)
     for note in plan.notes:
         reporter.note(note)
-    identity = {
-        "command": "pair",
-        "version": __version__,
-        **plan.identity(),
-        "strategy_options": strategy_options,
-    }
+    from_pairs = plan.as_pairs or plan.layout.kind == "pairs"
+    reader = rewards_reader(plan.rewards, from_pairs)
+    strategy = parameters.model_dump() if parameters else None
+    identity = {"command": "pair", "version": __version__, **plan.identity(), "strategy_parameters": strategy}
     with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
         staged = stage(
             plan.source,
@@ -91,57 +90,64 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
             reporter,
             as_pairs=plan.as_pairs,
             strict=settings.strict,
-            rewards_of=rewards_reader(plan.rewards, plan.as_pairs),
+            rewards_of=reader,
         )
         numbers, borders = measure_responses(plan, staged, workspace, reporter)
-        pools = Pools(staged, merge_equal=plan.layout.kind == "pairs" or plan.as_pairs)
-        if pools.merge_equal:
+        pools = Pools(staged, merge_equal=from_pairs)
+        if from_pairs:
             numbers, conflicts = merged(numbers, staged.names)
             if conflicts:
                 reporter.note(f"{conflicts:,} responses have several rewards in the data; their mean is used.")
-        pairing = _pairing(plan, plain_settings, staged, numbers, parameters)
-        shards = workspace.shards("pairs")
+        pairing = _pairing(plan, staged, numbers, parameters)
+        manifest = {**identity, "response_starts": border_facts(borders), "notes": model_notes(plan, workspace)}
         _collect(pairing, pools, plan, workspace, reporter)
-        new, old = pairing.picked(shards)
-        manifest = {**identity, "response_starts": border_facts(borders)}
-        result = _write(plan, pairing, pools, new, old, manifest, workspace)
+        result = _finish(plan, pairing, pools, manifest, workspace)
         workspace.finish()
     return result
 
 
-def _strategy(settings: PairSettings, options: dict[str, dict[str, Any]]) -> Any:
+def _strategy(settings: PairSettings) -> Any:
+    """The strategy's parameters; None for best-of-n2.
+
+    Raises:
+        SettingsError: options of another strategy, or of ranking where a strategy ranks.
+    """
     spelled = settings.strategy.replace("-", "_")
-    for name in options:
-        if name != spelled:
+    for name in settings.options:
+        if name in OPTION_NAMES and name != spelled:
             raise SettingsError(
                 f"{name} is not the strategy of this run.", f"--set {name}.*", f"--strategy {name.replace('_', '-')}"
             )
-    if settings.strategy not in STRATEGIES:
+    if settings.strategy == BEST_OF_N2:
         return None
-    return strategy_parameters(settings.strategy, options.get(spelled, {}))
+    for option in ("by", "order"):
+        if getattr(settings, option) is not None:
+            raise SettingsError(
+                f"The strategy {settings.strategy} pairs by reward alone.",
+                f"--{option}",
+                "Leave it out, or the strategy.",
+            )
+    return strategy_parameters(settings.strategy, settings.options.get(spelled, {}))
 
 
 def _check(plan: Plan, settings: PairSettings) -> None:
     """Refuse before any model loads what the pairing could not do."""
-    if settings.strategy != BEST_OF_N2:
-        if not plan.rewards:
-            raise missing_column(settings.strategy, REWARD.chosen, sorted(plan.pair_columns()))
-        return
-    if settings.by not in all_metrics():
-        raise SettingsError(
-            f"There is no metric {settings.by}.", f"--by {settings.by}", did_you_mean(settings.by, all_metrics())
-        )
-    find(settings.by)
-    plan.require(settings.by)
+    wanted = settings.strategy if settings.strategy in STRATEGIES else "--min-margin" if settings.min_margin else None
+    if wanted and not plan.rewards:
+        raise missing_column(wanted, REWARD.chosen, sorted(plan.pair_columns()))
+    if settings.strategy == BEST_OF_N2:
+        plan.require(find(settings.by or DEFAULT_METRIC).name)
 
 
-def _pairing(plan: Plan, settings: PairSettings, staged: Staged, numbers: Numbers, parameters: Any) -> Pairing:
+def _pairing(plan: Plan, staged: Staged, numbers: Numbers, parameters: Any) -> Pairing:
     complete = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if plan.embedding else [])}
     for field in response_fields(numbers):
         if np.isfinite(numbers[field.name]).all():
             complete |= {field.chosen, field.rejected}
     if not any(name.endswith("_logps") for name in numbers):
         complete |= {TOKENS.chosen, TOKENS.rejected}
+    settings = plan.settings
+    assert isinstance(settings, PairSettings)
     choosable = may_be_chosen(staged, numbers, settings.allow_truncated)
     distances = Distances(plan.edit, plan.embedding)
     return Pairing(settings, numbers, staged.names, choosable, frozenset(complete), distances, parameters)
@@ -159,49 +165,38 @@ def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, r
         plan.embedding.close()
 
 
-def _write(
-    plan: Plan,
-    pairing: Pairing,
-    pools: Pools,
-    new: pl.DataFrame,
-    old: pl.DataFrame,
-    manifest: dict[str, Any],
-    workspace: Workspace,
-) -> PairResult:
-    settings, staged = pairing.settings, pools.staged
+def _finish(plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any], workspace: Workspace) -> PairResult:
+    settings = pairing.settings
+    new, old = pairing.picked(workspace.shards("pairs"))
     if not new.height:
         raise SettingsError(
             "No prompt yields a pair.",
             plan.source.name,
-            "Every prompt has equal rewards, equal texts or truncated responses; see `curate inspect`.",
+            "All rewards of each prompt are equal, its responses truncated, or no margin is large enough.",
         )
-    measured = pairing.measured(new)
-    frame, used = add_metrics(measured, settings, pairing.complete)
-    if pairing.needs_all:
-        frame = frame.with_columns(new[VALUE].alias(settings.by))
+    frame, used = add_metrics(pairing.measured(new), settings, pairing.complete)
     old_frame = add_metrics(pairing.measured(old), settings, pairing.complete)[0]
-    without = pools.size - new["prompt"].n_unique()
-    rejected = reject_counts(staged)
-    manifest |= {
-        "metrics": used,
-        "rows": {"prompts": pools.size, "without_pair": without, "written": new.height, "rejected": rejected},
-    }
-    tables = _tables(plan, pools, new, frame)
-    schema = next(tables()).schema
-    write_output(tables(), schema, manifest, settings.out, workspace)
+    if pairing.needs_all:
+        frame = frame.with_columns(new[VALUE].alias(pairing.by))
+        used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
     names = [name for name in frame.columns if name in all_metrics()]
-    return PairResult(
+    result = PairResult(
         settings.out,
-        write_rejects(staged, settings.out),
+        write_rejects(pools.staged, settings.out),
         pools.size,
         new.height,
-        without,
-        rejected,
+        pools.size - new["prompt"].n_unique(),
+        reject_counts(pools.staged),
         "given" if pools.has_given else "max-min",
         {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
         summarise(frame, names),
         used,
     )
+    rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
+    manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
+    tables = _tables(plan, pools, new, frame)
+    write_output(tables(), next(tables()).schema, manifest, settings.out)
+    return result
 
 
 def _mean(frame: pl.DataFrame, name: str) -> float | None:
@@ -211,6 +206,7 @@ def _mean(frame: pl.DataFrame, name: str) -> float | None:
 
 def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Any:
     """A function that makes the output's tables, one a chunk of prompts; the flags are of the whole table."""
+    carried = _carried_schema(plan, pools.staged)
 
     def texts() -> Iterator[tuple[list[tuple[str, str, str]], pa.Table | None]]:
         done = 0
@@ -223,7 +219,8 @@ def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) ->
             rows = {pool.prompt: pool.row for pool in chunk}
             columns = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
             picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in columns]
-            yield picked, _carried(plan, pools.staged, [rows[p] for p in inside["prompt"].to_list()])
+            first_rows = [rows[p] for p in inside["prompt"].to_list()]
+            yield picked, _carried(carried, pools.staged, first_rows) if carried is not None else None
 
     flags = [text_flags(Record((), (c, r), (0, 1))) for picked, _ in texts() for _, c, r in picked]
     numbers = frame.with_columns(flag_lists(frame, flags).alias(FLAGS.name))
@@ -231,7 +228,7 @@ def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) ->
 
     def tables() -> Iterator[pa.Table]:
         done = 0
-        for picked, carried in texts():
+        for picked, own in texts():
             piece = numbers.slice(done, len(picked))
             done += len(picked)
             columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
@@ -241,33 +238,30 @@ def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) ->
                 "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
             }
             columns |= {name: plain(piece[name].to_arrow()) for name in piece.columns}
-            if carried is not None:
-                own = {name: carried[name] for name in carried.column_names if name not in columns}
-                columns = {**own, **columns}
-            yield pa.table(columns)
+            kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
+            yield pa.table({**kept, **columns})
 
     return tables
 
 
-def _carried(plan: Plan, staged: Staged, rows: list[int]) -> pa.Table | None:
-    """The prompt's own plain columns (an id, a source), where a row is a prompt and not an old pair."""
+def _carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:
+    """These columns of these rows."""
+    pieces = []
+    for number, inside in staged.by_shard(np.array(rows)):
+        path = staged.rows.paths()[number]
+        held = [name for name in schema.names if name in pq.read_schema(path).names]
+        pieces.append(conform(pq.read_table(path, columns=held).take(inside - staged.shard_starts[number]), schema))
+    # Rows come in the order of their prompts' first appearance, and so in ascending order.
+    return pa.concat_tables(pieces)
+
+
+def _carried_schema(plan: Plan, staged: Staged) -> pa.Schema | None:
+    """The plain columns (an id, a source) that a prompt's row has, where a row is a prompt and not an old pair."""
     if plan.as_pairs or plan.layout.kind == "pairs":
         return None
     schema = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
-    names = [f.name for f in schema if not pa.types.is_nested(f.type) and not _speaks_of_pair(f.name)]
-    if not names:
-        return None
-    wanted = np.array(rows)
-    pieces, begin = [], 0
-    for path, count in zip(staged.rows.paths(), staged.shard_rows, strict=True):
-        inside = wanted[(wanted >= begin) & (wanted < begin + count)]
-        if inside.size:
-            held = pq.read_schema(path).names
-            table = pq.read_table(path, columns=[name for name in names if name in held]).take(inside - begin)
-            pieces.append(table)
-        begin += count
-    # Rows come in the order of their prompts' first appearance, and so in ascending order.
-    return pa.concat_tables(pieces, promote_options="permissive")
+    plain_fields = [f for f in schema if not pa.types.is_nested(f.type) and not _speaks_of_pair(f.name)]
+    return pa.schema(plain_fields) if plain_fields else None
 
 
 def _speaks_of_pair(name: str) -> bool:

@@ -77,7 +77,7 @@ def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs
     for field in response_fields(numbers):
         columns.append(as_series(field.chosen, field.type, numbers[field.name][chosen]))
         columns.append(as_series(field.rejected, field.type, numbers[field.name][rejected]))
-    if not {POLICY_LOGPS.name, REF_LOGPS.name, TOKENS.name} & set(numbers) and "chosen_text_tokens" in pairs:
+    if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers) and "chosen_text_tokens" in pairs:
         columns.append(as_series(TOKENS.chosen, TOKENS.type, pairs["chosen_text_tokens"]))
         columns.append(as_series(TOKENS.rejected, TOKENS.type, pairs["rejected_text_tokens"]))
     for column in (EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE):

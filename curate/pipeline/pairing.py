@@ -23,7 +23,7 @@ from curate.recipe import PairSettings
 from curate.schema import REWARD
 from curate.store import Shards
 
-BEST_OF_N2 = "best-of-n2"
+BEST_OF_N2, DEFAULT_METRIC = "best-of-n2", "dcrm"
 PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_index")
 VALUE, PART = "value", "part"
 NEW, OLD = 0, 1
@@ -50,6 +50,11 @@ class Pairing:
     parameters: Any
 
     @property
+    def by(self) -> str:
+        """The metric that best-of-n2 ranks by."""
+        return self.settings.by or DEFAULT_METRIC
+
+    @property
     def ranks_by_metric(self) -> bool:
         """Whether a metric decides, rather than a strategy on rewards."""
         return self.settings.strategy == BEST_OF_N2
@@ -57,7 +62,7 @@ class Pairing:
     @property
     def needs_all(self) -> bool:
         """Whether the metric needs the candidate pairs of all prompts at once."""
-        return self.ranks_by_metric and depends_on_population(self.settings.by, self.settings.options, self.complete)
+        return self.ranks_by_metric and depends_on_population(self.by, self.settings.options, self.complete)
 
     def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
         """Make every prompt's pairs and keep their numbers in shards, one a chunk of prompts; resumes by itself."""
@@ -92,8 +97,7 @@ class Pairing:
         )
         if self.ranks_by_metric:
             return ordered_pairs(candidates, settings.min_margin)
-        chosen, rejected = apply(settings.strategy, candidates, self.parameters, settings.min_margin)
-        return chosen[: settings.per_prompt], rejected[: settings.per_prompt]
+        return apply(settings.strategy, candidates, self.parameters, settings.min_margin, settings.per_prompt)
 
     @staticmethod
     def _places(pool: Pool, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
@@ -126,12 +130,12 @@ class Pairing:
         return pair_frame(self.numbers, chosen, rejected, own)
 
     def _valued(self, frame: pl.DataFrame) -> pl.DataFrame:
-        values, _ = compute(self.settings.by, self.measured(frame), self.settings.options, self.complete)
+        values, _ = compute(self.by, self.measured(frame), self.settings.options, self.complete)
         return frame.with_columns(values.alias(VALUE))
 
     def pick(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Of each prompt the best pairs; ties by larger reward margin, then lower positions. Nulls are never picked."""
-        order = self.settings.order or ("highest" if find(self.settings.by).prefer == "high" else "lowest")
+        order = self.settings.order or ("highest" if find(self.by).prefer == "high" else "lowest")
         margins = np.zeros(frame.height)
         if REWARD.name in self.numbers:
             rewards = self.numbers[REWARD.name]

@@ -105,34 +105,36 @@ class Pools:
         staged, starts = self.staged, self.staged.first_slots
         first, last = pools[0].prompt, pools[-1].prompt + 1
         rows = np.sort(self._order[self._bounds[first] : self._bounds[last]])
-        begin = 0
-        for path, count in zip(staged.records.paths(), staged.shard_rows, strict=True):
-            inside = rows[(rows >= begin) & (rows < begin + count)]
-            if inside.size:
-                values = pq.read_table(path, columns=[column])[column].take(inside - begin).to_pylist()
-                yield from ((int(row), int(starts[row]), value) for row, value in zip(inside, values, strict=True))
-            begin += count
+        for number, inside in staged.by_shard(rows):
+            path = staged.records.paths()[number]
+            values = (
+                pq.read_table(path, columns=[column])[column].take(inside - staged.shard_starts[number]).to_pylist()
+            )
+            yield from ((int(row), int(starts[row]), value) for row, value in zip(inside, values, strict=True))
 
 
 def merged(numbers: Numbers, names: np.ndarray) -> tuple[Numbers, int]:
-    """Where the same response has several rewards in the data, their mean; also says how many responses had.
+    """One number a response where the data has several: the mean of its rewards, the first of any other.
 
-    Other numbers of a response are its first row's.
+    Returns:
+        The numbers, and how many responses had rewards that differ.
     """
-    rewards = numbers.get(REWARD.name)
-    if rewards is None:
-        return numbers, 0
-    known = np.isfinite(rewards)
-    sums = np.bincount(names[known], rewards[known], minlength=names.size)
-    counts = np.bincount(names[known], minlength=names.size)
-    mean = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[names]
-    differing = known & (np.abs(rewards - mean) > 1e-12 * np.abs(mean))
-    # Where all agree the value itself is kept: a mean of equal numbers may differ from them in the last bit.
-    some = np.full(names.size, np.nan)
-    some[names[known][::-1]] = rewards[known][::-1]
     conflicting = np.zeros(names.size, bool)
-    conflicting[names[differing]] = True
-    return {**numbers, REWARD.name: np.where(conflicting[names], mean, some[names])}, int(conflicting.sum())
+    found: Numbers = {}
+    for name, values in numbers.items():
+        known = np.isfinite(values)
+        first = np.full(names.size, np.nan)
+        first[names[known][::-1]] = values[known][::-1]
+        found[name] = first[names]
+        if name.startswith(REWARD.name):
+            sums = np.bincount(names[known], values[known], minlength=names.size)
+            counts = np.maximum(np.bincount(names[known], minlength=names.size), 1)
+            differ = np.zeros(names.size, bool)
+            differ[names[known & (values != found[name])]] = True
+            # Where all agree the value itself is kept: a mean of equal numbers may differ from them in the last bit.
+            found[name] = np.where(differ[names], (sums / counts)[names], found[name])
+            conflicting |= differ
+    return found, int(conflicting.sum())
 
 
 def may_be_chosen(staged: Staged, numbers: Numbers, allow_truncated: bool) -> np.ndarray:

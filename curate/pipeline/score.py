@@ -13,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses
+from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
+from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
 from curate.pipeline.pair_table import (
     ARROW_TYPES,
     MetricSummary,
@@ -31,11 +32,10 @@ from curate.readers import conform, merge_schemas
 from curate.recipe import ScoreSettings
 from curate.reward_sources import rewards_reader
 from curate.schema import FLAGS, PAIR_ID
-from curate.store import Workspace, beside, write_table
+from curate.store import Workspace
 from curate.version import __version__
 from curate.writers.parquet import check_folder, write_output
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 Columns = dict[str, pa.Array]
 
 
@@ -73,6 +73,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
     check_folder(settings.out)
+    check_rejects(settings.out)
     plan = make_plan(settings, "pairs")
     for note in plan.notes:
         reporter.note(note)
@@ -94,6 +95,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
             **identity,
             "rows": {"written": int(staged.counts.size), "rejected": rejected},
             "response_starts": border_facts(borders),
+            "notes": model_notes(plan, workspace),
         }
         finish = _finish_pairs if plan.as_pairs else _finish_candidates
         details = finish(plan, staged, numbers, workspace, manifest, reporter)
@@ -115,8 +117,6 @@ def _finish_pairs(
     slots = staged.first_slots[:-1]
     measured = pair_frame(numbers, slots, slots + 1, pairs)
     frame, used = add_metrics(measured, plan.settings)
-    for name in plan.settings.options:
-        plan.require(name)
     texts = staged.records.read(
         pa.schema([("pair_id", pa.string()), ("flags", pa.list_(pa.string()))]), ["pair_id", "flags"]
     )
@@ -131,15 +131,8 @@ def _finish_pairs(
         piece = frame.slice(first, rows)
         return {name: plain(piece[name].to_arrow()) for name in piece.columns}
 
-    write_rows(staged, columns, manifest, plan.settings.out, workspace, texts_too=True)
+    write_rows(staged, columns, manifest, plan.settings.out, reporter)
     return {"metrics": summarise(frame, names), "parameters": used, "flags": dict(counted.most_common())}
-
-
-def plain(array: pa.Array) -> pa.Array:
-    """Without the large string and list types that Polars makes, which some readers do not know."""
-    if pa.types.is_large_string(array.type) or str(array.type) == "string_view":
-        return array.cast(pa.string())
-    return array.cast(pa.list_(pa.string())) if pa.types.is_large_list(array.type) else array
 
 
 def _finish_candidates(
@@ -148,7 +141,7 @@ def _finish_candidates(
     numbers: Numbers,
     workspace: Workspace,
     manifest: dict[str, Any],
-    _: Reporter,
+    reporter: Reporter,
 ) -> dict[str, Any]:
     starts = staged.first_slots
 
@@ -160,7 +153,7 @@ def _finish_candidates(
             for f in response_fields(numbers)
         }
 
-    write_rows(staged, columns, manifest, plan.settings.out, workspace, texts_too=True)
+    write_rows(staged, columns, manifest, plan.settings.out, reporter)
     return {}
 
 
@@ -173,9 +166,7 @@ def write_rows(
     columns: Any,
     manifest: dict[str, Any],
     out: Path,
-    workspace: Workspace,
-    *,
-    texts_too: bool,
+    reporter: Reporter,
 ) -> int:
     """Write the input's own columns with the new ones behind them; a new column of a known name takes its place.
 
@@ -184,8 +175,7 @@ def write_rows(
         columns: (first row, number of rows) -> the new columns of these rows.
         manifest: goes into the file.
         out: where to.
-        workspace: where it is written aside.
-        texts_too: add the responses in the house's form where the input does not spell them so.
+        reporter: told which of the input's columns were replaced.
     """
     own = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
     as_pairs = "pair_id" in columns(0, 0)
@@ -194,7 +184,7 @@ def write_rows(
         first = 0
         for rows, records in zip(staged.rows.tables(), staged.records.tables(), strict=True):
             table = conform(rows, own)
-            added = {**(_texts(records, own, as_pairs) if texts_too else {}), **columns(first, rows.num_rows)}
+            added = {**_texts(records, own, as_pairs), **columns(first, rows.num_rows)}
             for name, values in added.items():
                 place = table.schema.get_field_index(name)
                 table = table.append_column(name, values) if place < 0 else table.set_column(place, name, values)
@@ -202,7 +192,10 @@ def write_rows(
             yield table
 
     schema = next(tables()).schema
-    return write_output(tables(), schema, manifest, out, workspace)
+    replaced = [name for name in columns(0, 0) if name in own.names]
+    if replaced:
+        reporter.note(f"columns of the input measured anew: {', '.join(replaced)}")
+    return write_output(tables(), schema, manifest, out)
 
 
 def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
@@ -218,26 +211,9 @@ def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
     if as_pairs:
         return {}
     finish = MEASURED + FINISH_REASON
-    found = {"responses": records["responses"].combine_chunks()}
+    found = {} if "responses" in own.names else {"responses": records["responses"].combine_chunks()}
     if "prompt" not in own.names:
         found["prompt"] = pa.array([messages_of(text) for text in records["prompt"].to_pylist()], MESSAGES)
     if finish in records.column_names:
         found["finish_reasons"] = records[finish].combine_chunks()
     return found
-
-
-def reject_counts(staged: Staged) -> dict[str, int]:
-    """Bad rows by reason, the commonest first."""
-    reasons = Counter(reason for table in staged.rejects.tables(["reason"]) for reason in table["reason"].to_pylist())
-    return dict(reasons.most_common())
-
-
-def write_rejects(staged: Staged, out: Path) -> Path | None:
-    """Write the bad rows beside the output; removes an earlier run's file when there are none."""
-    path = beside(out, "rejects")
-    tables = list(staged.rejects.tables())
-    if not tables:
-        path.unlink(missing_ok=True)
-        return None
-    write_table(pa.concat_tables(tables), path)
-    return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,21 @@ class Staged:
     pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     prompts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    @property
+    @cached_property
     def first_slots(self) -> np.ndarray:
         """Per row its first slot, and the number of slots at the end: int64 [rows + 1]."""
         return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+
+    @cached_property
+    def shard_starts(self) -> np.ndarray:
+        """The first row of each shard, and the number of rows at the end: int64 [shards + 1]."""
+        return np.concatenate([[0], np.cumsum(self.shard_rows)]).astype(np.int64)
+
+    def by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Ascending rows, grouped by the number of the shard that holds them."""
+        numbers = np.searchsorted(self.shard_starts, rows, side="right") - 1
+        for number in np.unique(numbers).tolist():
+            yield number, rows[numbers == number]
 
     def response_windows(self) -> Iterator[Window]:
         """The responses to be measured, a shard at a time."""

@@ -5,6 +5,7 @@ from curate.readers.contract import Chunk, Layout, Reject, Row, Source
 from curate.readers.detect import detect
 from curate.readers.files import open_source
 from curate.readers.layouts import all_layouts
+from curate.readers.looking import first_rows, input_paths
 from curate.readers.scores import reward_columns
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "all_layouts",
     "conform",
     "detect",
+    "first_rows",
+    "input_paths",
     "merge_schemas",
     "open_source",
     "reward_columns",

@@ -39,6 +39,13 @@ class Table:
             return merge_schemas([pq.read_schema(path) for path in self.parquet])
         return merge_schemas([chunk.table.schema for chunk in self.source.chunks(BATCH_ROWS)])
 
+    @cached_property
+    def rows(self) -> int:
+        """How many rows there are."""
+        if self.parquet:
+            return sum(int(pq.read_metadata(path).num_rows) for path in self.parquet)
+        return sum(table.num_rows for table in self._read(None))
+
     def numbers(self, columns: Sequence[str]) -> pl.DataFrame:
         """These columns of every row."""
         wanted = pa.schema([self.schema.field(name) for name in columns])

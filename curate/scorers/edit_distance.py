@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -18,20 +19,20 @@ from curate.tokens import TextTokenizer
 CALL_SIZE = 4096
 
 
-def as_characters(ids: Sequence[int]) -> str:
-    """The ids as a string with one character a token: twice as fast to compare as a list, and just as exact."""
-    return "".join(map(chr, ids))
+def comparable(texts: Sequence[Sequence[int]]) -> Sequence[str] | Sequence[Sequence[int]]:
+    """The ids as strings with one character a token: twice as fast to compare as lists, and just as exact.
+
+    Ids beyond the last character stay lists.
+    """
+    if all(max(ids, default=0) <= sys.maxunicode for ids in texts):
+        return ["".join(map(chr, ids)) for ids in texts]
+    return texts
 
 
 def edit_distances(first: Sequence[Sequence[int]], second: Sequence[Sequence[int]]) -> np.ndarray:
     """Levenshtein distance of first[i] and second[i] in tokens, int32 [n]; two empty lists have distance 0."""
-    distances = cpdist(
-        [as_characters(ids) for ids in first],
-        [as_characters(ids) for ids in second],
-        scorer=Levenshtein.distance,
-        dtype=np.int32,
-        workers=-1,
-    )
+    both = comparable([*first, *second])
+    distances = cpdist(both[: len(first)], both[len(first) :], scorer=Levenshtein.distance, dtype=np.int32, workers=-1)
     return np.asarray(distances)
 
 

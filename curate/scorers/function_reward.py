@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -12,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.errors import SettingsError, did_you_mean
+from curate.errors import SettingsError, did_you_mean, first_line
 from curate.scorers import ResponseItem, Scored
 
 CALL_SIZE = 256
@@ -34,9 +36,12 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:
+        # Whatever the user's module raises while it is imported is the user's to mend.
         raise SettingsError(
-            f"The module {module_name} cannot be imported: {error}.", f"--reward python:{target}", "Check PYTHONPATH."
+            f"The module {module_name} cannot be imported: {type(error).__name__}: {first_line(error)}",
+            f"--reward python:{target}",
+            "Import it in Python to see more; check PYTHONPATH.",
         ) from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -83,7 +88,7 @@ class FunctionReward:
         where = f"--reward python:{self.target}"
         try:
             numbers = [None if value is None else float(value) for value in values]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise SettingsError(f"The reward function returned no number: {error}.", where, "Return floats.") from error
         if len(numbers) != wanted:
             raise SettingsError(
@@ -92,8 +97,10 @@ class FunctionReward:
         return [value if value is not None and math.isfinite(value) else None for value in numbers]
 
     def facts(self) -> dict[str, Any]:
-        """The function's name."""
-        return {"function": self.target}
+        """The function's name, and a hash of its module's source: an edited function gives other numbers."""
+        source = inspect.getsourcefile(find_function(self.target))
+        content = Path(source).read_bytes() if source else b""
+        return {"function": self.target, "source_hash": hashlib.blake2b(content, digest_size=16).hexdigest()}
 
     def close(self) -> None:
         """Nothing to free."""

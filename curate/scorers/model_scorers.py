@@ -63,7 +63,7 @@ class ModelScorer:
     def score(self, items: Sequence[ResponseItem], done: Set[int]) -> Iterator[Scored]:
         """Measure the items."""
         rendered = self.renderer.render([(item.prompt, item.response) for item in items])
-        lengths = [len(row.ids) if self._countable(row) else 0 for row in rendered]
+        lengths = [len(row.ids) if row.response_tokens > 0 else 0 for row in rendered]
         for batch in token_batches(lengths, self._budget(), one_length=self._backend.padding_free):
             keys = [items[i].key for i in batch]
             if all(key in done for key in keys):
@@ -87,21 +87,18 @@ class ModelScorer:
             return self.batch_tokens
         return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
 
-    def _countable(self, row: Rendered) -> bool:
-        return bool(row.ids) and (self.kind == "reward" or row.response_tokens > 0)
-
     def _measure(self, rows: list[Rendered]) -> dict[str, list[Any]]:
-        wanted = [row for row in rows if self._countable(row)]
+        wanted = [row for row in rows if row.response_tokens > 0]
         measured = iter(halving(self._run, wanted) if wanted else [])
         columns: dict[str, list[Any]] = {
             "logps" if self.kind == "logps" else "reward": [
-                next(measured) if self._countable(row) else None for row in rows
+                next(measured) if row.response_tokens > 0 else None for row in rows
             ],
             "truncated": [row.truncated for row in rows],
             "border": [row.border for row in rows],
         }
         if self.kind == "logps":
-            columns["tokens"] = [row.response_tokens if self._countable(row) else None for row in rows]
+            columns["tokens"] = [row.response_tokens if row.response_tokens > 0 else None for row in rows]
         return columns
 
     def _run(self, rows: Sequence[Rendered]) -> list[float]:

@@ -31,7 +31,8 @@ def dataset_card(name: str, schema: pa.Schema, manifest: Mapping[str, Any], rows
     for field in schema:
         column = meanings.get(field.name)
         unit, meaning = (column.unit, column.meaning) if column else ("", "from the input")
-        lines.append(f"| `{field.name}` | {field.type} | {unit} | {meaning} |".replace("\n", " "))
+        cells = [f"`{field.name}`", str(field.type), unit, meaning]
+        lines.append("| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |")
     lines += ["\n## How it was made\n", "```json", json.dumps(manifest, indent=1, sort_keys=True), "```", ""]
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
-from curate.store import COMPRESSION, Workspace, disk_errors
+from curate.store import COMPRESSION, disk_errors
 from curate.writers.card import dataset_card
 
 MANIFEST_KEY = "curate"
@@ -26,16 +27,7 @@ def with_manifest(schema: pa.Schema, manifest: Mapping[str, Any]) -> pa.Schema:
     return schema.with_metadata({MANIFEST_KEY: json.dumps(manifest, sort_keys=True, ensure_ascii=False)})
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
-    """The manifest of a Parquet file, or None where it has none."""
-    metadata = pq.read_schema(path).metadata or {}
-    text = metadata.get(MANIFEST_KEY.encode())
-    return json.loads(text) if text else None
-
-
-def write_output(
-    tables: Iterable[pa.Table], schema: pa.Schema, manifest: Mapping[str, Any], out: Path, workspace: Workspace
-) -> int:
+def write_output(tables: Iterable[pa.Table], schema: pa.Schema, manifest: Mapping[str, Any], out: Path) -> int:
     """Write the tables to a file, or to a folder of shards with a data set card; returns the rows written.
 
     What stood at `out` before stays there until the new one is whole.
@@ -44,16 +36,18 @@ def write_output(
         StoreError: the disk is full, or the place cannot be written.
     """
     full = with_manifest(schema, manifest)
-    aside = workspace.folder / "output"
-    if aside.is_dir():
-        shutil.rmtree(aside)
+    aside, replaced = (out.with_name(f".{out.name}.{word}") for word in ("aside", "replaced"))
     with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if replaced.exists() and not out.exists():
+            replaced.replace(out)
+        _remove(aside)
         if out.suffix == ".parquet":
             rows = _write_file(grouped(tables, full), full, aside)
             aside.replace(out)
         else:
             rows = _write_folder(tables, full, manifest, aside, out.name)
-            _swap_folder(aside, out, workspace.folder / "replaced")
+            _swap_folder(aside, out, replaced)
     return rows
 
 
@@ -73,10 +67,13 @@ def grouped(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]
 
 def _write_file(groups: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
     rows = 0
-    with pq.ParquetWriter(path, schema, compression=COMPRESSION) as writer:
-        for group in groups:
-            writer.write_table(group, row_group_size=max(1, group.num_rows))
-            rows += group.num_rows
+    with path.open("wb") as file:
+        with pq.ParquetWriter(file, schema, compression=COMPRESSION) as writer:
+            for group in groups:
+                writer.write_table(group, row_group_size=max(1, group.num_rows))
+                rows += group.num_rows
+        file.flush()
+        os.fsync(file.fileno())
     return rows
 
 
@@ -98,11 +95,18 @@ def _write_folder(
 
 
 def _swap_folder(new: Path, out: Path, replaced: Path) -> None:
+    _remove(replaced)
     if out.exists():
-        if replaced.exists():
-            shutil.rmtree(replaced)
         out.replace(replaced)
     new.replace(out)
+    _remove(replaced)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def check_folder(out: Path) -> None:

@@ -2,8 +2,7 @@
 
     python -m tests.bench [NAME ...]      logps, pairing, select, startup
 
-Machines are noisy: only the ratios of one run mean anything, and none of them is asserted. What was tried, and what came
-of it, is in LOG.md.
+Machines are noisy: only the ratios of one run mean anything, and none is asserted. What was tried is in LOG.md.
 """
 
 from __future__ import annotations

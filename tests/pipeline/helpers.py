@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from curate.pipeline.pair import PairResult, pair
 from curate.pipeline.score import ScoreResult, score
@@ -13,7 +14,7 @@ from curate.pipeline.select import SelectResult, select
 from curate.progress import Silent
 from curate.recipe import PairSettings, ScoreSettings, SelectSettings, make, parse_options
 
-WORDS = "the quick brown fox jumps over a lazy dog , and then it sleeps well .".split()
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", ",", "and", "then", "sleeps", "well", "."]
 MODELS: dict[str, Any] = {"policy": "fake:1", "reference": "fake:2"}
 
 
@@ -48,9 +49,7 @@ def candidate_rows(count: int = 10, seed: int = 0) -> list[dict[str, Any]]:
             responses[-1] = responses[0]
         rewards = [rng.choice([0.0, 1.0, None, rng.random() * 3, rng.random() * 3]) for _ in range(size)]
         finish = [rng.choice(["stop", "stop", "stop", "length"]) for _ in range(size)]
-        rows.append(
-            {"id": i, "prompt": f"p {i}", "responses": responses, "rewards": rewards, "finish_reasons": finish}
-        )
+        rows.append({"id": i, "prompt": f"p {i}", "responses": responses, "rewards": rewards, "finish_reasons": finish})
     return rows
 
 
@@ -76,3 +75,8 @@ def run_select(data: Path, out: Path, **more: Any) -> SelectResult:
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     return pl.read_parquet(path).to_dicts()
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(pq.read_schema(path).metadata[b"curate"])
+    return found

@@ -1,5 +1,6 @@
 import json
 import math
+import random
 
 import numpy as np
 import polars as pl
@@ -14,9 +15,8 @@ from curate.pipeline.select import select
 from curate.progress import Silent
 from curate.recipe import SelectSettings
 from curate.render import Renderer
-from curate.writers.parquet import read_manifest
 
-from .helpers import MODELS, candidate_rows, pair_rows, rows_of, run_score, sentence, write_jsonl
+from .helpers import MODELS, candidate_rows, pair_rows, read_manifest, rows_of, run_score, sentence, write_jsonl
 
 TYPES = {
     "pair_id": pa.string(),
@@ -216,9 +216,7 @@ def test_flags(tmp_path):
     result = run_score(data, tmp_path / "s.parquet")
     flags = [row["flags"] for row in rows_of(tmp_path / "s.parquet")]
     assert flags == [[], ["identical"], ["tie"], ["empty"], ["rm_disagrees"], ["refusal"], ["no_reward"]]
-    assert result.flags == dict.fromkeys(
-        ("identical", "tie", "empty", "rm_disagrees", "refusal", "no_reward"), 1
-    )
+    assert result.flags == dict.fromkeys(("identical", "tie", "empty", "rm_disagrees", "refusal", "no_reward"), 1)
 
 
 def test_a_length_far_from_all_others_is_flagged(tmp_path):
@@ -324,7 +322,7 @@ def test_other_tokens_than_the_kept_policys_are_refused(tmp_path):
     data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
     run_score(data, tmp_path / "one.parquet", policy="fake:1")
     with pytest.raises(SettingsError, match="other tokens"):
-        run_score(tmp_path / "one.parquet", tmp_path / "two.parquet", reference="fake:2", max_length=14)
+        run_score(tmp_path / "one.parquet", tmp_path / "two.parquet", reference="fake:2", max_length=22)
 
 
 def test_candidates_get_lists_of_equal_length(tmp_path):
@@ -435,10 +433,12 @@ def test_a_metric_whose_model_is_not_given_is_refused_before_work_begins(tmp_pat
 
 
 def test_very_long_and_empty_responses(tmp_path):
-    import random
-
     long = sentence(random.Random(1), 20_000)
-    rows = [*pair_rows(2), {"prompt": "p", "chosen": long, "rejected": ""}, {"prompt": "p", "chosen": "", "rejected": ""}]
+    rows = [
+        *pair_rows(2),
+        {"prompt": "p", "chosen": long, "rejected": ""},
+        {"prompt": "p", "chosen": "", "rejected": ""},
+    ]
     result = run_score(write_jsonl(tmp_path / "d.jsonl", rows), tmp_path / "s.parquet")
     scored = rows_of(tmp_path / "s.parquet")
     assert result.rows == 4

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curate.backends import ModelSpec, OutOfMemory, torch_models
+from curate.backends.torch_loading import LoadedModel
+from curate.backends.torch_models import TorchLogprobs, TorchModel, token_logps
+from curate.render import Rendered, Renderer
+from curate.scorers import ResponseItem
+from curate.scorers.batching import halving
+from curate.scorers.model_scorers import ModelScorer
+from curate.tokens import HubTokenizer
+from tests.backends.models import SHAPE, VOCAB, logp_alone, open_alone, random_rows, save_causal, worst
+
+NATS_PER_TOKEN = 1e-4
+LENGTHS = [2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 4, 40, 41, 42, 7, 100, 2, 60, 61]
+
+small = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": VOCAB, "bos_token_id": 1, "eos_token_id": 2}
+wide = {"initializer_range": 0.4}
+
+
+def sized(**changes: Any) -> dict[str, Any]:
+    return SHAPE | changes
+
+
+ARCHITECTURES: dict[str, Callable[[], Any]] = {
+    "llama": lambda: transformers.LlamaConfig(**SHAPE),
+    "qwen3_tied": lambda: transformers.Qwen3Config(**sized(tie_word_embeddings=True)),
+    "gemma2_softcapped": lambda: transformers.Gemma2Config(
+        **sized(final_logit_softcapping=3.0, attn_logit_softcapping=20.0, sliding_window=16)
+    ),
+    "gpt2_positions_tied": lambda: transformers.GPT2Config(
+        vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=256, bos_token_id=1, eos_token_id=2, **wide
+    ),
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
+    "opt_positions_from_mask": lambda: transformers.OPTConfig(
+        **small, ffn_dim=48, num_attention_heads=4, max_position_embeddings=256, pad_token_id=0, init_std=0.4
+    ),
+    "bloom_alibi": lambda: transformers.BloomConfig(
+        vocab_size=VOCAB, hidden_size=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2, **wide
+    ),
+    "phi_head_with_bias": lambda: transformers.PhiConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
+    "granite_scaled": lambda: transformers.GraniteConfig(**sized(logits_scaling=4.0)),
+    "cohere_scaled": lambda: transformers.CohereConfig(**sized(logit_scale=0.25)),
+    "mamba": lambda: transformers.MambaConfig(
+        vocab_size=VOCAB, hidden_size=32, state_size=4, num_hidden_layers=2, **wide
+    ),
+}
+SCALES_ITS_LOGITS = {"granite_scaled", "cohere_scaled"}
+
+
+@pytest.fixture(scope="module")
+def policy(demo_models: Path) -> TorchLogprobs:
+    return TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Rendered]:
+    return random_rows(LENGTHS, vocabulary=1024)
+
+
+@pytest.fixture(scope="module")
+def alone(demo_models: Path, rows: list[Rendered]) -> list[float]:
+    model = open_alone(str(demo_models / "policy"))
+    return [logp_alone(model, row) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_causal(ARCHITECTURES["llama"](), tmp_path_factory.mktemp("llama"))
+
+
+def test_token_logps_golden() -> None:
+    # logits (0, ln 3): probabilities 1/4 and 3/4
+    logits = torch.tensor([[0.0, 3.0], [0.0, 3.0]]).log1p() * torch.tensor([0.0, 1.0]) / torch.tensor(4.0).log()
+    logits = logits * torch.tensor(3.0).log()
+    assert token_logps(logits, torch.tensor([0, 1])).exp().tolist() == pytest.approx([0.25, 0.75])
+
+
+def test_one_batch_of_all_lengths(policy: TorchLogprobs, rows: list[Rendered], alone: list[float]) -> None:
+    assert worst(policy.logps(rows), alone, rows) < NATS_PER_TOKEN
+    assert policy.notes == []
+    assert not policy.padding_free
+
+
+def test_each_row_alone(policy: TorchLogprobs, rows: list[Rendered], alone: list[float]) -> None:
+    assert worst([policy.logps([row])[0] for row in rows], alone, rows) < NATS_PER_TOKEN
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(picked=st.lists(st.integers(0, len(LENGTHS) - 1), min_size=1, max_size=8))
+def test_any_composition_of_the_batch(
+    policy: TorchLogprobs, rows: list[Rendered], alone: list[float], picked: list[int]
+) -> None:
+    batch = [rows[i] for i in picked]
+    assert worst(policy.logps(batch), [alone[i] for i in picked], batch) < NATS_PER_TOKEN
+
+
+def test_neighbours_do_not_matter(policy: TorchLogprobs, rows: list[Rendered]) -> None:
+    row = rows[5]
+    short = policy.logps([row, *random_rows([2, 3], 1024, seed=1)])[0]
+    long = policy.logps([*random_rows([200, 190], 1024, seed=2), row])[-1]
+    assert abs(short - long) / row.response_tokens < NATS_PER_TOKEN
+
+
+def test_only_the_response_counts(policy: TorchLogprobs, demo_models: Path) -> None:
+    row = random_rows([30], 1024)[0]
+    parts = [Rendered(row.ids, 20, "exact"), Rendered(row.ids[:20], 5, "exact"), Rendered(row.ids, 5, "exact")]
+    tail, head, both = policy.logps(parts)
+    assert head + tail == pytest.approx(both, abs=25 * NATS_PER_TOKEN)
+
+
+def test_a_real_conversation_from_text_to_number(policy: TorchLogprobs, demo_models: Path) -> None:
+    name = str(demo_models / "policy")
+    prompt = [{"role": "user", "content": "Name three fruits."}]
+    row = Renderer(HubTokenizer(name), None, "keep_start").render([(prompt, "1. apple\n2. pear")])[0]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+    opening = tokenizer.apply_chat_template(prompt, tokenize=True, add_generation_prompt=True, return_dict=False)
+    whole = tokenizer.apply_chat_template(
+        [*prompt, {"role": "assistant", "content": "1. apple\n2. pear"}], tokenize=True, return_dict=False
+    )
+    direct = logp_alone(open_alone(name), Rendered(whole, len(opening), "exact"))
+    assert policy.logps([row])[0] == pytest.approx(direct, abs=NATS_PER_TOKEN * row.response_tokens)
+    assert row.response_tokens == len(whole) - len(opening)
+
+
+def test_chunked_logits_give_the_same_numbers(
+    policy: TorchLogprobs, rows: list[Rendered], alone: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    logits = LoadedModel.logits
+
+    def watched(self: LoadedModel, states: torch.Tensor) -> torch.Tensor:
+        taken.append(len(states))
+        return logits(self, states)
+
+    monkeypatch.setattr(LoadedModel, "logits", watched)
+    for at_once, most in ((1, 1), (1024 * 7, 7)):
+        taken.clear()
+        monkeypatch.setattr(torch_models, "LOGITS_AT_ONCE", at_once)
+        assert worst(policy.logps(rows[:9]), alone[:9], rows[:9]) < NATS_PER_TOKEN
+        assert max(taken) == most
+        assert sum(taken) == sum(row.response_tokens for row in rows[:9])
+
+
+def test_a_row_without_response_is_zero_beside_others(policy: TorchLogprobs) -> None:
+    empty = Rendered([5, 6, 7], 3, "exact")
+    row = random_rows([12], 1024)[0]
+    numbers = policy.logps([empty, row, empty])
+    assert numbers[0] == numbers[2] == 0.0
+    assert numbers[1] == pytest.approx(policy.logps([row])[0], abs=NATS_PER_TOKEN * row.response_tokens)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_agrees_with_its_own_logits(name: str, tmp_path: Path) -> None:
+    path = save_causal(ARCHITECTURES[name](), tmp_path)
+    backend = TorchLogprobs(ModelSpec(path, device="cpu"))
+    model, rows = open_alone(path), random_rows([2, 9, 30, 31, 5, 47], seed=3)
+    expected = [logp_alone(model, row) for row in rows]
+    spread = [-e / r.response_tokens for e, r in zip(expected, rows, strict=True)]
+    assert max(spread) > min(spread) + 0.1, "the model is too flat for this test to fail"
+    assert worst([backend.logps([row])[0] for row in rows], expected, rows) < NATS_PER_TOKEN
+    if backend.padding_free:
+        assert any("Padding" in note for note in backend.notes)
+    else:
+        assert worst(backend.logps(rows), expected, rows) < NATS_PER_TOKEN
+    assert any("all logits" in note for note in backend.notes) == (name in SCALES_ITS_LOGITS)
+
+
+def test_bfloat16_is_near_and_says_so(demo_models: Path, rows: list[Rendered], alone: list[float]) -> None:
+    backend = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu", dtype="bfloat16"))
+    assert backend.facts() == {"backend": "torch", "device": "cpu", "dtype": "bfloat16"}
+    ours = backend.logps(rows)
+    # random tokens are 7 to 20 nats each, where weights of 8 bits are worst; single tokens stray most
+    assert 0 < worst(ours, alone, rows) < 0.5
+    total = sum(row.response_tokens for row in rows)
+    assert abs(sum(ours) - sum(alone)) / total < 0.05
+
+
+def test_float32_is_the_cpus_default(policy: TorchLogprobs) -> None:
+    assert policy.facts() == {"backend": "torch", "device": "cpu", "dtype": "float32"}
+
+
+# ---- the self-check
+
+
+def test_a_broken_head_is_found_and_the_models_own_logits_are_used(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = LoadedModel.logits
+    monkeypatch.setattr(LoadedModel, "logits", lambda self, states: logits(self, states) * 1.05)
+    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    assert len(backend.notes) == 1
+    assert "all logits are computed" in backend.notes[0]
+    rows, model = random_rows(LENGTHS), open_alone(llama)
+    assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
+
+
+def break_padding(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
+    """Padded batches get wrong states; returns the lengths in each batch that was run."""
+    hidden_states, seen = TorchModel.hidden_states, []
+
+    def broken(self: TorchModel, rows: Any) -> torch.Tensor:
+        seen.append({len(row) for row in rows})
+        states = hidden_states(self, rows)
+        return states if len(seen[-1]) == 1 else states.flip(-1)
+
+    monkeypatch.setattr(TorchModel, "hidden_states", broken)
+    return seen
+
+
+def test_broken_padding_is_found_and_lengths_no_longer_mix(demo_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = break_padding(monkeypatch)
+    name = str(demo_models / "policy")
+    renderer = Renderer(HubTokenizer(name), None, "keep_start")
+    scorer = ModelScorer("logps", "policy", ModelSpec(name, device="cpu"), renderer)
+    notes = scorer.open()
+    assert len(notes) == 1
+    assert "only rows of one length share a batch" in notes[0]
+    assert scorer._backend.padding_free
+    seen.clear()
+    prompt = [{"role": "user", "content": "Name fruits."}]
+    items = [ResponseItem(i, prompt, "apple pear "[: 1 + i % 5] * (1 + i % 3)) for i in range(24)]
+    found: dict[int, float] = {}
+    for batch in scorer.score(items, frozenset()):
+        found |= dict(zip(batch.keys, batch.columns["logps"], strict=True))
+    assert all(len(lengths) == 1 for lengths in seen)
+    assert len(seen) < 24, "rows of one length should still share"
+    rows, model = renderer.render([(i.prompt, i.response) for i in items]), open_alone(name)
+    assert worst([found[i] for i in range(24)], [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
+
+
+@pytest.mark.xfail(strict=True, raises=AttributeError, reason="a causal model whose head is no nn.Linear does not open")
+def test_a_head_that_is_no_linear_layer_falls_back(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformers.LlamaForCausalLM, "get_output_embeddings", lambda self: None)
+    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    rows, model = random_rows([9, 4]), open_alone(llama)
+    assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
+
+
+@pytest.mark.xfail(strict=True, raises=IndexError, reason="rows are padded with an id that the model does not know")
+def test_a_padding_id_of_minus_one(llama: str, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    path = shutil.copytree(llama, tmp_path / "m")
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"pad_token_id": -1}))
+    backend = TorchLogprobs(ModelSpec(str(path), device="cpu"))
+    rows, model = random_rows([9, 4]), open_alone(llama)
+    assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
+
+
+# ---- memory
+
+
+def test_memory_running_out_halves_the_batch(
+    policy: TorchLogprobs, rows: list[Rendered], alone: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden_states, sizes = TorchModel.hidden_states, []
+
+    def scarce(self: TorchModel, ids: Any) -> torch.Tensor:
+        if len(ids) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(ids))
+        return hidden_states(self, ids)
+
+    monkeypatch.setattr(TorchModel, "hidden_states", scarce)
+    with pytest.raises(OutOfMemory):
+        policy.logps(rows)
+    assert worst(halving(policy.logps, rows), alone, rows) < NATS_PER_TOKEN
+    assert sum(sizes) == len(rows)
+
+
+def test_a_closed_model_is_gone(llama: str) -> None:
+    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    backend.close()
+    assert not hasattr(backend, "loaded")

@@ -1,0 +1,363 @@
+"""Best of N^2 against brute force over all ordered pairs, written out plainly."""
+
+import itertools
+import json
+import math
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate.backends import ModelSpec
+from curate.backends.fake import FakeBackend, FakeTokenizer
+from curate.errors import SettingsError
+from curate.metrics.registry import compute
+from curate.render import Renderer
+
+from .helpers import MODELS, candidate_rows, pair_rows, read_manifest, rows_of, run_pair, run_score, write_jsonl
+from .test_score import fake_logps, levenshtein
+
+
+def allowed(row, truncated=False):
+    """All ordered pairs that may be made of a row of candidates."""
+    texts, rewards, finish = row["responses"], row["rewards"], row["finish_reasons"]
+    for i, j in itertools.permutations(range(len(texts)), 2):
+        if rewards[i] is None or rewards[j] is None or not rewards[i] > rewards[j] or texts[i] == texts[j]:
+            continue
+        if truncated or finish[i] != "length":
+            yield i, j
+
+
+def best(rows, values, high=True, keep=1, truncated=False):
+    """{id: [(i, j), ...]}: per prompt the best pairs; ties by larger margin, then lower i, then lower j."""
+    found = {}
+    for row in rows:
+        pairs = [pair for pair in allowed(row, truncated) if values[row["id"], *pair] is not None]
+        pairs.sort(
+            key=lambda p: (
+                (-1 if high else 1) * values[row["id"], *p],
+                row["rewards"][p[1]] - row["rewards"][p[0]],
+                p,
+            )
+        )
+        if pairs:
+            found[row["id"]] = pairs[:keep]
+    return found
+
+
+def picked(path):
+    found = {}
+    for row in rows_of(path):
+        number = int(row["prompt"][0]["content"].split()[1])
+        found.setdefault(number, []).append((row["chosen_index"], row["rejected_index"]))
+    return found
+
+
+def norm(a, b):
+    a, b = a.split(), b.split()
+    return levenshtein(a, b) / max(len(a), len(b), 1)
+
+
+def sigma(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def every(rows, value):
+    return {
+        (row["id"], i, j): value(row, i, j)
+        for row in rows
+        for i, j in itertools.permutations(range(len(row["responses"])), 2)
+        if row["rewards"][i] is not None and row["rewards"][j] is not None
+    }
+
+
+def by_edit(row, i, j):
+    margin = row["rewards"][i] - row["rewards"][j]
+    return (sigma(margin) - 0.5) / (norm(row["responses"][i], row["responses"][j]) + 1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("keep", [1, 3])
+def test_dcrm_by_edit_distance_equals_brute_force(tmp_path, seed, keep):
+    rows = candidate_rows(25, seed)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    result = run_pair(data, tmp_path / "p.parquet", set_=["dcrm.distance=edit"], per_prompt=keep)
+    wanted = best(rows, every(rows, by_edit), keep=keep)
+    assert picked(tmp_path / "p.parquet") == wanted
+    assert result.prompts == 25
+    assert result.without == 25 - len(wanted) > 0
+    assert result.pairs == sum(map(len, wanted.values()))
+
+
+def test_truncated_responses_are_chosen_only_when_allowed(tmp_path):
+    rows = candidate_rows(25, 1)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    values = every(rows, by_edit)
+    run_pair(data, tmp_path / "p.parquet", set_=["dcrm.distance=edit"], allow_truncated=True)
+    allowing = picked(tmp_path / "p.parquet")
+    assert allowing == best(rows, values, truncated=True)
+    assert allowing != best(rows, values), "the example has truncated responses worth choosing"
+
+
+def test_dcrm_by_embedding_distance_equals_brute_force(tmp_path):
+    rows = candidate_rows(20, 2)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", embedder="fake:1", set_=["dcrm.distance=embedding", "dcrm.eps=0.3"])
+    embedder = FakeBackend(ModelSpec("fake:1"))
+
+    def value(row, i, j):
+        a, b = (embedder.embed([row["responses"][k]])[0].astype(np.float64) for k in (i, j))
+        return (sigma(row["rewards"][i] - row["rewards"][j]) - 0.5) / (1 - a @ b + 0.3)
+
+    assert picked(tmp_path / "p.parquet") == best(rows, every(rows, value))
+
+
+@pytest.mark.parametrize("order", [None, "lowest"])
+def test_simpo_margin_equals_brute_force(tmp_path, order):
+    rows = candidate_rows(20, 3)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", by="simpo_margin", policy="fake:1", order=order)
+
+    def value(row, i, j):
+        (a, n), (b, m) = (fake_logps(1, row["prompt"], row["responses"][k]) for k in (i, j))
+        return a / n - b / m
+
+    assert picked(tmp_path / "p.parquet") == best(rows, every(rows, value), high=order is None)
+
+
+@pytest.mark.parametrize("by", ["bees", "alignment_potential"])
+def test_population_metrics_are_over_all_candidate_pairs(tmp_path, by):
+    rows = candidate_rows(20, 4)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", by=by, **MODELS)
+    places, table = [], []
+    for row in rows:
+        for i, j in allowed(row):
+            one = {}
+            for side, k in (("chosen", i), ("rejected", j)):
+                one[f"{side}_reward"] = row["rewards"][k]
+                for role, seed in (("policy", 1), ("ref", 2)):
+                    logps, tokens = fake_logps(seed, row["prompt"], row["responses"][k])
+                    one |= {f"{role}_{side}_logps": logps, f"{side}_tokens": tokens}
+            places.append((row["id"], i, j))
+            table.append(one)
+    values = compute(by, pl.DataFrame(table), {}, frozenset(table[0]))[0].to_list()
+    assert picked(tmp_path / "p.parquet") == best(rows, dict(zip(places, values, strict=True)))
+    held = {
+        (int(row["prompt"][0]["content"].split()[1]), row["chosen_index"], row["rejected_index"]): row[by]
+        for row in rows_of(tmp_path / "p.parquet")
+    }
+    of_all = dict(zip(places, values, strict=True))
+    assert held == pytest.approx({place: of_all[place] for place in held})
+
+
+def test_equal_rewards_or_equal_texts_yield_no_pair(tmp_path):
+    rows = [
+        {"prompt": "p 0", "responses": ["a", "b", "c"], "rewards": [1.0, 1.0, 1.0]},
+        {"prompt": "p 1", "responses": ["a", "a"], "rewards": [1.0, 2.0]},
+        {"prompt": "p 2", "responses": ["a"], "rewards": [1.0]},
+        {"prompt": "p 3", "responses": ["a", "b"], "rewards": [None, 1.0]},
+        {"prompt": "p 4", "responses": ["a", "b"], "rewards": [0.0, 1.0]},
+    ]
+    result = run_pair(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "p.parquet")
+    assert (result.prompts, result.pairs, result.without) == (5, 1, 4)
+    assert picked(tmp_path / "p.parquet") == {4: [(1, 0)]}
+
+
+def test_min_margin(tmp_path):
+    rows = candidate_rows(25, 5)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", set_=["dcrm.distance=edit"], min_margin=1.0)
+    values = {
+        (row["id"], i, j): by_edit(row, i, j) if row["rewards"][i] - row["rewards"][j] >= 1.0 else None
+        for row in rows
+        for i, j in allowed(row)
+    }
+    assert picked(tmp_path / "p.parquet") == best(rows, values)
+
+
+def test_min_margin_without_rewards_is_refused(tmp_path):
+    rows = [{"prompt": "p 0", "responses": ["a b", "b"]}]
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    with pytest.raises(SettingsError):
+        run_pair(data, tmp_path / "p.parquet", by="length_ratio", min_margin=1.0)
+
+
+def test_pairs_are_pooled_by_prompt_wherever_they_stand(tmp_path):
+    rng = random.Random(0)
+    rows = [
+        {
+            "prompt": f"p {i % 5}",
+            "chosen": f"w{rng.randint(0, 5)} x y",
+            "rejected": f"w{rng.randint(6, 9)} z",
+        }
+        for i in range(20)
+    ]
+    rewards = {}
+    for row in rows:
+        for side in ("chosen", "rejected"):
+            key = (row["prompt"], row[side])
+            row[f"score_{side}"] = rewards.setdefault(key, round(rng.random() * 3, 3))
+    result = run_pair(write_jsonl(tmp_path / "d.jsonl", rows), tmp_path / "p.parquet", set_=["dcrm.distance=edit"])
+    assert (result.prompts, result.old) == (5, "given")
+    found = {
+        row["prompt"][0]["content"]: (row["chosen"][0]["content"], row["rejected"][0]["content"], row["dcrm"])
+        for row in rows_of(tmp_path / "p.parquet")
+    }
+    assert list(found) == [f"p {i}" for i in range(5)]
+    for prompt, (chosen, rejected, value) in found.items():
+        texts = list(dict.fromkeys(t for r in rows if r["prompt"] == prompt for t in (r["chosen"], r["rejected"])))
+        values = {
+            (a, b): (sigma(rewards[prompt, a] - rewards[prompt, b]) - 0.5) / (norm(a, b) + 1)
+            for a, b in itertools.permutations(texts, 2)
+        }
+        assert value == pytest.approx(max(values.values()))
+        assert values[chosen, rejected] == pytest.approx(value)
+
+
+def test_pairs_can_name_their_score_columns(tmp_path):
+    rows = [{**row, "good": 2.0, "bad": 1.0} for row in pair_rows(5)]
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    result = run_pair(data, tmp_path / "p.parquet", reward=("columns:good,bad",))
+    assert result.pairs == 5
+    assert {row["reward_margin"] for row in rows_of(tmp_path / "p.parquet")} == {1.0}
+
+
+def test_scored_candidates_need_no_model_again(tmp_path):
+    rows = candidate_rows(15, 6)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_score(data, tmp_path / "s.parquet", **MODELS)
+    run_pair(tmp_path / "s.parquet", tmp_path / "p.parquet", by="dpo_margin")
+    run_pair(data, tmp_path / "q.parquet", by="dpo_margin", **MODELS)
+    assert picked(tmp_path / "p.parquet") == picked(tmp_path / "q.parquet")
+
+
+def test_max_min_is_highest_over_lowest(tmp_path):
+    rows = candidate_rows(30, 7)
+    run_pair(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "p.parquet", strategy="max-min")
+    wanted = {}
+    for row in rows:
+        pairs = list(allowed(row))
+        if pairs:
+            rewards = row["rewards"]
+            wanted[row["id"]] = [min(pairs, key=lambda p, r=rewards: (-r[p[0]], p[0], r[p[1]], p[1]))]
+    assert picked(tmp_path / "p.parquet") == wanted
+
+
+@pytest.mark.parametrize(("eta", "temperature"), [(0.85, 1.0), (0.6, 2.0)])
+def test_rs_dpo_takes_every_pair_that_differs_enough(tmp_path, eta, temperature):
+    rows = candidate_rows(30, 8)
+    given = [f"rs_dpo.eta={eta}", f"rs_dpo.temperature={temperature}"]
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", strategy="rs-dpo", set_=given)
+    wanted = {}
+    for row in rows:
+        r = row["rewards"]
+        pairs = [(i, j) for i, j in allowed(row) if sigma((r[i] - r[j]) / temperature) > eta]
+        if pairs:
+            wanted[row["id"]] = sorted(pairs)
+    assert {k: sorted(v) for k, v in picked(tmp_path / "p.parquet").items()} == wanted
+
+
+def test_sweet_spot_by_mean_minus_two_deviations(tmp_path):
+    rows = candidate_rows(30, 9)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", strategy="sweet-spot", set_=["sweet_spot.form=mean_minus_2std"])
+    wanted = {}
+    for row in rows:
+        pairs, r = list(allowed(row)), row["rewards"]
+        known = np.array([one for one in r if one is not None])
+        if pairs:
+            aim = known.mean() - 2 * known.std()
+            wanted[row["id"]] = [min(pairs, key=lambda p, r=r, a=aim: (-r[p[0]], p[0], abs(r[p[1]] - a), p[1]))]
+    assert picked(tmp_path / "p.parquet") == wanted
+
+
+@pytest.mark.parametrize("strategy", ["max-random", "sweet-spot"])
+def test_strategies_that_draw_follow_the_seed(tmp_path, strategy):
+    rows = candidate_rows(40, 10)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    found = []
+    for number, seed in enumerate((0, 0, 1)):
+        run_pair(data, tmp_path / f"{number}.parquet", strategy=strategy, seed=seed)
+        found.append(picked(tmp_path / f"{number}.parquet"))
+    assert found[0] == found[1] != found[2]
+    for row in rows:
+        for i, j in found[0].get(row["id"], []):
+            assert (i, j) in set(allowed(row))
+            assert row["rewards"][i] == max(row["rewards"][a] for a, _ in allowed(row))
+
+
+def test_sweet_spot_with_many_draws_is_max_min(tmp_path):
+    data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(30, 11))
+    run_pair(data, tmp_path / "p.parquet", strategy="sweet-spot", set_=["sweet_spot.draws=99"])
+    run_pair(data, tmp_path / "q.parquet", strategy="max-min")
+    assert picked(tmp_path / "p.parquet") == picked(tmp_path / "q.parquet")
+
+
+def test_columns_written_and_their_values(tmp_path):
+    rows = candidate_rows(15, 12)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", embedder="fake:1", **MODELS)
+    by_id = {row["id"]: row for row in rows}
+    renderer = Renderer(FakeTokenizer(), None, "keep_start")
+    for row in rows_of(tmp_path / "p.parquet"):
+        own = by_id[row["id"]]
+        assert row["prompt"] == [{"role": "user", "content": own["prompt"]}]
+        for side in ("chosen", "rejected"):
+            place = row[f"{side}_index"]
+            assert row[side] == [{"role": "assistant", "content": own["responses"][place]}]
+            assert row[f"{side}_reward"] == own["rewards"][place]
+            rendered = renderer.render([(row["prompt"], own["responses"][place])])[0]
+            assert row[f"{side}_tokens"] == rendered.response_tokens
+            assert row[f"policy_{side}_logps"] == fake_logps(1, own["prompt"], own["responses"][place])[0]
+        assert row["edit_distance_norm"] == pytest.approx(norm(*(row[s][0]["content"] for s in ("chosen", "rejected"))))
+        assert row["reward_margin"] == pytest.approx(row["chosen_reward"] - row["rejected_reward"])
+        assert {"pair_id", "dcrm", "bees", "embedding_distance", "flags"} <= set(row)
+    manifest = read_manifest(tmp_path / "p.parquet")
+    assert manifest["metrics"]["dcrm"]["distance"] == ["edit", "logp"]
+    assert str(tmp_path) not in json.dumps(manifest)
+
+
+def test_the_written_pairs_score_to_the_same_numbers(tmp_path):
+    data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(15, 13))
+    run_pair(data, tmp_path / "p.parquet", **MODELS)
+    run_score(tmp_path / "p.parquet", tmp_path / "s.parquet", **MODELS)
+    paired, scored = pl.read_parquet(tmp_path / "p.parquet"), pl.read_parquet(tmp_path / "s.parquet")
+    for name in ("pair_id", "edit_distance", "policy_chosen_logps", "ref_rejected_logps", "dcrm"):
+        assert paired[name].to_list() == scored[name].to_list(), name
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p"])
+def test_same_command_same_bytes(tmp_path, name):
+    data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(30))
+    found = []
+    for _ in range(2):
+        run_pair(data, tmp_path / name, embedder="fake:1", strategy="max-random", **MODELS)
+        files = [tmp_path / name] if (tmp_path / name).is_file() else sorted((tmp_path / name).iterdir())
+        found.append([file.read_bytes() for file in files])
+    assert found[0] == found[1]
+    assert not (tmp_path / f"{name}.work").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"by": "nothing"},
+        {"by": "simpo_margin"},
+        {"by": "dcrm", "set_": ["dcrm.distance=edit,embedding"]},
+        {"strategy": "rs-dpo", "set_": ["rs_dpo.eta=2"]},
+        {"strategy": "rs-dpo", "set_": ["rs_dpo.nothing=2"]},
+        {"strategy": "max-min", "set_": ["rs_dpo.eta=0.5"]},
+        {"reward": ("columns:nothing",)},
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_work_begins(tmp_path, settings):
+    data = write_jsonl(tmp_path / "c.jsonl", candidate_rows())
+    with pytest.raises(SettingsError) as caught:
+        run_pair(data, tmp_path / "p.parquet", **settings)
+    assert caught.value.what
+    assert caught.value.where
+    assert caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["c.jsonl"]
