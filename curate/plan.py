@@ -23,7 +23,7 @@ from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.function_reward import FunctionReward
 from curate.scorers.model_scorers import ModelScorer
 from curate.store import check_out
-from curate.tokens import WORDS, HubTokenizer, open_text_tokenizer
+from curate.tokens import WORDS, HubTokenizer, check_weights, open_text_tokenizer
 
 ResponseScorer = ModelScorer | FunctionReward
 
@@ -209,6 +209,7 @@ def _model_scorer(
         limits.append(settings.max_length)
     if model != family[0]:
         check_same_tokens(family[0], tokenizer, model, settings)
+    check_weights(model)
     spec = resolved(_spec(settings, model))
     identity = {"model": model} if is_fake(model) else model_identity(model)
     identity |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}

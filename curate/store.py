@@ -227,9 +227,7 @@ class Workspace:
             ) from error
 
     def _other_settings(self, known: Any) -> StoreError:
-        before, now = _flat(known), _flat(self._identity)
-        changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-        shown = "; ".join(f"{key}: {_short(before.get(key))} -> {_short(now.get(key))}" for key in changed[:6])
+        shown = "; ".join(_differences(known, self._identity)[:6])
         return StoreError(
             f"There is unfinished work with other settings or data ({shown}).",
             str(self.folder),
@@ -237,11 +235,12 @@ class Workspace:
         )
 
 
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys."""
-    if not isinstance(value, dict):
-        return {name: value}
-    return {k: v for key, inner in value.items() for k, v in _flat(inner, f"{name}.{key}" if name else key).items()}
+def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """What changed, as `dotted.key: before -> now`, mappings compared key by key."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return [f"{name}: {_short(before)} -> {_short(now)}"] if before != now else []
+    keys = sorted(before.keys() | now.keys())
+    return [d for k in keys for d in _differences(before.get(k), now.get(k), f"{name}.{k}" if name else k)]
 
 
 def _short(value: Any) -> str:

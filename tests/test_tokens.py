@@ -63,11 +63,6 @@ def test_fingerprint_sees_a_merge(tmp_path: Path) -> None:
     assert plain.fingerprint() == HubTokenizer(str(tmp_path / "a")).fingerprint()
 
 
-def test_without_a_limit_of_its_own_there_is_none(tmp_path: Path, demo_models: Path) -> None:
-    assert HubTokenizer(save_tokenizer(tmp_path, PLAIN)).max_length is None
-    assert HubTokenizer(str(demo_models / "policy")).max_length == 4096
-
-
 @pytest.mark.parametrize("name", ["/no/such/model", "./none", "~/no-such-folder-here", "a/b/c"])
 def test_a_missing_path_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="no model at this path"):

@@ -9,7 +9,7 @@ from typing import cast
 from curate.backends import EmbeddingBackend, LogprobBackend, ModelSpec, RewardBackend
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
 from curate.errors import MissingExtra, ModelError, SettingsError, first_line
-from curate.tokens import HubTokenizer, check_model_name, check_weights
+from curate.tokens import HubTokenizer, check_model_name
 
 
 def check_backend(name: str) -> None:
@@ -101,7 +101,6 @@ def model_limit(spec: ModelSpec) -> int | None:
     from transformers import AutoConfig
 
     check_model_name(spec.name)
-    check_weights(spec.name)
     try:
         config = AutoConfig.from_pretrained(spec.name, trust_remote_code=spec.trust_remote_code)
     except (OSError, ValueError, KeyError) as error:

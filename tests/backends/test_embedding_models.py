@@ -45,7 +45,6 @@ def test_facts_name_device_and_limit(minilm: SentenceEmbedder) -> None:
 
 
 @needs_minilm
-@pytest.mark.xfail(strict=True, reason="transformers 5 loads a checkpoint in its own dtype, not in float32")
 def test_a_bfloat16_embedder_runs_in_float32(minilm: SentenceEmbedder, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 

@@ -145,11 +145,10 @@ def test_broken_padding_is_found(demo_models: Path, expected: list[float], monke
     close([backend.rewards([ids])[0] for ids in rows_of(1024)], expected)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="the padded self-check needs a padding token")
 def test_a_deeper_head_without_a_padding_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save_reward(transformers.LlamaConfig(**(SHAPE | {"pad_token_id": None})), tmp_path)
     # as with a head of two layers: no single linear map stands in for it
-    monkeypatch.setattr(LoadedModel, "has_linear_score", property(lambda self: False))
+    monkeypatch.setattr(LoadedModel, "has_linear_head", property(lambda self: False))
     backend = TorchRewards(ModelSpec(path, device="cpu"))
     model = open_alone(path, "reward")
     rows = rows_of(VOCAB)

@@ -18,7 +18,7 @@ def pool(rewards, seed=0):
 
 
 def run(name, rewards, seed=0, **given):
-    chosen, rejected = apply(name, pool(rewards, seed), strategy_parameters(name, given), None)
+    chosen, rejected = apply(name, pool(rewards, seed), strategy_parameters(name, given), None, None)
     return list(zip(chosen.tolist(), rejected.tolist(), strict=True))
 
 
@@ -92,5 +92,5 @@ def test_strategies_see_only_the_ordered_pairs():
     three = pool([0.0, 1.0, 3.0])
     chosen, rejected = ordered_pairs(three, 2.0)
     assert list(zip(chosen.tolist(), rejected.tolist(), strict=True)) == [(2, 0), (2, 1)]
-    found = apply("max-min", three, strategy_parameters("max-min", {}), 3.5)
+    found = apply("max-min", three, strategy_parameters("max-min", {}), 3.5, None)
     assert found[0].size == 0

@@ -102,7 +102,6 @@ def test_a_missing_module_or_function(module: str) -> None:
         find_function(f"{module}:scale")
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="importlib raises TypeError for a relative name")
 def test_a_relative_module_name() -> None:
     with pytest.raises(SettingsError):
         find_function(".rewards:score")
