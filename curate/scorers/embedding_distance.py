@@ -28,7 +28,7 @@ def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 @dataclass
 class EmbeddingDistance:
-    """Yields `embedding_distance`; each different text of a call is embedded once, equal texts have distance 0."""
+    """Yields `embedding_distance`; each different text among the items is embedded once, equal ones have distance 0."""
 
     spec: ModelSpec
     identity: dict[str, Any] = field(default_factory=dict)
@@ -56,20 +56,29 @@ class EmbeddingDistance:
         return np.asarray(self._backend.embed(texts))
 
     def score(self, items: Sequence[PairItem], done: Set[int]) -> Iterator[Scored]:
-        """Embed the texts of each call and compare them."""
-        for start in range(0, len(items), CALL_SIZE):
-            batch = items[start : start + CALL_SIZE]
+        """Embed the texts and compare them, some hundred pairs at a time.
+
+        A text is embedded with the call in which it first stands among these items, also when that call itself is done:
+        it then has the very neighbours, and so the very vector, that it had before.
+        """
+        calls = [items[start : start + CALL_SIZE] for start in range(0, len(items), CALL_SIZE)]
+        first_call: dict[str, int] = {}
+        for number, batch in enumerate(calls):
+            for item in batch:
+                first_call.setdefault(item.chosen, number)
+                first_call.setdefault(item.rejected, number)
+        vectors: dict[str, np.ndarray] = {}
+        for batch in calls:
             keys = [item.key for item in batch]
             if all(key in done for key in keys):
                 continue
-            places = {
-                t: i for i, t in enumerate(dict.fromkeys(t for item in batch for t in (item.chosen, item.rejected)))
-            }
-            vectors = self.embed(list(places))
-            chosen = [places[item.chosen] for item in batch]
-            rejected = [places[item.rejected] for item in batch]
-            distances = cosine_distances(vectors[chosen], vectors[rejected])
-            distances[np.array(chosen) == np.array(rejected)] = 0.0
+            texts = [item.chosen for item in batch], [item.rejected for item in batch]
+            for number in sorted({first_call[text] for side in texts for text in side if text not in vectors}):
+                new = [text for text, call in first_call.items() if call == number]
+                vectors |= dict(zip(new, self.embed(new), strict=True))
+            sides = [np.stack([vectors[text] for text in side]) for side in texts]
+            distances = cosine_distances(*sides)
+            distances[[chosen == rejected for chosen, rejected in zip(*texts, strict=True)]] = 0.0
             yield Scored(keys, {"embedding_distance": distances.tolist()})
 
     def facts(self) -> dict[str, Any]:
