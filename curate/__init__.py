@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from curate.pipeline.pair import PairResult
     from curate.pipeline.score import ScoreResult
     from curate.pipeline.select import SelectResult
+    from curate.pipeline.weigh import WeighResult
 
 Data = str | Path | Sequence[str | Path]
 
@@ -66,6 +67,19 @@ def pair(data: Data, out: str | Path, **settings: Any) -> PairResult:
     return run(make(PairSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
 
+def weigh(data: Data, out: str | Path, **settings: Any) -> WeighResult:
+    """Add the columns that margin-aware trainers read: `curate weigh`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.pipeline.weigh import weigh_table
+    from curate.progress import Silent
+    from curate.recipe import WeighSettings, make
+
+    return weigh_table(make(WeighSettings, {"data": _names(data), "out": out, **settings}), Silent())
+
+
 def inspect(data: Data) -> Inspection:
     """Say which layout the data has, and what is wrong with it: `curate inspect`.
 
@@ -85,4 +99,4 @@ def catalogue() -> dict[str, Metric]:
     return all_metrics()
 
 
-__all__ = ["CurateError", "__version__", "catalogue", "inspect", "pair", "score", "select"]
+__all__ = ["CurateError", "__version__", "catalogue", "inspect", "pair", "score", "select", "weigh"]

@@ -82,6 +82,13 @@ class SelectSettings(Settings):
     rejects: Path | None = None
 
 
+class WeighSettings(Settings):
+    """`curate weigh`."""
+
+    method: str
+    preset: str | None = None
+
+
 S = TypeVar("S", bound=Settings)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from curate.cli import demo as demo_command
-from curate.cli import inspect, metrics, pair, score, select
+from curate.cli import inspect, metrics, pair, score, select, weigh
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("inspect")(inspect.inspect)
 app.command("score")(score.score)
 app.command("select")(select.select)
 app.command("pair")(pair.pair)
+app.command("weigh")(weigh.weigh)
 app.command("metrics")(metrics.metrics)
 app.command("demo")(demo_command.demo)
 

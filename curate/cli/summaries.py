@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from curate.pipeline.pair_table import MetricSummary
     from curate.pipeline.score import ScoreResult
     from curate.pipeline.select import SelectResult
+    from curate.pipeline.weigh import WeighResult
 
 MOST_REASONS = 8
 
@@ -83,6 +84,15 @@ def print_pair(result: PairResult) -> None:
     label = "pairs in the data" if result.old == "given" else "max-min pairs"
     rows = [(name, old, new) for name, (old, new) in result.compared.items()]
     console.print(table("", ("mean", label, "new pairs"), rows))
+    console.print(f"wrote {result.out}", markup=False)
+
+
+def print_weigh(result: WeighResult) -> None:
+    """The columns added, and how many rows have no value."""
+    console = stdout()
+    console.print(f"{result.rows:,} rows weighed by {result.method}, {result.nulls:,} without a value.", markup=False)
+    print_parameters({result.method: result.parameters})
+    console.print(metric_table(result.columns))
     console.print(f"wrote {result.out}", markup=False)
 
 

@@ -30,6 +30,19 @@ def keyed_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([(KEY, pa.int64()), *schema])
 
 
+class Keys:
+    """A set of keys, one bit-like byte each: hundreds of millions fit in memory."""
+
+    def __init__(self, arrays: Sequence[np.ndarray]) -> None:
+        self._held = np.zeros(max((int(keys.max()) + 1 for keys in arrays if keys.size), default=0), bool)
+        for keys in arrays:
+            self._held[keys] = True
+        self.count = int(self._held.sum())
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, int) and 0 <= key < self._held.size and bool(self._held[key])
+
+
 class Buffer:
     """Collects batches and writes a shard now and then: often enough that little is lost, seldom enough to be cheap."""
 
@@ -71,11 +84,11 @@ def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, r
         shards: where results are kept.
         reporter: told of the progress.
     """
-    done = {key for table in shards.tables([KEY]) for key in table[KEY].to_pylist()}
-    if len(done) >= total:
+    done = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
+    if done.count >= total:
         return
     buffer = Buffer(scorer.schema, shards)
-    with reporter.step(scorer.title, total, len(done)) as step:
+    with reporter.step(scorer.title, total, done.count) as step:
         notes = scorer.open()
         shards.put_notes(notes)
         for note in notes:

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from curate.metrics.registry import Measured, NonNegativeFloat, Parameters, PositiveFloat, as_numbers, metric
+from curate.metrics.registry import Measured, Parameters, as_numbers, metric
+from curate.parameters import NonNegativeFloat, PositiveFloat
 
 POLICY_COLUMNS = ("policy_chosen_logps", "policy_rejected_logps")
 TOKEN_COLUMNS = ("chosen_tokens", "rejected_tokens")

@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 
-from curate.metrics.registry import CommaList, Finite, Measured, Parameters, metric
+from curate.metrics.registry import Measured, Parameters, metric
+from curate.parameters import CommaList, Finite
 
 EXTERNAL_DIVISOR, IMPLICIT_DIVISOR = 1.5, 2.0
 PROBABILITY_FLOOR = 1e-6

@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from curate.metrics.registry import PositiveFloat, metric
+from curate.metrics.registry import metric
+from curate.parameters import PositiveFloat
 
 
 @metric(unit="beta * nats", prefer="high")

@@ -5,28 +5,19 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel
 
 from curate.errors import SettingsError, did_you_mean
+from curate.parameters import check_parameters, parameter_model, positional_names
 
 Measured = Mapping[str, pl.Series]
 Parameters = Mapping[str, Any]
-CommaList = Annotated[
-    tuple[str, ...],
-    BeforeValidator(
-        lambda v: tuple(part.strip() for part in v.split(",") if part.strip()) if isinstance(v, str) else v
-    ),
-]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Options = dict[str, dict[str, Any]]
 """Per metric name the parameters that the user set."""
 
@@ -84,24 +75,7 @@ class Metric:
         Raises:
             SettingsError: an unknown parameter, or a value out of its range.
         """
-        known = [field.alias or name for name, field in self.model.model_fields.items()]
-        for name in given:
-            if name not in known:
-                raise SettingsError(
-                    f"The metric {self.name} has no parameter {name}.",
-                    f"--set {self.name}.{name}",
-                    did_you_mean(name, known) or f"{self.name} has no parameters.",
-                )
-        try:
-            return self.model(**given).model_dump()
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0])
-            raise SettingsError(
-                f"{self.name}.{name} cannot be {given.get(name)!r}: {first['msg']}.",
-                f"--set {self.name}.{name}={given.get(name)}",
-                f"`curate metrics {self.name}` shows its parameters.",
-            ) from error
+        return check_parameters(self.name, self.model, given, f"`curate metrics {self.name}` shows its parameters.")
 
 
 def metric(
@@ -120,18 +94,8 @@ def metric(
     """
 
     def declare(function: Callable[..., pl.Series]) -> Metric:
-        signature = inspect.signature(function)
-        hints = typing.get_type_hints(function, include_extras=True)
-        positional = [p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY]
-        fields: dict[str, Any] = {
-            p.name: (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
-            for p in signature.parameters.values()
-            if p.kind is p.KEYWORD_ONLY
-        }
-        model = create_model(
-            f"{function.__name__}_parameters", __config__=ConfigDict(extra="forbid", frozen=True), **fields
-        )
-        columns = tuple(name for name in positional if name != EXTRA_COLUMNS)
+        columns = tuple(name for name in positional_names(function) if name != EXTRA_COLUMNS)
+        model = parameter_model(function)
         return Metric(function.__name__, function, unit, prefer, population, columns, model, needs, resolve)
 
     return declare

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curate.pipeline.measure import Numbers
-from curate.scorers.edit_distance import EditDistance, edit_distances
+from curate.scorers.edit_distance import EditDistance, edit_distances, normalised
 from curate.scorers.embedding_distance import EmbeddingDistance, cosine_distances
 
 
@@ -28,10 +28,9 @@ class Distances:
         low, high = np.minimum(first, second), np.maximum(first, second)
         unique, back = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
         edits = edit_distances([ids[i] for i in unique[:, 0]], [ids[i] for i in unique[:, 1]])[back.ravel()]
-        longer = np.maximum(np.maximum(sizes[first], sizes[second]), 1.0)
         found = {
             "edit_distance": edits.astype(np.float64),
-            "edit_distance_norm": edits / longer,
+            "edit_distance_norm": normalised(edits, sizes[first], sizes[second]),
             "chosen_text_tokens": sizes[first],
             "rejected_text_tokens": sizes[second],
         }

@@ -29,7 +29,7 @@ from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
-from curate.schema import FLAGS, PAIR_ID, REWARD, TOKENS, Record
+from curate.schema import PAIR_ID, REWARD, TOKENS, Record
 from curate.store import Workspace
 from curate.version import __version__
 from curate.writers.parquet import check_folder, write_output
@@ -223,7 +223,7 @@ def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) ->
             yield picked, _carried(carried, pools.staged, first_rows) if carried is not None else None
 
     flags = [text_flags(Record((), (c, r), (0, 1))) for picked, _ in texts() for _, c, r in picked]
-    numbers = frame.with_columns(flag_lists(frame, flags).alias(FLAGS.name))
+    numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", flags, dtype=pl.List(pl.String))))
     numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
 
     def tables() -> Iterator[pa.Table]:

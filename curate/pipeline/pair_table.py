@@ -17,6 +17,7 @@ from curate.schema import (
     EDIT_DISTANCE,
     EDIT_DISTANCE_NORM,
     EMBEDDING_DISTANCE,
+    FLAGS,
     POLICY_LOGPS,
     REF_LOGPS,
     RESPONSE_FIELDS,
@@ -105,24 +106,23 @@ def add_metrics(
     return frame.with_columns(added), used
 
 
-def flag_lists(frame: pl.DataFrame, text_flags: list[list[str]]) -> pl.Series:
-    """The flags of each pair: what its texts showed at reading, then what its numbers show."""
-    height = frame.height
-    never = pl.repeat(False, height, eager=True)
+def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:
+    """The flags of each pair: what its texts showed at reading (lists of text), then what its numbers show."""
     tests: dict[str, pl.Series] = {}
     if REWARD.chosen in frame.columns:
         chosen, rejected = as_numbers(frame[REWARD.chosen]), as_numbers(frame[REWARD.rejected])
         tests["no_reward"] = chosen.is_null() | rejected.is_null()
-        tests["tie"] = (chosen == rejected).fill_null(False)
-        tests["rm_disagrees"] = (chosen < rejected).fill_null(False)
+        tests["tie"] = chosen == rejected
+        tests["rm_disagrees"] = chosen < rejected
     if TRUNCATED.chosen in frame.columns:
         tests["truncated"] = frame[TRUNCATED.chosen].fill_null(False) | frame[TRUNCATED.rejected].fill_null(False)
-    tests["length_outlier"] = length_outliers(frame) if TOKENS.chosen in frame.columns else never
-    flags = [list(given) for given in text_flags]
-    for flag, holds in tests.items():
-        for row in holds.arg_true().to_list():
-            flags[row].append(flag)
-    return pl.Series("flags", flags, dtype=pl.List(pl.String))
+    if TOKENS.chosen in frame.columns:
+        tests["length_outlier"] = length_outliers(frame)
+    found = [pl.when(holds.fill_null(False)).then(pl.lit(flag)) for flag, holds in tests.items()]
+    if not found:
+        return text_flags.alias(FLAGS.name)
+    numeric = pl.select(flags=pl.concat_list(found).list.drop_nulls()).to_series()
+    return pl.select(flags=text_flags.list.concat(numeric)).to_series()
 
 
 def length_outliers(frame: pl.DataFrame) -> pl.Series:

@@ -120,11 +120,11 @@ def _finish_pairs(
     texts = staged.records.read(
         pa.schema([("pair_id", pa.string()), ("flags", pa.list_(pa.string()))]), ["pair_id", "flags"]
     )
-    flags = flag_lists(frame, texts["flags"].to_pylist())
+    held = pl.DataFrame(texts)
+    flags = flag_lists(frame, held["flags"])
     names = [name for name in frame.columns if name not in measured.columns]
-    ids = pl.Series(PAIR_ID.name, texts["pair_id"].to_pylist(), dtype=pl.String)
-    frame = frame.insert_column(0, ids).with_columns(flags.alias(FLAGS.name))
-    counted = Counter(flag for row in flags.to_list() for flag in row)
+    frame = frame.insert_column(0, held[PAIR_ID.name]).with_columns(flags.alias(FLAGS.name))
+    counted: Counter[str] = Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
     manifest |= {"metrics": used, "flags": dict(sorted(counted.items()))}
 
     def columns(first: int, rows: int) -> Columns:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from curate.errors import SettingsError, did_you_mean
 from curate.metrics.registry import (
@@ -25,13 +23,14 @@ from curate.metrics.registry import (
 )
 from curate.picking import Amount, End, parse_amount, pick
 from curate.pipeline.conditions import eligible
+from curate.pipeline.copying import copy_rows
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import SelectSettings
 from curate.store import check_out
 from curate.version import __version__
-from curate.writers.parquet import MANIFEST_KEY, check_folder, write_output
+from curate.writers.parquet import MANIFEST_KEY, check_folder
 
 REASON = "reject_reason"
 
@@ -84,8 +83,8 @@ def select(settings: SelectSettings, _: Reporter) -> SelectResult:
     manifest = _manifest(table, settings, decision, order, used)
     if settings.rejects is not None:
         not_kept = {**manifest, "part": "not kept"}
-        _copy(table, ~decision.mask, {**added, REASON: decision.reasons}, not_kept, settings.rejects)
-    _copy(table, decision.mask, added, manifest, settings.out)
+        copy_rows(table, {**added, REASON: decision.reasons}, not_kept, settings.rejects, ~decision.mask)
+    copy_rows(table, added, manifest, settings.out, decision.mask)
     best = values.filter(decision.mask) if values is not None else None
     cut = None if best is None else (best.min() if high_first else best.max())
     return SelectResult(
@@ -220,20 +219,3 @@ def _why(reasons: pl.Series, rest: pl.DataFrame, settings: SelectSettings) -> pl
     parts = [f"--{name} {value}" for name, value in {**shown, **bounds}.items() if value is not None]
     reasons = reasons.scatter(rest["row"], f"not within {' '.join(parts)}")
     return reasons.scatter(rest.filter(pl.col("value").is_null())["row"], f"no value of {settings.by}")
-
-
-def _copy(table: Table, mask: pl.Series, added: dict[str, pl.Series], manifest: dict[str, Any], out: Path) -> None:
-    def tables() -> Iterator[pa.Table]:
-        first = 0
-        for batch in table.batches():
-            piece = batch
-            for name, column in added.items():
-                values = column.slice(first, batch.num_rows).to_arrow(compat_level=pl.CompatLevel.oldest())
-                values = values.cast(pa.string()) if pa.types.is_large_string(values.type) else values
-                place = piece.schema.get_field_index(name)
-                piece = piece.append_column(name, values) if place < 0 else piece.set_column(place, name, values)
-            yield piece.filter(mask.slice(first, batch.num_rows).to_arrow())
-            first += batch.num_rows
-
-    schema = next(tables()).schema
-    write_output(tables(), schema, manifest, out)

@@ -6,7 +6,7 @@ a scorer anywhere. A scorer that wraps a model opens it in `open` and frees it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,7 +60,7 @@ class Scorer(Protocol):
     def open(self) -> list[str]:
         """Load what it needs; returns what the user should know about it."""
 
-    def score(self, items: Sequence[Any], done: Set[int]) -> Iterator[Scored]:
+    def score(self, items: Sequence[Any], done: Container[int]) -> Iterator[Scored]:
         """Measure the items, leaving out batches whose keys are all in `done`.
 
         How items are cut into batches depends on `items` alone, never on `done`: a resumed run repeats the very

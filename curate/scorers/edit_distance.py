@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,10 @@ def edit_distances(first: Sequence[Sequence[int]], second: Sequence[Sequence[int
     return np.asarray(distances)
 
 
-def normalised(distance: float, first: int, second: int) -> float:
-    """Distance over the longer one's tokens: 0 for equal texts (two empty ones too), 1 for nothing in common."""
-    return distance / max(first, second, 1)
+def normalised(distances: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Distances over the longer one's tokens: 0 for equal texts (two empty ones too), 1 for nothing in common."""
+    found: np.ndarray = distances / np.maximum(np.maximum(first, second), 1)
+    return found
 
 
 @dataclass
@@ -69,7 +70,7 @@ class EditDistance:
         """Nothing to load: the tokenizer is at hand."""
         return []
 
-    def score(self, items: Sequence[PairItem], done: Set[int]) -> Iterator[Scored]:
+    def score(self, items: Sequence[PairItem], done: Container[int]) -> Iterator[Scored]:
         """Compare the texts."""
         for start in range(0, len(items), CALL_SIZE):
             batch = items[start : start + CALL_SIZE]
@@ -78,15 +79,15 @@ class EditDistance:
                 continue
             ids = self.tokenizer.encode([item.chosen for item in batch] + [item.rejected for item in batch])
             first, second = ids[: len(batch)], ids[len(batch) :]
-            distances = edit_distances(first, second).tolist()
-            sizes = [(len(a), len(b)) for a, b in zip(first, second, strict=True)]
-            columns: dict[str, list[Any]] = {
-                "edit_distance": distances,
-                "edit_distance_norm": [normalised(d, a, b) for d, (a, b) in zip(distances, sizes, strict=True)],
-                "chosen_text_tokens": [a for a, _ in sizes],
-                "rejected_text_tokens": [b for _, b in sizes],
+            distances = edit_distances(first, second)
+            sizes = [np.array([len(one) for one in side], np.int64) for side in (first, second)]
+            columns = {
+                "edit_distance": distances.tolist(),
+                "edit_distance_norm": normalised(distances, *sizes).tolist(),
+                "chosen_text_tokens": sizes[0].tolist(),
+                "rejected_text_tokens": sizes[1].tolist(),
             }
-            yield Scored(keys, columns, tokens=sum(a + b for a, b in sizes))
+            yield Scored(keys, columns, tokens=int(sizes[0].sum() + sizes[1].sum()))
 
     def facts(self) -> dict[str, Any]:
         """Which tokens were counted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,7 @@ class EmbeddingDistance:
         assert self._backend is not None, "open() comes first"
         return np.asarray(self._backend.embed(texts))
 
-    def score(self, items: Sequence[PairItem], done: Set[int]) -> Iterator[Scored]:
+    def score(self, items: Sequence[PairItem], done: Container[int]) -> Iterator[Scored]:
         """Embed the texts and compare them, some hundred pairs at a time.
 
         A text is embedded with the call in which it first stands among these items, also when that call itself is done:

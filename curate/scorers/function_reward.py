@@ -7,7 +7,7 @@ import importlib
 import inspect
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class FunctionReward:
         self._function = find_function(self.target)
         return []
 
-    def score(self, items: Sequence[ResponseItem], done: Set[int]) -> Iterator[Scored]:
+    def score(self, items: Sequence[ResponseItem], done: Container[int]) -> Iterator[Scored]:
         """Call the function on batches of 256 in the items' order."""
         for start in range(0, len(items), CALL_SIZE):
             batch = items[start : start + CALL_SIZE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ class ModelScorer:
         self._backend = (open_logprobs if self.kind == "logps" else open_rewards)(self.spec)
         return [f"{self.title}: {note}" for note in self._backend.notes]
 
-    def score(self, items: Sequence[ResponseItem], done: Set[int]) -> Iterator[Scored]:
+    def score(self, items: Sequence[ResponseItem], done: Container[int]) -> Iterator[Scored]:
         """Measure the items."""
         rendered = self.renderer.render([(item.prompt, item.response) for item in items])
         lengths = [len(row.ids) if row.response_tokens > 0 else 0 for row in rendered]

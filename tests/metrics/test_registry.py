@@ -91,7 +91,7 @@ def test_an_unknown_metric_names_the_near_ones(wrong: str, hint: str) -> None:
 def test_an_unknown_parameter_names_the_near_ones(name: str, parameter: str, hint: str) -> None:
     with pytest.raises(SettingsError) as caught:
         registry.check_options({name: {parameter: 1}})
-    assert caught.value.what == f"The metric {name} has no parameter {parameter}."
+    assert caught.value.what == f"{name} has no parameter {parameter}."
     assert caught.value.where == f"--set {name}.{parameter}"
     assert caught.value.hint == hint
 
@@ -214,7 +214,8 @@ DROPPED = '''
 
 import polars as pl
 
-from curate.metrics.registry import PositiveFloat, metric
+from curate.metrics.registry import metric
+from curate.parameters import PositiveFloat
 
 
 @metric(unit="times", prefer="low")

@@ -1,0 +1,63 @@
+"""A function's keyword-only arguments as parameters that users set: named, typed, checked before any data is read."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from curate.errors import SettingsError, did_you_mean
+
+CommaList = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda v: tuple(part.strip() for part in v.split(",") if part.strip()) if isinstance(v, str) else v
+    ),
+]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the arguments that are not keyword-only: the columns that a metric or method reads."""
+    return tuple(p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
+
+
+def parameter_model(function: Callable[..., Any]) -> type[BaseModel]:
+    """The keyword-only arguments as a pydantic model; `lambda_` is spelled `lambda` by users."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {
+        p.name: (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    return create_model(f"{function.__name__}_parameters", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+
+
+def check_parameters(owner: str, model: type[BaseModel], given: Mapping[str, Any], hint: str) -> dict[str, Any]:
+    """The given parameters checked and completed with defaults, by argument name.
+
+    Raises:
+        SettingsError: an unknown parameter, or a value out of its range.
+    """
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    for name in given:
+        if name not in known:
+            raise SettingsError(
+                f"{owner} has no parameter {name}.",
+                f"--set {owner}.{name}",
+                did_you_mean(name, known) or f"{owner} has no parameters.",
+            )
+    try:
+        return model(**given).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        value = given.get(name)
+        raise SettingsError(
+            f"{owner}.{name} cannot be {value!r}: {first['msg']}.", f"--set {owner}.{name}={value}", hint
+        ) from error

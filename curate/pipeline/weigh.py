@@ -1,0 +1,103 @@
+"""`curate weigh`: add the columns that margin-aware trainers read to a scored table, whoever scored it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.errors import SettingsError
+from curate.methods.registry import Method, columns_needed, find_method, weigh
+from curate.metrics.registry import as_numbers
+from curate.pipeline.copying import copy_rows
+from curate.pipeline.pair_table import MetricSummary, summarise
+from curate.progress import Reporter
+from curate.readers import input_paths
+from curate.readers.tables import Table, open_table
+from curate.recipe import WeighSettings
+from curate.schema import REWARD
+from curate.store import check_out
+from curate.version import __version__
+from curate.writers.parquet import MANIFEST_KEY, check_folder
+
+MARGIN = "margin"
+"""The reward-margin column that reward-model trainers read."""
+
+
+@dataclass(frozen=True)
+class WeighResult:
+    """What a run of `curate weigh` did.
+
+    Attributes:
+        rows: rows written.
+        nulls: rows for which the method has no value.
+        columns: the distribution of every column of numbers that was added.
+        parameters: the method's, presets and defaults resolved.
+    """
+
+    out: Path
+    method: str
+    rows: int
+    nulls: int
+    columns: list[MetricSummary]
+    parameters: dict[str, Any]
+
+
+def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
+    """Compute the method's columns over the whole table and write it with them.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    chosen = find_method(settings.method)
+    parameters = _parameters(chosen, settings)
+    check_folder(settings.out)
+    check_out(settings.out, input_paths(settings.data))
+    table = open_table(settings.data)
+    names = columns_needed(chosen, parameters, table.schema.names)
+    added = weigh(chosen, table.numbers(list(names)), parameters)
+    nulls = next(iter(added.values())).null_count()
+    margin = _reward_margin(table)
+    if margin is not None:
+        added[MARGIN] = margin
+    shown = {key.rstrip("_"): value for key, value in parameters.items()}
+    manifest = {
+        "command": "weigh",
+        "version": __version__,
+        "method": chosen.name,
+        "preset": settings.preset,
+        "parameters": shown,
+        "population": _population(shown, table.rows - nulls),
+        "inputs": table.source.fingerprints(),
+        "rows": {"written": table.rows, "null": nulls},
+        "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
+    }
+    rows = copy_rows(table, added, manifest, settings.out)
+    numeric = [name for name, values in added.items() if values.dtype == pl.Float64]
+    return WeighResult(settings.out, chosen.name, rows, nulls, summarise(pl.DataFrame(added), numeric), shown)
+
+
+def _parameters(chosen: Method, settings: WeighSettings) -> dict[str, Any]:
+    for name in settings.options:
+        if name != chosen.name:
+            raise SettingsError(
+                f"{name} is not the method of this run.", f"--set {name}.*", f"--method {name.replace('_', '-')}"
+            )
+    return chosen.parameters(settings.options.get(chosen.name, {}), settings.preset)
+
+
+def _reward_margin(table: Table) -> pl.Series | None:
+    if not {REWARD.chosen, REWARD.rejected} <= set(table.schema.names):
+        return None
+    rewards = table.numbers([REWARD.chosen, REWARD.rejected])
+    return (as_numbers(rewards[REWARD.chosen]) - as_numbers(rewards[REWARD.rejected])).alias(MARGIN)
+
+
+def _population(parameters: dict[str, Any], rows: int) -> str:
+    """Which rows stood in for a trainer's live batch."""
+    if parameters.get("batch", "all") == "all":
+        return f"all {rows} measured rows, under the frozen policy"
+    return f"consecutive batches of {parameters['batch']} among {rows} measured rows, under the frozen policy"
