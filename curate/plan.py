@@ -200,7 +200,10 @@ def _model_scorer(
     """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
     settings = plan.settings
     tokenizer = open_chat_tokenizer(
-        family[0], template=_template(settings), trust_remote_code=settings.trust_remote_code
+        family[0],
+        template=_template(settings),
+        keep_own=kind == "reward",
+        trust_remote_code=settings.trust_remote_code,
     )
     limits = [limit for limit in (model_limit(_spec(settings, one)) for one in family) if limit]
     if settings.max_length:

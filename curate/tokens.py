@@ -56,11 +56,13 @@ class WordsTokenizer:
 class HubTokenizer:
     """A transformers tokenizer, from a folder or a hub id."""
 
-    def __init__(self, name: str, *, template: str | None = None, trust_remote_code: bool = False) -> None:
+    def __init__(self, name: str, *, trust_remote_code: bool = False) -> None:
         self.name = name
         self._tokenizer = _load(name, trust_remote_code)
-        if template is not None:
-            self._tokenizer.chat_template = template
+
+    def use_template(self, template: str) -> None:
+        """Write conversations with this Jinja template instead of the tokenizer's own."""
+        self._tokenizer.chat_template = template
 
     @property
     def chat_template(self) -> str | None:

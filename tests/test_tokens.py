@@ -48,7 +48,8 @@ def test_encode_adds_no_special_token_and_takes_no_texts(tmp_path: Path) -> None
 
 def test_template_is_the_tokenizers_own_or_the_given_one(tmp_path: Path) -> None:
     path = save_tokenizer(tmp_path, PLAIN)
-    own, other = HubTokenizer(path), HubTokenizer(path, template="{{ messages[0].content }}")
+    own, other = HubTokenizer(path), HubTokenizer(path)
+    other.use_template("{{ messages[0].content }}")
     assert own.template(user("hi"), True) == "u:hi\na:"
     assert own.template(user("hi"), False) == "u:hi\n"
     assert other.template(user("hi"), True) == "hi"

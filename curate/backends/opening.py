@@ -71,16 +71,25 @@ def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
 
 
 def open_chat_tokenizer(
-    name: str, *, template: str | None = None, trust_remote_code: bool = False
+    name: str, *, template: str | None = None, keep_own: bool = False, trust_remote_code: bool = False
 ) -> HubTokenizer | FakeTokenizer:
     """The tokenizer of a model, which must know a chat template.
+
+    Args:
+        name: the model.
+        template: a Jinja template to use in place of its own.
+        keep_own: use `template` only where the tokenizer has none. So for reward models: their numbers mean nothing
+            in another template than that of their training, least of all in one given for the policy.
+        trust_remote_code: let the tokenizer run its own code.
 
     Raises:
         ModelError: it cannot be loaded, or has no chat template and none is given.
     """
     if is_fake(name):
         return cast(HubTokenizer | FakeTokenizer, FakeTokenizer())
-    tokenizer = HubTokenizer(name, template=template, trust_remote_code=trust_remote_code)
+    tokenizer = HubTokenizer(name, trust_remote_code=trust_remote_code)
+    if template is not None and not (keep_own and tokenizer.chat_template):
+        tokenizer.use_template(template)
     if not tokenizer.chat_template:
         raise ModelError(
             "The tokenizer has no chat template, so nothing says how a conversation is written.",

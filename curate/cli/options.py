@@ -70,7 +70,12 @@ Tokenizer = Annotated[
     ),
 ]
 ChatTemplate = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A Jinja chat template to use instead.", rich_help_panel=MODELS)
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="A Jinja chat template in place of the policy's own.",
+        rich_help_panel=MODELS,
+    ),
 ]
 TrustRemoteCode = Annotated[bool, typer.Option(help="Let models run their own code.", rich_help_panel=MODELS)]
 

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.errors import SettingsError
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
 from curate.pipeline.pair_table import (
@@ -75,6 +76,12 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     check_folder(settings.out)
     check_rejects(settings.out)
     plan = make_plan(settings, "pairs")
+    if plan.embedding and not plan.as_pairs:
+        raise SettingsError(
+            "These rows are candidates: nothing says yet which two to compare.",
+            f"--embedder {settings.embedder}",
+            "Give the embedder to `curate pair`.",
+        )
     for note in plan.notes:
         reporter.note(note)
     identity = {"command": "score", "version": __version__, **plan.identity()}

@@ -117,3 +117,26 @@ def test_minilm_agrees_with_sentence_transformers() -> None:
     assert found == pytest.approx(wanted, abs=1e-5)
     assert found[0] < 0.4 < found[1]
     assert found[3] == 0.0
+
+
+def test_a_resumed_run_embeds_the_very_batches_of_an_uninterrupted_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CALL_SIZE", 2)
+    texts = ["a", "b", "c", "a", "d", "b", "e", "c", "f", "a", "b", "f"]
+    items = [PairItem(i, texts[2 * i], texts[2 * i + 1]) for i in range(6)]
+
+    def calls(done: set[int]) -> tuple[list[tuple[str, ...]], dict[int, float]]:
+        scorer = EmbeddingDistance(ModelSpec("fake:1"))
+        scorer.open()
+        seen: list[tuple[str, ...]] = []
+        real = scorer.embed
+        monkeypatch.setattr(scorer, "embed", lambda some: (seen.append(tuple(some)), real(some))[1])
+        scored = list(scorer.score(items, done))
+        found = {k: v for s in scored for k, v in zip(s.keys, s.columns["embedding_distance"], strict=True)}
+        return seen, found
+
+    whole, numbers = calls(set())
+    assert whole == [("a", "b", "c"), ("d", "e"), ("f",)]
+    part, rest = calls({0, 1, 2, 3})
+    # the last call needs a and b, which belong to the first, and f of its own
+    assert part == [("a", "b", "c"), ("f",)]
+    assert rest == {4: numbers[4], 5: numbers[5]}
