@@ -7,8 +7,7 @@ from curate.metrics.registry import metric
 
 @metric(unit="0 or 1", prefer="high", population=True)
 def rip(rejected_reward: pl.Series, rejected_tokens: pl.Series, reward_margin: pl.Series) -> pl.Series:
-    """Whether the prompt survives: 1 if its rejected response is no worse and no shorter than the median one, and its
-    reward margin no larger than the median margin; else 0.
+    """1 where the rejected response is no worse and no shorter than the median one, and the margin no larger; else 0.
 
     Medians are over the data set, each over the rows that have that value.
 
