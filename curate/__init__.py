@@ -15,6 +15,7 @@ from curate.version import __version__
 
 if TYPE_CHECKING:
     from curate.metrics.registry import Metric
+    from curate.pipeline.export import ExportResult
     from curate.pipeline.inspect import Inspection
     from curate.pipeline.pair import PairResult
     from curate.pipeline.score import ScoreResult
@@ -80,6 +81,20 @@ def weigh(data: Data, out: str | Path, **settings: Any) -> WeighResult:
     return weigh_table(make(WeighSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
 
+def export(data: Data, out: str | Path, to: str, **settings: Any) -> ExportResult:
+    """Write what a trainer reads: `curate export`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.pipeline.export import ExportSettings
+    from curate.pipeline.export import export as run
+    from curate.progress import Silent
+    from curate.recipe import make
+
+    return run(make(ExportSettings, {"data": _names(data), "out": out, "to": to, **settings}), Silent())
+
+
 def inspect(data: Data) -> Inspection:
     """Say which layout the data has, and what is wrong with it: `curate inspect`.
 
@@ -99,4 +114,4 @@ def catalogue() -> dict[str, Metric]:
     return all_metrics()
 
 
-__all__ = ["CurateError", "__version__", "catalogue", "inspect", "pair", "score", "select", "weigh"]
+__all__ = ["CurateError", "__version__", "catalogue", "export", "inspect", "pair", "score", "select", "weigh"]

@@ -9,6 +9,7 @@ from curate.console import stdout, table
 
 if TYPE_CHECKING:
     from curate.demo.run import DemoResult
+    from curate.pipeline.export import ExportResult
     from curate.pipeline.pair import PairResult
     from curate.pipeline.pair_table import MetricSummary
     from curate.pipeline.score import ScoreResult
@@ -94,6 +95,19 @@ def print_weigh(result: WeighResult) -> None:
     print_parameters({result.method: result.parameters})
     console.print(metric_table(result.columns))
     console.print(f"wrote {result.out}", markup=False)
+
+
+def print_export(result: ExportResult) -> None:
+    """Pairs read, rows written, the columns and the files."""
+    console = stdout()
+    console.print(
+        f"{result.pairs:,} pairs ({result.layout}) exported for {result.format}, {result.rows:,} rows, "
+        f"{sum(result.rejected.values()):,} rejected.",
+        markup=False,
+    )
+    print_rejected(result.rejected, result.rejects)
+    console.print(f"columns: {', '.join(result.columns)}", markup=False)
+    console.print(f"wrote {result.out}: {', '.join(result.files)}", markup=False)
 
 
 def print_demo(result: DemoResult) -> None:

@@ -14,8 +14,10 @@ def adaptive_margins(gaps: np.ndarray, beta: float) -> np.ndarray:
     if gaps.size < 2:
         return np.zeros(gaps.size)
     mean, spread = gaps.mean(), gaps.std(ddof=1)
-    below = (gaps < mean) & (spread > 0)
-    distance = np.where(below, (mean - gaps) / (spread if spread > 0 else 1.0), 0.0)
+    if spread <= 1e-12 * np.abs(gaps).max():
+        return np.zeros(gaps.size)
+    below = gaps < mean
+    distance = np.where(below, (mean - gaps) / spread, 0.0)
     found: np.ndarray = np.where(below, beta * np.exp(distance * mean), 0.0)
     return found
 

@@ -40,7 +40,8 @@ def target_margins(rewards: np.ndarray, mean_margin: float, tau: float, steps: i
     for _ in range(steps):
         margins = mean_margin * size * share
         gradient = tau * (1 + np.log(size * (share + FLOOR))) + mean_margin * _sigmoid(margins - rewards)
-        share = share * np.exp(-rate * gradient)
+        # The least gradient taken off cancels in the normalisation, and keeps exp from underflowing to all zeros.
+        share = share * np.exp(-rate * (gradient - gradient.min()))
         share = share / share.sum()
     found: np.ndarray = mean_margin * size * share
     return found

@@ -30,8 +30,9 @@ def madpo(
 
     Source: MADPO (arXiv 2510.05342, v1), code.
     """
-    steepness = np.minimum(lambda_ * (np.abs(reward_margin) - tau), 700.0)  # exp stays finite; c is c_min long before
-    c = c_min + (c_max - c_min) / (1 + ((c_max - 1) / (1 - c_min)) * np.exp(steepness))
-    ratio = np.exp(_log_sigmoid(c * reward_margin) - _log_sigmoid(reward_margin))
     inside = reward_margin > -tau
+    h = np.where(inside, reward_margin, 0.0)
+    steepness = np.minimum(lambda_ * (np.abs(h) - tau), 700.0)  # exp stays finite; c is c_min long before
+    c = c_min + (c_max - c_min) / (1 + ((c_max - 1) / (1 - c_min)) * np.exp(steepness))
+    ratio = np.exp(_log_sigmoid(c * h) - _log_sigmoid(h))
     return {"madpo_weight": np.where(inside, ratio, 1.0), "madpo_reverted": ~inside}

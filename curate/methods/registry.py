@@ -112,8 +112,10 @@ def columns_needed(chosen: Method, parameters: Mapping[str, Any], present: list[
     """
     found: dict[str, None] = {}
     for wanted in (*chosen.columns, *chosen.needs(parameters)):
-        computed = wanted not in present and wanted in all_metrics()
-        for leaf in columns_read(wanted, {}, frozenset()) if computed else (wanted,):
+        leaves = columns_read(wanted, {}, frozenset()) if wanted in all_metrics() else (wanted,)
+        if wanted in present and not set(leaves) <= set(present):
+            leaves = (wanted,)
+        for leaf in leaves:
             if leaf not in present:
                 raise missing_column(chosen.name, leaf, present)
             found[leaf] = None
@@ -123,12 +125,16 @@ def columns_needed(chosen: Method, parameters: Mapping[str, Any], present: list[
 def weigh(chosen: Method, frame: pl.DataFrame, parameters: Mapping[str, Any]) -> dict[str, pl.Series]:
     """The method's columns for every row of the table; null where an input is null.
 
-    The population is the rows without a null: a row that could not be measured moves no other.
+    The population is the rows without a null, and with tokens on both sides where these are read: a row that could not
+    be measured moves no other. A metric is computed anew where its measurements are there: a column of it may come
+    from another population.
     """
     inputs = {name: _column(name, frame) for name in (*chosen.columns, *chosen.needs(parameters))}
     known = np.ones(frame.height, bool)
-    for values in inputs.values():
+    for name, values in inputs.items():
         known &= values.is_not_null().to_numpy()
+        if name.endswith("_tokens"):
+            known &= (values > 0).fill_null(False).to_numpy()
     arrays = {name: values.to_numpy()[known] for name, values in inputs.items()}
     arguments: list[Any] = [arrays[name] for name in chosen.columns]
     if "measured" in positional_names(chosen.function):
@@ -158,7 +164,9 @@ def batches(rows: int, batch: Batch) -> list[slice]:
     A last batch of a single row joins the one before it: alone it has no spread.
     """
     size = rows if batch == "all" else batch
-    starts = list(range(0, rows, max(size, 1)))
+    if not rows:
+        return []
+    starts = list(range(0, rows, size))
     if len(starts) > 1 and rows - starts[-1] == 1:
         starts.pop()
     return [slice(start, end) for start, end in zip(starts, [*starts[1:], rows], strict=True)]

@@ -220,7 +220,7 @@ def compute(
 def missing_column(name: str, wanted: str, present: list[str]) -> SettingsError:
     """The error for a metric whose measurement is not in the table."""
     return SettingsError(
-        f"The metric {name} needs the column {wanted}, which was not measured.",
+        f"{name} needs the column {wanted}, which was not measured.",
         f"columns present: {', '.join(present) or 'none'}",
         HOW_TO_MEASURE.get(wanted, "`curate score` measures it."),
     )

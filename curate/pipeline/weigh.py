@@ -58,7 +58,7 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
     check_out(settings.out, input_paths(settings.data))
     table = open_table(settings.data)
     names = columns_needed(chosen, parameters, table.schema.names)
-    added = weigh(chosen, table.numbers(list(names)), parameters)
+    added = weigh(chosen, _numbers(table, names), parameters)
     nulls = next(iter(added.values())).null_count()
     margin = _reward_margin(table)
     if margin is not None:
@@ -89,15 +89,30 @@ def _parameters(chosen: Method, settings: WeighSettings) -> dict[str, Any]:
     return chosen.parameters(settings.options.get(chosen.name, {}), settings.preset)
 
 
+def _numbers(table: Table, names: tuple[str, ...]) -> pl.DataFrame:
+    """These columns.
+
+    Raises:
+        SettingsError: one holds no numbers.
+    """
+    frame = table.numbers(list(names))
+    for name in names:
+        if not frame[name].dtype.is_numeric() and frame[name].dtype != pl.Null:
+            raise SettingsError(
+                f"The column {name} holds no numbers.", f"its type is {frame[name].dtype}", "Score the data first."
+            )
+    return frame
+
+
 def _reward_margin(table: Table) -> pl.Series | None:
     if not {REWARD.chosen, REWARD.rejected} <= set(table.schema.names):
         return None
-    rewards = table.numbers([REWARD.chosen, REWARD.rejected])
+    rewards = _numbers(table, (REWARD.chosen, REWARD.rejected))
     return (as_numbers(rewards[REWARD.chosen]) - as_numbers(rewards[REWARD.rejected])).alias(MARGIN)
 
 
 def _population(parameters: dict[str, Any], rows: int) -> str:
     """Which rows stood in for a trainer's live batch."""
-    if parameters.get("batch", "all") == "all":
+    if parameters.get("batch", "all") == "all" or parameters["batch"] >= rows:
         return f"all {rows} measured rows, under the frozen policy"
     return f"consecutive batches of {parameters['batch']} among {rows} measured rows, under the frozen policy"

@@ -1,0 +1,38 @@
+"""NeMo-RL: its PreferenceDataset of ranked completions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from curate.exporters.conversations import MESSAGES, answer, context
+from curate.exporters.registry import Exporter, Pair, Row, Written
+
+RANKED = pa.list_(pa.struct([("rank", pa.int64()), ("completion", MESSAGES)]))
+
+
+def _rows(pair: Pair) -> list[Row]:
+    sides = (pair.chosen, pair.rejected)
+    completions = [{"rank": rank, "completion": [answer(text)]} for rank, text in enumerate(sides)]
+    return [{"context": context(pair), "completions": completions}]
+
+
+def _snippet(written: Written) -> Mapping[str, str]:
+    text = f"""# NeMo-RL: the data of a DPO or RM config; data_path is relative to where you start the run.
+data:
+  train:
+    dataset_name: PreferenceDataset
+    data_path: {written.file}
+"""
+    return {"nemo_rl.yaml": text}
+
+
+NEMO_RL = Exporter(
+    "nemo-rl",
+    "NeMo-RL PreferenceDataset: context, completions ranked 0 (chosen) and 1",
+    "jsonl",
+    pa.schema([("context", MESSAGES), ("completions", RANKED)]),
+    _rows,
+    _snippet,
+)

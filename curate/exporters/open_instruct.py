@@ -1,0 +1,38 @@
+"""open-instruct: both sides as whole conversations, for its DPO and reward-model scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from curate.exporters.conversations import MESSAGES, whole
+from curate.exporters.registry import Exporter, Pair, Row, Written
+
+
+def _rows(pair: Pair) -> list[Row]:
+    return [{"chosen": whole(pair, pair.chosen), "rejected": whole(pair, pair.rejected)}]
+
+
+def _snippet(written: Written) -> Mapping[str, str]:
+    text = f"""#!/bin/sh
+# open-instruct on this folder's data. Run it from the root of an open-instruct checkout.
+MODEL=${{MODEL:?name the model to train}}
+DATA=$(cd "$(dirname "$0")" && pwd)/{written.file}
+accelerate launch open_instruct/dpo_tune_cache.py \\
+  --model_name_or_path "$MODEL" \\
+  --dataset_mixer_list "$DATA" 1.0 \\
+  --dataset_mixer_list_splits train \\
+  --output_dir trained
+"""
+    return {"open_instruct.sh": text}
+
+
+OPEN_INSTRUCT = Exporter(
+    "open-instruct",
+    "open-instruct: chosen, rejected as whole conversations",
+    "parquet",
+    pa.schema([("chosen", MESSAGES), ("rejected", MESSAGES)]),
+    _rows,
+    _snippet,
+)

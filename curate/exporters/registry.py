@@ -1,0 +1,97 @@
+"""What an exporter is: the contract of every file in this room; a new file here is found by itself."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from curate.errors import SettingsError, did_you_mean
+from curate.schema import Message
+
+Row = dict[str, Any]
+FileKind = Literal["parquet", "jsonl"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair as exporters see it: the messages before the response, and the two responses' texts."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a snippet may speak of.
+
+    Attributes:
+        file: the data file's name within the folder.
+        columns: the columns in it.
+        rows: how many rows it has.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """How one trainer wants its data.
+
+    Attributes:
+        name: as `--to` spells it.
+        summary: the trainer and the form of a row, one line.
+        kind: the data file's kind.
+        schema: the columns of every row.
+        rows: makes a pair's rows; raises RowError with the reason when the trainer could not use them.
+        snippet: told what was written, the text of every further file of the folder by its name.
+        numbers: columns of numbers that this trainer (or a subclass of it) reads, carried over where the data has them.
+        derives_margin: without a column `margin`, write the difference of the rewards as one.
+        unpaired: a row is one response, not a pair: equal rows are written once, and a pair's scores have no place.
+    """
+
+    name: str
+    summary: str
+    kind: FileKind
+    schema: pa.Schema
+    rows: Callable[[Pair], list[Row]]
+    snippet: Callable[[Written], Mapping[str, str]]
+    numbers: tuple[str, ...] = ()
+    derives_margin: bool = False
+    unpaired: bool = False
+
+    @property
+    def file(self) -> str:
+        """The data file's name; `datasets` takes it for the split `train`."""
+        return f"train.{self.kind}"
+
+
+@cache
+def all_exporters() -> dict[str, Exporter]:
+    """Every exporter of this room by name."""
+    package = importlib.import_module("curate.exporters")
+    found: dict[str, Exporter] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"curate.exporters.{info.name}")
+        found |= {value.name: value for value in vars(module).values() if isinstance(value, Exporter)}
+    return dict(sorted(found.items()))
+
+
+def find_exporter(name: str) -> Exporter:
+    """The exporter of this name, spelled with hyphens or underscores.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    spelled = name.strip().lower().replace("_", "-")
+    if spelled not in all_exporters():
+        raise SettingsError(f"There is no format {name}.", f"--to {name}", did_you_mean(spelled, all_exporters()))
+    return all_exporters()[spelled]

@@ -1,0 +1,39 @@
+"""torchtune: its `preference_dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from curate.exporters.conversations import MESSAGES, whole
+from curate.exporters.registry import Exporter, Pair, Row, Written
+
+
+def _rows(pair: Pair) -> list[Row]:
+    return [{"chosen": whole(pair, pair.chosen), "rejected": whole(pair, pair.rejected)}]
+
+
+def _snippet(written: Written) -> Mapping[str, str]:
+    text = f"""# torchtune: put this in place of the dataset of a DPO recipe's config, and run it within this folder.
+dataset:
+  _component_: torchtune.datasets.preference_dataset
+  source: parquet
+  data_files: {written.file}
+  split: train
+  column_map:
+    chosen: chosen
+    rejected: rejected
+  train_on_input: false
+"""
+    return {"torchtune.yaml": text}
+
+
+TORCHTUNE = Exporter(
+    "torchtune",
+    "torchtune preference_dataset: chosen, rejected as whole conversations",
+    "parquet",
+    pa.schema([("chosen", MESSAGES), ("rejected", MESSAGES)]),
+    _rows,
+    _snippet,
+)

@@ -1,0 +1,42 @@
+"""verl: its RMDataset, which joins plain strings and applies no chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from curate.exporters.registry import Exporter, Pair, Row, Written
+
+SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
+
+
+def _rows(pair: Pair) -> list[Row]:
+    said = [f"{SPEAKERS[one['role']]}: {one['content']}\n\n" for one in pair.prompt]
+    return [{"prompt": "".join(said) + "Assistant: ", "chosen": pair.chosen, "rejected": pair.rejected}]
+
+
+def _snippet(written: Written) -> Mapping[str, str]:
+    text = f"""# The arguments of verl's RMDataset for this folder's data; only strings and numbers are in the file.
+# RMDataset tokenizes prompt + response + end of sequence and applies no chat template. So the prompt is the messages
+# in a row, each as "System: ", "User: " or "Assistant: ", its content and an empty line, and at the end the words
+# "Assistant: ", after which the response follows. Give a model the same form when it is used.
+parquet_files:
+  - {written.file}
+prompt_key: prompt
+chosen_key: chosen
+rejected_key: rejected
+max_length: 4096
+add_eos: true
+"""
+    return {"verl.yaml": text}
+
+
+VERL = Exporter(
+    "verl",
+    "verl RMDataset: prompt, chosen, rejected as strings",
+    "parquet",
+    pa.schema([("prompt", pa.string()), ("chosen", pa.string()), ("rejected", pa.string())]),
+    _rows,
+    _snippet,
+)
