@@ -273,7 +273,7 @@ def check_out(out: Path, inputs: list[Path]) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise StoreError(
-            f"The disk has {free / 2**30:.1f} GiB free; the data alone has {needed / 2**30:.1f} GiB.",
+            f"The disk has {free / 2**20:,.1f} MiB free; the data alone has {needed / 2**20:,.1f} MiB.",
             str(existing),
             "Free some space, or choose another place with -o.",
         )
