@@ -303,7 +303,7 @@ def test_too_little_space_for_the_data_alone(tmp_path: Path, monkeypatch: pytest
 
     write_table(TABLE, tmp_path / "t.parquet")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    with pytest.raises(StoreError, match="GiB free"):
+    with pytest.raises(StoreError, match="MiB free"):
         check_out(tmp_path / "o.parquet", [tmp_path / "t.parquet"])
 
 
