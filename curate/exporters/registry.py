@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
 from curate.schema import Message
 
@@ -77,12 +76,7 @@ class Exporter:
 @cache
 def all_exporters() -> dict[str, Exporter]:
     """Every exporter of this room by name."""
-    package = importlib.import_module("curate.exporters")
-    found: dict[str, Exporter] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"curate.exporters.{info.name}")
-        found |= {value.name: value for value in vars(module).values() if isinstance(value, Exporter)}
-    return dict(sorted(found.items()))
+    return {one.name: one for one in sorted(declared("curate.exporters", Exporter), key=lambda one: one.name)}
 
 
 def find_exporter(name: str) -> Exporter:

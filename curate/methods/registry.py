@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +12,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel
 
+from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
 from curate.metrics.registry import Options, all_metrics, as_numbers, columns_read, compute, missing_column
 from curate.parameters import check_parameters, parameter_model, positional_names
@@ -83,12 +82,7 @@ def method(
 @cache
 def all_methods() -> dict[str, Method]:
     """Every method of this room by name."""
-    package = importlib.import_module("curate.methods")
-    found: dict[str, Method] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"curate.methods.{info.name}")
-        found |= {value.name: value for value in vars(module).values() if isinstance(value, Method)}
-    return dict(sorted(found.items()))
+    return {one.name: one for one in sorted(declared("curate.methods", Method), key=lambda one: one.name)}
 
 
 def find_method(name: str) -> Method:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel
 
+from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
 from curate.parameters import check_parameters, parameter_model, positional_names
 
@@ -104,12 +103,7 @@ def metric(
 @cache
 def all_metrics() -> dict[str, Metric]:
     """Every metric of this room by name; a module dropped into the room is found by itself."""
-    package = importlib.import_module("curate.metrics")
-    found: dict[str, Metric] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"curate.metrics.{info.name}")
-        found |= {value.name: value for value in vars(module).values() if isinstance(value, Metric)}
-    return dict(sorted(found.items()))
+    return {one.name: one for one in sorted(declared("curate.metrics", Metric), key=lambda one: one.name)}
 
 
 def find(name: str) -> Metric:
