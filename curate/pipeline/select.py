@@ -169,9 +169,9 @@ def _high_first(settings: SelectSettings) -> bool:
 def _values(table: Table, settings: SelectSettings) -> tuple[pl.Series | None, dict[str, dict[str, Any]]]:
     """The values to rank by; with the parameters used where they were computed here."""
     by, names = settings.by, table.schema.names
+    _check_read(settings, names)
     if by is None:
         return None, {}
-    _check_read(settings, names)
     if by in names and not settings.options:
         column = table.numbers([by])[by]
         if not column.dtype.is_numeric() and column.dtype != pl.Boolean:
@@ -195,13 +195,12 @@ def _values(table: Table, settings: SelectSettings) -> tuple[pl.Series | None, d
 
 def _check_read(settings: SelectSettings, names: list[str]) -> None:
     """Refuse parameters of a metric that `--by` does not read: they would change nothing."""
-    by = str(settings.by)
-    read = set(parameters_used(by, settings.options, frozenset(names))) if by in all_metrics() else set()
+    by = settings.by
+    read = set(parameters_used(by, settings.options, frozenset(names))) if by in all_metrics() and by else set()
     for name in settings.options:
         if name not in read:
-            raise SettingsError(
-                f"Ranking by {by} does not use {name}.", f"--set {name}.*", f"Leave it out, or rank --by {name}."
-            )
+            ranking = f"Ranking by {by}" if by else "Selecting without --by"
+            raise SettingsError(f"{ranking} does not use {name}.", f"--set {name}.*", "Leave it out.")
 
 
 def _within(frame: pl.DataFrame, settings: SelectSettings) -> pl.Series:

@@ -325,3 +325,12 @@ def test_what_makes_no_sense_is_refused(tmp_path, settings):
     assert caught.value.where, "every error says where"
     assert caught.value.hint, "every error says what to try"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.parquet"]
+
+
+@pytest.mark.parametrize("chosen", [{"by": "reward_margin", "top": "1"}, {"where": "score_chosen > 0"}])
+def test_parameters_of_a_metric_that_is_not_read_are_refused(tmp_path, chosen):
+    data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
+    run_score(data, tmp_path / "s.parquet")
+    with pytest.raises(SettingsError, match="does not use dcrm"):
+        run_select(tmp_path / "s.parquet", tmp_path / "t.parquet", options={"dcrm": {"eps": "0.5"}}, **chosen)
+    assert not (tmp_path / "t.parquet").exists()
