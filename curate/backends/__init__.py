@@ -65,6 +65,43 @@ class RewardBackend(Backend, Protocol):
         """Per row the raw reward read at its last token, in the model's own units."""
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How responses are drawn.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the likeliest token.
+        top_p: draw from the smallest set of tokens whose probability reaches this.
+        max_tokens: most tokens of a response, its end-of-turn token included.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 512
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One drawn response.
+
+    Attributes:
+        ids: its tokens, the end-of-turn token included where it was drawn.
+        finish_reason: `stop` when the model ended its turn, `length` when max_tokens did.
+        logps: log-probability of those tokens under the model itself (temperature 1, all tokens), summed, in nats.
+    """
+
+    ids: Ids
+    finish_reason: Literal["stop", "length"]
+    logps: float
+
+
+class GenerationBackend(Backend, Protocol):
+    """A causal language model that writes."""
+
+    def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
+        """Per row one response to the prompt, drawn with its own seed: its neighbours in the batch change nothing."""
+
+
 class EmbeddingBackend(Backend, Protocol):
     """A sentence embedder; it tokenises by itself, as its model card prescribes."""
 
