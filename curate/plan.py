@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from curate.backends import ModelSpec
-from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import is_fake
-from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer, resolved
+from curate.backends.opening import check_backend
 from curate.errors import MissingExtra, RowError, SettingsError
-from curate.identity import model_identity, short_name, versions
+from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
+from curate.plan_models import ResponseScorer, embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import MeasureSettings, Settings
-from curate.render import Renderer
 from curate.reward_sources import RewardSource, plan_rewards
 from curate.schema import POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
-from curate.scorers.function_reward import FunctionReward
 from curate.scorers.model_scorers import ModelScorer
 from curate.store import check_out
-from curate.tokens import WORDS, HubTokenizer, check_weights, open_text_tokenizer
-
-ResponseScorer = ModelScorer | FunctionReward
+from curate.tokens import WORDS, open_text_tokenizer
 
 
 @dataclass
@@ -94,6 +89,7 @@ class Plan:
                 "inputs": self.source.fingerprints(),
                 "layout": self.layout.name,
                 "as_pairs": self.as_pairs,
+                **({"match": match} if (match := getattr(self.settings, "match", None)) else {}),
                 "columns": [one.target for one in self.rewards if one.kind == "columns"],
             },
             "rewards": [[one.name, one.kind, short_name(one.target)] for one in self.rewards],
@@ -130,11 +126,9 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
-    plan.scorers = [_reward_scorer(plan, one) for one in plan.rewards if one.kind != "columns"]
-    plan.scorers += _logprob_scorers(plan)
-    if settings.embedder:
-        embedder_path(settings.embedder)
-        plan.embedding = _embedding_scorer(settings, settings.embedder)
+    plan.scorers = [reward_scorer(settings, one, plan.notes) for one in plan.rewards if one.kind != "columns"]
+    plan.scorers += logprob_scorers(settings, plan.notes)
+    plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     for name in settings.options:
         plan.require(name)
     if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
@@ -148,98 +142,12 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
-    spec = resolved(_spec(settings, name))
-    if is_fake(name):
-        return EmbeddingDistance(spec, {"model": name})
-    path = embedder_path(name)
-    # Reading the configuration fetches a hub model's; only then is its commit known.
-    model_limit(replace(spec, name=path))
-    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name)})
-
-
 def _records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
     for row in rows:
         try:
             yield layout.parse(row)
         except RowError:
             continue
-
-
-def _spec(settings: MeasureSettings, name: str) -> ModelSpec:
-    return ModelSpec(name, settings.device, settings.dtype, settings.trust_remote_code)
-
-
-def _template(settings: MeasureSettings) -> str | None:
-    if settings.chat_template is None:
-        return None
-    try:
-        return settings.chat_template.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."
-        ) from error
-
-
-def _reward_scorer(plan: Plan, source: RewardSource) -> ResponseScorer:
-    if source.kind == "function":
-        return FunctionReward(f"reward.{source.name}", source.target)
-    return _model_scorer(plan, "reward", f"reward.{source.name}", source.target, [source.target])
-
-
-def _logprob_scorers(plan: Plan) -> list[ResponseScorer]:
-    settings = plan.settings
-    models = {"policy": settings.policy, "reference": settings.reference}
-    given = {role: name for role, name in models.items() if name}
-    return [_model_scorer(plan, "logps", role, name, list(given.values())) for role, name in given.items()]
-
-
-def _model_scorer(
-    plan: Plan, kind: Literal["logps", "reward"], name: str, model: str, family: list[str]
-) -> ModelScorer:
-    """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
-    settings = plan.settings
-    tokenizer = open_chat_tokenizer(
-        family[0],
-        template=_template(settings),
-        keep_own=kind == "reward",
-        trust_remote_code=settings.trust_remote_code,
-    )
-    limits = [limit for limit in (model_limit(_spec(settings, one)) for one in family) if limit]
-    if settings.max_length:
-        if limits and min(limits) < settings.max_length:
-            plan.notes.append(f"{name}: the model reads at most {min(limits)} tokens, fewer than --max-length.")
-        limits.append(settings.max_length)
-    if model != family[0]:
-        check_same_tokens(family[0], tokenizer, model, settings)
-    check_weights(model)
-    spec = resolved(_spec(settings, model))
-    identity = {"model": model} if is_fake(model) else model_identity(model)
-    identity |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
-    identity |= {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
-    renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation)
-    return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
-
-
-def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:
-    """Refuse a reference whose token ids mean other tokens than the policy's: it would be fed nonsense.
-
-    Raises:
-        SettingsError: the vocabularies differ.
-    """
-    if is_fake(policy) and is_fake(reference):
-        return
-    if is_fake(policy) or is_fake(reference):
-        raise SettingsError("A fake model and a real one share no tokens.", f"{policy} and {reference}", "Fake both.")
-    ours = tokenizer.vocabulary()
-    theirs = HubTokenizer(reference, trust_remote_code=settings.trust_remote_code).vocabulary()
-    differing = [token for token, number in ours.items() if theirs.get(token, number) != number]
-    if differing or len(ours.keys() & theirs.keys()) < 0.99 * len(ours):
-        raise SettingsError(
-            "Policy and reference do not share their tokenizer.",
-            f"{policy} and {reference}" + (f": for example {differing[0]!r}" if differing else ""),
-            "Implicit margins compare the same tokens under both; use a reference of the policy's family.",
-        )
 
 
 def computable(columns: Sequence[str], settings: Settings, complete: frozenset[str]) -> list[str]:

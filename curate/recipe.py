@@ -52,6 +52,10 @@ class MeasureSettings(Settings):
 class ScoreSettings(MeasureSettings):
     """`curate score`."""
 
+    match: Literal["trl"] | None = Field(
+        default=None, description="the trainer whose tokenisation and truncation log-probabilities follow"
+    )
+
 
 class PairSettings(MeasureSettings):
     """`curate pair`."""

@@ -112,6 +112,12 @@ class Truncate(StrEnum):
     drop = "drop"
 
 
+class Match(StrEnum):
+    """Whose tokenisation log-probabilities follow."""
+
+    trl = "trl"
+
+
 class RowsAs(StrEnum):
     """What a row is."""
 
@@ -131,6 +137,14 @@ MaxLength = Annotated[
 ]
 Truncation = Annotated[
     Truncate, typer.Option("--truncation", help="Which part of a longer one is kept.", rich_help_panel=RUN)
+]
+MatchOption = Annotated[
+    Match | None,
+    typer.Option(
+        "--match",
+        help="Measure log-probabilities of the very tokens that this trainer will count (max length 1024).",
+        rich_help_panel=RUN,
+    ),
 ]
 BatchTokens = Annotated[int | None, typer.Option(min=1, help="Padded tokens in one forward pass.", rich_help_panel=RUN)]
 Strict = Annotated[bool, typer.Option(help="Make the first bad row an error.", rich_help_panel=RUN)]

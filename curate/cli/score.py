@@ -23,6 +23,7 @@ def score(
     dtype: o.DtypeOption = o.Dtype.auto,
     max_length: o.MaxLength = None,
     truncation: o.Truncation = o.Truncate.keep_start,
+    match: o.MatchOption = None,
     batch_tokens: o.BatchTokens = None,
     rows_as: o.RowsAsOption = None,
     strict: o.Strict = False,

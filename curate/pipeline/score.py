@@ -75,12 +75,19 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     """
     check_folder(settings.out)
     check_rejects(settings.out)
+    _check_match(settings)
     plan = make_plan(settings, "pairs")
     if plan.embedding and not plan.as_pairs:
         raise SettingsError(
             "These rows are candidates: nothing says yet which two to compare.",
             f"--embedder {settings.embedder}",
             "Give the embedder to `curate pair`.",
+        )
+    if settings.match and not plan.as_pairs:
+        raise SettingsError(
+            "These rows are candidates: a trainer reads pairs.",
+            f"--match {settings.match}",
+            "Make pairs with `curate pair` first, then score these.",
         )
     for note in plan.notes:
         reporter.note(note)
@@ -95,6 +102,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
             as_pairs=plan.as_pairs,
             strict=settings.strict,
             rewards_of=reader,
+            match=settings.match,
         )
         numbers, borders = measure_responses(plan, staged, workspace, reporter)
         rejected = reject_counts(staged)
@@ -110,6 +118,23 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
+
+
+def _check_match(settings: ScoreSettings) -> None:
+    if not settings.match:
+        return
+    if not (settings.policy or settings.reference):
+        raise SettingsError(
+            "No model here has log-probabilities to measure.",
+            f"--match {settings.match}",
+            "Give --policy, --reference or both.",
+        )
+    if settings.truncation != "keep_start":
+        raise SettingsError(
+            f"{settings.match.upper()} keeps the start of what is too long.",
+            f"--truncation {settings.truncation}",
+            "Leave it out.",
+        )
 
 
 def _finish_pairs(

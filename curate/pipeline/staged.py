@@ -92,9 +92,10 @@ def _response_items(path: Any, first: int, keys: Sequence[int]) -> list[Response
     table = pa.parquet.read_table(path, columns=["prompt", "responses"])
     for text, responses in zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True):
         prompt = messages_of(text)
-        for response in responses:
+        for i, response in enumerate(responses):
             if slot in wanted:
-                items.append(ResponseItem(slot, prompt, response))
+                beside = responses[1 - i] if len(responses) == 2 else None
+                items.append(ResponseItem(slot, prompt, response, beside))
             slot += 1
     return items
 

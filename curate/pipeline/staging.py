@@ -37,6 +37,7 @@ def stage(
     as_pairs: bool,
     strict: bool = False,
     rewards_of: RewardsOf | None = None,
+    match: str | None = None,
 ) -> Staged:
     """Read the data into the workspace, or find it there.
 
@@ -48,6 +49,8 @@ def stage(
         as_pairs: keep of each record only its chosen and rejected response, in this order.
         strict: make the first bad row an error.
         rewards_of: where the user named score columns: reads the rewards of a row's responses.
+        match: a trainer in which a response's numbers depend on the other response of its pair: then a response that
+            stands in several pairs is measured once for each.
 
     Raises:
         InputError: no row can be used, or one cannot and `strict` is set.
@@ -59,7 +62,7 @@ def stage(
         good = 0
         with reporter.step("reading", None) as step:
             for chunk in source.chunks(CHUNK_ROWS):
-                good += _stage_chunk(chunk, layout, (rows, records, rejects), as_pairs, strict, rewards_of)
+                good += _stage_chunk(chunk, layout, (rows, records, rejects), as_pairs, strict, rewards_of, match)
                 step.advance(len(chunk.rows))
         if not good:
             raise _nothing_usable(source, rejects)
@@ -80,6 +83,7 @@ def _stage_chunk(
     as_pairs: bool,
     strict: bool,
     rewards_of: RewardsOf | None,
+    match: str | None,
 ) -> int:
     records: list[Record] = []
     kept: list[int] = []
@@ -94,7 +98,7 @@ def _stage_chunk(
         raise InputError(f"A row cannot be used: {bad[0].reason}.", bad[0].origin, "Without --strict it is set aside.")
     if records:
         shards[0].append(chunk.table.take(kept))
-        shards[1].append(_records_table(records))
+        shards[1].append(_records_table(records, in_pairs=match is not None))
     if bad:
         columns = {"source": [r.origin for r in bad], "reason": [r.reason for r in bad], "row": [r.raw for r in bad]}
         shards[2].append(pa.table(columns, schema=REJECT_SCHEMA))
@@ -120,9 +124,12 @@ def _record(layout: Layout, row: Row, as_pairs: bool, rewards_of: RewardsOf | No
     return record
 
 
-def _records_table(records: Sequence[Record]) -> pa.Table:
+def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
     prompts = [text_of(record.prompt) for record in records]
-    hashes = [[text_hash(p, r) for r in record.responses] for p, record in zip(prompts, records, strict=True)]
+    hashes = [
+        [text_hash(p, r, *(record.responses if in_pairs else ())) for r in record.responses]
+        for p, record in zip(prompts, records, strict=True)
+    ]
     columns: dict[str, Any] = {
         "prompt": pa.array(prompts, pa.string()),
         "prompt_hash": pa.array([text_hash(p) for p in prompts], pa.binary(16)),

@@ -17,11 +17,16 @@ from curate.schema import Message
 
 @dataclass(frozen=True)
 class ResponseItem:
-    """One response to be measured, with the prompt that it answers."""
+    """One response to be measured, with the prompt that it answers.
+
+    Attributes:
+        beside: the other response of its pair, where the rows are pairs.
+    """
 
     key: int
     prompt: Sequence[Message]
     response: str
+    beside: str | None = None
 
 
 @dataclass(frozen=True)

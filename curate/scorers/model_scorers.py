@@ -62,7 +62,7 @@ class ModelScorer:
 
     def score(self, items: Sequence[ResponseItem], done: Container[int]) -> Iterator[Scored]:
         """Measure the items."""
-        rendered = self.renderer.render([(item.prompt, item.response) for item in items])
+        rendered = self.renderer.render([(item.prompt, item.response) for item in items], [i.beside for i in items])
         lengths = [len(row.ids) if row.response_tokens > 0 else 0 for row in rendered]
         for batch in token_batches(lengths, self._budget(), one_length=self._backend.padding_free):
             keys = [items[i].key for i in batch]
@@ -73,7 +73,8 @@ class ModelScorer:
 
     def facts(self) -> dict[str, Any]:
         """Model, limits, and how texts were cut."""
-        limits = {"max_length": self.renderer.max_length, "truncation": self.renderer.truncation}
+        limits: dict[str, Any] = {"max_length": self.renderer.max_length, "truncation": self.renderer.truncation}
+        limits |= {"match": self.renderer.match} if self.renderer.match else {}
         return {**self.identity, **limits}
 
     def close(self) -> None:

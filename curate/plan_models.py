@@ -1,0 +1,133 @@
+"""The scorers that open a model, put together: which model, which texts it reads, and what they must not exceed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from curate.backends import ModelSpec
+from curate.backends.embedding_models import embedder_path
+from curate.backends.fake import is_fake
+from curate.backends.opening import model_limit, open_chat_tokenizer, resolved
+from curate.errors import SettingsError
+from curate.identity import model_identity, short_name
+from curate.recipe import MeasureSettings
+from curate.render import Match, Renderer
+from curate.reward_sources import RewardSource
+from curate.scorers.embedding_distance import EmbeddingDistance
+from curate.scorers.function_reward import FunctionReward
+from curate.scorers.model_scorers import ModelScorer
+from curate.tokens import HubTokenizer, check_weights
+
+ResponseScorer = ModelScorer | FunctionReward
+TRL_MAX_LENGTH = 1024
+"""DPOConfig's default."""
+
+
+def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
+    """The scorer of embedding distances.
+
+    Raises:
+        ModelError: the embedder is not there.
+    """
+    embedder_path(name)
+    spec = resolved(_spec(settings, name))
+    if is_fake(name):
+        return EmbeddingDistance(spec, {"model": name})
+    path = embedder_path(name)
+    # Reading the configuration fetches a hub model's; only then is its commit known.
+    model_limit(replace(spec, name=path))
+    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name)})
+
+
+def _spec(settings: MeasureSettings, name: str) -> ModelSpec:
+    return ModelSpec(name, settings.device, settings.dtype, settings.trust_remote_code)
+
+
+def _template(settings: MeasureSettings) -> str | None:
+    if settings.chat_template is None:
+        return None
+    try:
+        return settings.chat_template.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."
+        ) from error
+
+
+def reward_scorer(settings: MeasureSettings, source: RewardSource, notes: list[str]) -> ResponseScorer:
+    """The scorer of a reward source: a Python function, or a reward model."""
+    if source.kind == "function":
+        return FunctionReward(f"reward.{source.name}", source.target)
+    return _model_scorer(settings, "reward", f"reward.{source.name}", source.target, [source.target], notes)
+
+
+def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[ResponseScorer]:
+    """The scorers of policy and reference; both read the token ids of the first."""
+    models = {"policy": settings.policy, "reference": settings.reference}
+    given = {role: name for role, name in models.items() if name}
+    return [_model_scorer(settings, "logps", role, name, list(given.values()), notes) for role, name in given.items()]
+
+
+def _model_scorer(
+    settings: MeasureSettings,
+    kind: Literal["logps", "reward"],
+    name: str,
+    model: str,
+    family: list[str],
+    notes: list[str],
+) -> ModelScorer:
+    """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
+    tokenizer = open_chat_tokenizer(
+        family[0],
+        template=_template(settings),
+        keep_own=kind == "reward",
+        trust_remote_code=settings.trust_remote_code,
+    )
+    match: Match | None = getattr(settings, "match", None) if kind == "logps" else None
+    max_length = settings.max_length or (TRL_MAX_LENGTH if match else None)
+    limits = [limit for limit in (model_limit(_spec(settings, one)) for one in family) if limit]
+    if max_length:
+        if limits and min(limits) < max_length:
+            notes.append(_short(name, min(limits), match))
+        limits.append(max_length)
+    if model != family[0]:
+        check_same_tokens(family[0], tokenizer, model, settings)
+    check_weights(model)
+    spec = resolved(_spec(settings, model))
+    identity = {"model": model} if is_fake(model) else model_identity(model)
+    identity |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
+    identity |= {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
+    renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation, match)
+    return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
+
+
+def _short(name: str, limit: int, match: str | None) -> str:
+    if match:
+        raise SettingsError(
+            f"The model reads at most {limit} tokens; {match.upper()} would give it more.",
+            f"{name}, --match {match}",
+            f"Give --max-length {limit} here, and max_length={limit} to the trainer.",
+        )
+    return f"{name}: the model reads at most {limit} tokens, fewer than --max-length."
+
+
+def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:
+    """Refuse a reference whose token ids mean other tokens than the policy's: it would be fed nonsense.
+
+    Raises:
+        SettingsError: the vocabularies differ.
+    """
+    if is_fake(policy) and is_fake(reference):
+        return
+    if is_fake(policy) or is_fake(reference):
+        raise SettingsError("A fake model and a real one share no tokens.", f"{policy} and {reference}", "Fake both.")
+    ours = tokenizer.vocabulary()
+    theirs = HubTokenizer(reference, trust_remote_code=settings.trust_remote_code).vocabulary()
+    differing = [token for token, number in ours.items() if theirs.get(token, number) != number]
+    if differing or len(ours.keys() & theirs.keys()) < 0.99 * len(ours):
+        raise SettingsError(
+            "Policy and reference do not share their tokenizer.",
+            f"{policy} and {reference}" + (f": for example {differing[0]!r}" if differing else ""),
+            "Implicit margins compare the same tokens under both; use a reference of the policy's family.",
+        )
