@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from curate.demo.train import train_models
+from curate.demo.train import models_ready, train_models
 
 
 @pytest.fixture(scope="session")
 def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the demo's three models, trained once per session (about 45 s on two cores)."""
+    """The folder of the demo's three models, trained once per session (about 45 s on two cores).
+
+    While developing, CURATE_DEMO_MODELS may name the models/ of an earlier `curate demo` of this very version.
+    """
+    held = os.environ.get("CURATE_DEMO_MODELS")
+    if held and models_ready(Path(held), 0):
+        return Path(held)
     folder = tmp_path_factory.mktemp("demo") / "models"
     train_models(folder, seed=0)
     return folder

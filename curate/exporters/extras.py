@@ -102,7 +102,10 @@ def extras_of(table: Table, exporter: Exporter, rewarded: bool, keep_scores: boo
     if len(reference) == 1:  # one side alone is of no use, and stops a trainer
         numbers.remove(reference[0])
     derive = exporter.derives_margin and MARGIN not in numbers and rewarded
-    scores = _scores(schema, set(numbers)) if keep_scores else {}
+    scores = _scores(schema, set(numbers))
+    if not keep_scores:
+        proofs = exporter.proofs if REF_LOGPS.chosen in numbers else ()
+        scores = {name: kind for name, kind in scores.items() if name in proofs}
     return Extras(tuple(numbers), derive, scores)
 
 

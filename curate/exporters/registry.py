@@ -53,6 +53,8 @@ class Exporter:
         rows: makes a pair's rows; raises RowError with the reason when the trainer could not use them.
         snippet: told what was written, the text of every further file of the folder by its name.
         numbers: columns of numbers that this trainer (or a subclass of it) reads, carried over where the data has them.
+        proofs: columns that a trainer can check those numbers by; kept under prefixed names where reference
+            log-probabilities are carried over.
         derives_margin: without a column `margin`, write the difference of the rewards as one.
         unpaired: a row is one response, not a pair: equal rows are written once, and a pair's scores have no place.
     """
@@ -64,6 +66,7 @@ class Exporter:
     rows: Callable[[Pair], list[Row]]
     snippet: Callable[[Written], Mapping[str, str]]
     numbers: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
     derives_margin: bool = False
     unpaired: bool = False
 

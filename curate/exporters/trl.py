@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curate.exporters.conversations import MESSAGES, answer, context, whole
 from curate.exporters.registry import Exporter, Pair, Row, Written
-from curate.schema import REF_LOGPS
+from curate.schema import POLICY_LOGPS, REF_LOGPS, TOKENS
 
 SCRIPT = "trl_config.py"
 
@@ -51,26 +51,32 @@ if __name__ == "__main__":
 """
 
 
-def _given_reference_script(written: Written) -> str:
-    return f'''{_head("DPO", written)}
+def _curated_script(written: Written) -> str:
+    given = {REF_LOGPS.chosen, REF_LOGPS.rejected} <= set(written.columns)
+    used = [name for name in ("weight", "target_margin") if name in written.columns]
+    reference = "The reference columns stand in for a reference model, and are checked against a live forward first."
+    says = [*([reference] if given else []), *([f"{' and '.join(used)} go into the loss."] if used else [])]
+    return f'''"""Train on the data of this folder with TRL and curate: name your model, then run this file.
 
-class GivenReferenceTrainer(DPOTrainer):
-    """Uses the columns {REF_LOGPS.chosen} and {REF_LOGPS.rejected} of the data in place of a reference model.
+{" ".join(says)}
+Needs: pip install 'curate-preferences[trl]'
+"""
 
-    They hold for the model, chat template and truncation with which they were measured, and for no other.
-    """
+from pathlib import Path
 
-    def _precompute_ref_logps(self, dataset, *args, **kwargs):
-        given = {{"{REF_LOGPS.chosen}", "{REF_LOGPS.rejected}"}} <= set(dataset.column_names)
-        return dataset if given else super()._precompute_ref_logps(dataset, *args, **kwargs)
+from datasets import load_dataset
+from trl import DPOConfig
 
+from curate.trl import CuratedDPOTrainer
 
-# TRL 0.29 and later measure the reference anew unless this hook is overridden, and it is only called with the flag on.
-# Versions 0.13 to 0.28 have no such hook: they use the columns by themselves, with the flag off.
-HAS_HOOK = hasattr(DPOTrainer, "_precompute_ref_logps")
+MODEL = "NAME-OF-YOUR-MODEL"
+DATA = Path(__file__).with_name("{written.file}")
 
-args = DPOConfig(output_dir="trained", precompute_ref_log_probs=HAS_HOOK)
-trainer = GivenReferenceTrainer(model=MODEL, ref_model=None, args=args, train_dataset=train)
+train = load_dataset("parquet", data_files=str(DATA), split="train")
+
+# loss="dpo" or "simpo" use the data's weights and target margins; gamma_po, madpo, amapo, bpo and repo make their own.
+args = DPOConfig(output_dir="trained")
+trainer = CuratedDPOTrainer(model=MODEL, loss="dpo", args=args, train_dataset=train)
 
 if __name__ == "__main__":
     trainer.train()
@@ -78,8 +84,8 @@ if __name__ == "__main__":
 
 
 def _pairs_snippet(written: Written) -> Mapping[str, str]:
-    given = {REF_LOGPS.chosen, REF_LOGPS.rejected} <= set(written.columns)
-    return {SCRIPT: _given_reference_script(written) if given else _plain_script("DPO", written)}
+    used = {REF_LOGPS.chosen, "weight", "target_margin"} & set(written.columns)
+    return {SCRIPT: _curated_script(written) if used else _plain_script("DPO", written)}
 
 
 def _snippet_of(trainer: str, written: Written) -> Mapping[str, str]:
@@ -94,6 +100,7 @@ TRL = Exporter(
     _explicit,
     _pairs_snippet,
     numbers=(REF_LOGPS.chosen, REF_LOGPS.rejected, "weight", "target_margin", "margin"),
+    proofs=(POLICY_LOGPS.chosen, POLICY_LOGPS.rejected, TOKENS.chosen, TOKENS.rejected),
 )
 TRL_REWARD = Exporter(
     "trl-reward",

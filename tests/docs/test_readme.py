@@ -86,3 +86,14 @@ def test_help_names_every_command() -> None:
     ).stdout
     for command in ("inspect", "score", "select", "pair", "metrics", "demo"):
         assert command in shown
+
+
+def test_the_table_of_losses_is_complete() -> None:
+    from curate.trl import LOSSES
+
+    assert table_names("| `loss=` | what it is")[: len(LOSSES)] == list(LOSSES)
+    rows = README[README.index("| `loss=` | what it is") :].split("\n\n")[0].splitlines()[2:]
+    for row, loss in zip(rows, LOSSES.values(), strict=True):
+        reads = row.split("|")[3]
+        assert set(re.findall(r"`(\w+)`", reads)) == {*loss.columns, *loss.optional}
+        assert ("reference" in reads) == any(loss.reference({"form": form}) for form in ("simpo", "dpo"))

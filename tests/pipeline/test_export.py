@@ -1,7 +1,5 @@
 import hashlib
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pyarrow as pa
@@ -254,29 +252,22 @@ def test_more_rows_than_a_chunk_are_all_written_in_order(tmp_path) -> None:
     assert [json.loads(line)["chosen"][0]["content"] for line in lines] == prompts
 
 
-FAKE_TRL = """
-class DPOConfig:
-    def __init__(self, **options):
-        self.options = options
-
-class DPOTrainer:
-    def __init__(self, model, args, train_dataset, ref_model=None):
-        if args.options.get("precompute_ref_log_probs"):
-            train_dataset = self._precompute_ref_logps(train_dataset, "train", 1)
-        self.train_dataset = train_dataset
-
-    {hook}
-
-    def train(self):
-        print(self.train_dataset["ref_chosen_logps"][:])
-"""
+@pytest.mark.parametrize(
+    ("extra", "trainer"),
+    [({}, "DPOTrainer(model"), (LOGPS, "CuratedDPOTrainer(model"), ({"weight": [1.0, 2.0]}, "CuratedDPOTrainer(model")],
+)
+def test_the_trl_script_fits_the_columns(tmp_path, extra, trainer) -> None:
+    run_export(write(tmp_path / "d.jsonl", rows(**extra)), tmp_path / "out", "trl")
+    script = (tmp_path / "out" / "trl_config.py").read_text()
+    compile(script, "trl_config.py", "exec")
+    assert f"trainer = {trainer}" in script
+    assert ("reference columns" in script) == ("ref_chosen_logps" in extra)
 
 
-@pytest.mark.parametrize("hook", ["", "def _precompute_ref_logps(self, dataset, name, size): raise SystemExit(3)"])
-def test_the_trl_script_uses_the_given_reference(tmp_path, hook) -> None:
-    run_export(write(tmp_path / "d.jsonl", rows(**LOGPS)), tmp_path / "out", "trl")
-    (tmp_path / "trl.py").write_text(FAKE_TRL.format(hook=hook))
-    script = tmp_path / "out" / "trl_config.py"
-    environment = {"PYTHONPATH": str(tmp_path), "HF_HOME": str(tmp_path / "hf"), "PATH": ""}
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=False)
-    assert done.stdout.strip() == "[-3.25, -1.5]", done.stderr
+def test_what_proves_the_reference_columns_goes_with_them(tmp_path) -> None:
+    proofs = {"policy_chosen_logps": [-1.0, -2.0], "policy_rejected_logps": [-3.0, -4.0], "chosen_tokens": [2, 3]}
+    run_export(write(tmp_path / "d.jsonl", rows(**LOGPS, **proofs)), tmp_path / "out", "trl")
+    row = read(tmp_path / "out")[0]
+    assert (row["curate_policy_chosen_logps"], row["curate_chosen_tokens"]) == (-1.0, 2)
+    run_export(write(tmp_path / "e.jsonl", rows(**proofs)), tmp_path / "bare", "trl")
+    assert set(read(tmp_path / "bare")[0]) == {"prompt", "chosen", "rejected"}

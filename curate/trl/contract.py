@@ -1,0 +1,65 @@
+"""What is relied on in TRL, checked before a trainer starts: a release that moves it fails, and trains nothing."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import trl
+from trl import DPOTrainer
+from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+from curate.errors import SettingsError
+
+VERSIONS = ((1, 16), (1, 17))
+"""From, and below: the releases of TRL that were read and tried."""
+HOOKS = {
+    "_prepare_dataset": ["self", "dataset", "processing_class", "args", "dataset_name"],
+    "_precompute_ref_logps": ["self", "dataset", "name", "batch_size"],
+    "_set_signature_columns_if_needed": ["self"],
+    "compute_ref_log_probs": ["self", "model", "inputs"],
+    "_compute_loss": ["self", "model", "inputs", "return_outputs"],
+}
+"""Methods that are overridden or called, with their arguments."""
+NAMES = {
+    "__init__": ["_precompute_ref_logps", "precompute_ref_logps", "aux_loss_enabled", "router_aux_loss_coef"],
+    "_compute_loss": ["fused_lm_head", "log_probs", "entropy", "is_top1", "_metrics", "_total_train_tokens"],
+    "compute_ref_log_probs": ["fused_lm_head", "completion_mask"],
+}
+"""What must be mentioned in a method's own code."""
+
+
+def broken() -> list[str]:
+    """What this TRL lacks of what is relied on, one sentence each; empty when it is as it was."""
+    found = []
+    for name, arguments in HOOKS.items():
+        method: Callable[..., Any] | None = getattr(DPOTrainer, name, None)
+        if method is None or list(inspect.signature(method).parameters) != arguments:
+            found.append(f"DPOTrainer.{name} is not there with the arguments {', '.join(arguments)}")
+    for name, words in NAMES.items():
+        method = getattr(DPOTrainer, name, None)
+        code = inspect.getsource(method) if method is not None else ""
+        found += [f"DPOTrainer.{name} does not speak of {word}" for word in words if word not in code]
+    collated = inspect.getsource(DataCollatorForPreference.torch_call)
+    keys = ("prompt_ids", "chosen_ids", "rejected_ids", "completion_mask", "ref_chosen_logps", "ref_rejected_logps")
+    found += [f"DataCollatorForPreference knows no {key}" for key in keys if f'"{key}"' not in collated]
+    return found
+
+
+def check_trl() -> None:
+    """Refuse a TRL that was not tried, or that differs from the one that was.
+
+    Raises:
+        SettingsError: with what differs.
+    """
+    version = tuple(int(part) for part in trl.__version__.split(".")[:2])
+    low, high = VERSIONS
+    wrong = [] if low <= version < high else [f"it is version {trl.__version__}"]
+    wrong = wrong or broken()
+    if wrong:
+        raise SettingsError(
+            f"This TRL is not one that CuratedDPOTrainer was made for: {wrong[0]}.",
+            f"trl {trl.__version__}",
+            "Install it with: pip install 'curate-preferences[trl]'",
+        )
