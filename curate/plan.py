@@ -11,11 +11,11 @@ from curate.backends.opening import check_backend
 from curate.errors import MissingExtra, RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
-from curate.plan_models import ResponseScorer, embedding_scorer, logprob_scorers, reward_scorer
+from curate.plan_models import ALONE, ResponseScorer, embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import MeasureSettings, Settings
 from curate.reward_sources import RewardSource, plan_rewards
-from curate.schema import POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
+from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.model_scorers import ModelScorer
@@ -59,6 +59,7 @@ class Plan:
             fields += [REWARD]
             fields += [named_reward(source.name) for source in self.rewards if len(self.rewards) > 1 or source.named]
         fields += [POLICY_LOGPS] if self.measures("policy") else []
+        fields += [ALP_ALONE] if self.measures(ALONE) else []
         fields += [REF_LOGPS] if self.measures("reference") else []
         if any(f in fields for f in (POLICY_LOGPS, REF_LOGPS)):
             counted = self.measures("policy") or self.measures("reference")

@@ -12,7 +12,7 @@ from curate.backends.opening import model_limit, open_chat_tokenizer, resolved
 from curate.errors import SettingsError
 from curate.identity import model_identity, short_name
 from curate.recipe import MeasureSettings
-from curate.render import Match, Renderer
+from curate.render import AloneRenderer, Match, Renderer
 from curate.reward_sources import RewardSource
 from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.function_reward import FunctionReward
@@ -20,6 +20,8 @@ from curate.scorers.model_scorers import ModelScorer
 from curate.tokens import HubTokenizer, check_weights
 
 ResponseScorer = ModelScorer | FunctionReward
+ALONE = "policy_alone"
+"""Names the pass of the policy over responses without their prompts."""
 TRL_MAX_LENGTH = 1024
 """DPOConfig's default."""
 
@@ -63,10 +65,19 @@ def reward_scorer(settings: MeasureSettings, source: RewardSource, notes: list[s
 
 
 def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[ResponseScorer]:
-    """The scorers of policy and reference; both read the token ids of the first."""
+    """The scorers of policy and reference; both read the token ids of the first.
+
+    Raises:
+        SettingsError: responses are to be measured alone, and there is no policy.
+    """
+    if settings.unconditional and not settings.policy:
+        raise SettingsError("Nothing measures the responses alone.", "--unconditional", "Give the model with --policy.")
     models = {"policy": settings.policy, "reference": settings.reference}
     given = {role: name for role, name in models.items() if name}
-    return [_model_scorer(settings, "logps", role, name, list(given.values()), notes) for role, name in given.items()]
+    if settings.unconditional:
+        given = {"policy": given["policy"], ALONE: given["policy"], **given}
+    family = list(dict.fromkeys(given.values()))
+    return [_model_scorer(settings, "logps", role, name, family, notes) for role, name in given.items()]
 
 
 def _model_scorer(
@@ -98,7 +109,8 @@ def _model_scorer(
     identity = {"model": model} if is_fake(model) else model_identity(model)
     identity |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
     identity |= {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
-    renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation, match)
+    kind_of = AloneRenderer if name == ALONE else Renderer
+    renderer = kind_of(tokenizer, min(limits, default=None), settings.truncation, match)
     return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
 
 

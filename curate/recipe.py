@@ -33,6 +33,7 @@ class MeasureSettings(Settings):
     reward_combine: Combine = "mean"
     policy: str | None = None
     reference: str | None = None
+    unconditional: bool = Field(default=False, description="measure responses without their prompts too, under policy")
     embedder: str | None = None
     tokenizer: str | None = Field(default=None, description="what edit distance counts; a path, a hub id, or `words`")
     chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal
 
@@ -147,6 +147,24 @@ class Renderer:
         if self.truncation == "keep_start":
             return Rendered(ids[: self.max_length], max(start, 1), border, truncated=True)
         return Rendered(ids[excess:], max(start - excess, 1), border, truncated=True)
+
+
+class AloneRenderer(Renderer):
+    """Renders responses without their prompts: the very tokens of the conversation, after a begin-of-text token only.
+
+    Where the model has no such token, the response's first token has no context and is not counted.
+    """
+
+    def render(
+        self, conversations: Sequence[tuple[Sequence[Message], str]], beside: Sequence[str | None] | None = None
+    ) -> list[Rendered]:
+        """Token ids of each response; the prompts say how the template writes it."""
+        bos = self.tokenizer.bos_id
+        context = [] if bos is None else [bos]
+        return [
+            row if row.dropped else replace(row, ids=context + row.ids[row.start :], start=1)
+            for row in super().render(conversations, beside)
+        ]
 
 
 def _common_prefix(ids: Ids, others: Ids) -> int:

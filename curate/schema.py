@@ -77,7 +77,16 @@ TOKENS = ResponseField(
 TRUNCATED = ResponseField(
     "truncated", "bool", "", "cut by --max-length", "chosen_truncated", "rejected_truncated", "truncated"
 )
-RESPONSE_FIELDS = (REWARD, POLICY_LOGPS, REF_LOGPS, TOKENS, TRUNCATED)
+ALP_ALONE = ResponseField(
+    "policy_alp_alone",
+    "f64",
+    "nats per token",
+    "average log-probability per token under the policy without the prompt",
+    "policy_chosen_alp_alone",
+    "policy_rejected_alp_alone",
+    "policy_alp_alone",
+)
+RESPONSE_FIELDS = (REWARD, POLICY_LOGPS, REF_LOGPS, ALP_ALONE, TOKENS, TRUNCATED)
 
 
 def named_reward(name: str) -> ResponseField:

@@ -31,6 +31,10 @@ class TextTokenizer(Protocol):
 class ChatTokenizer(TextTokenizer, Protocol):
     """A tokenizer that also knows a chat template."""
 
+    @property
+    def bos_id(self) -> int | None:
+        """The token that begins every text of this model, where it has one."""
+
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """The messages as the model's text, with the opening of an answer when asked for."""
 
@@ -69,6 +73,12 @@ class HubTokenizer:
         """The Jinja source of the chat template, where there is one."""
         found = self._tokenizer.chat_template
         return json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
+
+    @property
+    def bos_id(self) -> int | None:
+        """The token that begins every text of this model, where it has one."""
+        found: int | None = self._tokenizer.bos_token_id
+        return found
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without any special token added."""

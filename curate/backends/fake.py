@@ -34,6 +34,7 @@ class FakeTokenizer:
 
     name = "fake"
     chat_template = "role: content, one line a turn"
+    bos_id: int | None = None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of words, marks and white space."""

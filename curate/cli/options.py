@@ -55,6 +55,14 @@ Reference = Annotated[
     str | None,
     typer.Option(metavar="MODEL", help="Causal model for reference log-probabilities.", rich_help_panel=MODELS),
 ]
+Unconditional = Annotated[
+    bool,
+    typer.Option(
+        "--unconditional",
+        help="Measure responses without their prompts too, under the policy: a second pass, for ifd.",
+        rich_help_panel=MODELS,
+    ),
+]
 Embedder = Annotated[
     str | None,
     typer.Option(

@@ -53,6 +53,7 @@ def pair(
     reward_combine: o.RewardCombine = o.Combine.mean,
     policy: o.Policy = None,
     reference: o.Reference = None,
+    unconditional: o.Unconditional = False,
     embedder: o.Embedder = None,
     tokenizer: o.Tokenizer = None,
     chat_template: o.ChatTemplate = None,

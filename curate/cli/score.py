@@ -12,6 +12,7 @@ def score(
     reward_combine: o.RewardCombine = o.Combine.mean,
     policy: o.Policy = None,
     reference: o.Reference = None,
+    unconditional: o.Unconditional = False,
     embedder: o.Embedder = None,
     tokenizer: o.Tokenizer = None,
     chat_template: o.ChatTemplate = None,

@@ -227,5 +227,6 @@ HOW_TO_MEASURE: dict[str, str] = {
     ),
     **dict.fromkeys(("policy_chosen_logps", "policy_rejected_logps"), "Give a policy: `curate score --policy MODEL`."),
     **dict.fromkeys(("ref_chosen_logps", "ref_rejected_logps"), "Give a reference: `curate score --reference MODEL`."),
+    "policy_chosen_alp_alone": "Measure responses alone too: `curate score --policy MODEL --unconditional`.",
     "embedding_distance": "Give an embedder: `--embedder minilm` (or any sentence-transformers model).",
 }

@@ -13,9 +13,10 @@ from curate.errors import SettingsError
 from curate.metrics.alignment_potential import zscore
 from curate.pipeline.staged import Staged
 from curate.plan import Plan
+from curate.plan_models import ALONE
 from curate.progress import Reporter
 from curate.recipe import Combine
-from curate.schema import POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
+from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
 from curate.scorers import Scorer
 from curate.scorers.model_scorers import ModelScorer, check_borders
 from curate.store import Workspace
@@ -46,6 +47,9 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
         found = {
             name: values[staged.names] for name, values in local.results(scorer, shards, staged.names.size).items()
         }
+        if scorer.name == ALONE:
+            numbers[ALP_ALONE.name] = found["logps"] / found["tokens"]
+            continue
         if isinstance(scorer, ModelScorer):
             borders[scorer.name] = local.counts(shards, "border")
             for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):

@@ -39,6 +39,7 @@ def random_table(seed: int, rows: int) -> pl.DataFrame:
         columns[f"{side}_tokens"] = tokens
         columns[f"policy_{side}_logps"] = -tokens * rng.gamma(4.0, 0.2, rows)
         columns[f"ref_{side}_logps"] = columns[f"policy_{side}_logps"] + rng.normal(0, 12, rows)
+        columns[f"policy_{side}_alp_alone"] = -rng.gamma(4.0, 0.3, rows)
         columns[f"{side}_reward"] = rng.normal(0, 6, rows)
         columns[f"{side}_reward_a"] = rng.normal(0.5, 9, rows)
         columns[f"{side}_reward_b"] = rng.normal(0, 1, rows)
@@ -61,6 +62,7 @@ def tables(draw: st.DrawFn, max_rows: int = 12) -> pl.DataFrame:
         for model in ("policy", "ref"):
             per_token = column(st.integers(-320, 0)) / 64
             columns[f"{model}_{side}_logps"] = columns[f"{side}_tokens"] * per_token
+        columns[f"policy_{side}_alp_alone"] = column(st.integers(-320, -1)) / 64
         for source in ("", "_a", "_b"):
             columns[f"{side}_reward{source}"] = column(st.integers(-1280, 1280)) / 64
     columns["edit_distance_norm"] = column(st.integers(0, 64)) / 64

@@ -30,6 +30,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("bees", {"sources": "a,b"}),
     ("dual_margin_mul", {}),
     ("dual_margin_add", {}),
+    ("ifd", {}),
 ]
 every_metric = pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)
 BROKEN = [None, float("nan"), float("inf"), float("-inf")]
