@@ -1,16 +1,24 @@
-"""Which rows are kept: shares and counts, ranks with deterministic ties. Knows nothing of files."""
+"""Which rows are kept: shares and counts, ranks with deterministic ties. Knows nothing of files.
+
+A table without groups is picked by the values at the cuts, found without sorting: a hundred million rows need one copy
+of their values, and tie-breakers only for the rows that tie at a cut.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from curate.errors import SettingsError
 
 End = Literal["top", "bottom", "middle"]
+TieBreakers = Callable[[np.ndarray], pl.Series]
+"""Ascending row numbers -> what ranks these rows where their values are equal, smallest first."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +90,65 @@ def pick(frame: pl.DataFrame, end: End, amount: Amount, *, high_first: bool) -> 
     first = pl.lit(0) if end != "middle" else pl.max_horizontal((pl.col("known") - pl.col("wanted")) // 2, pl.lit(0))
     inside = (pl.col("place") >= first) & (pl.col("place") < first + pl.col("wanted")) & pl.col("value").is_not_null()
     return counted.filter(inside)["row"]
+
+
+def pick_whole(
+    values: np.ndarray,
+    alive: np.ndarray,
+    ties: TieBreakers,
+    end: End,
+    amount: Amount,
+    *,
+    high_first: bool,
+) -> np.ndarray:
+    """What `pick` says of a table without groups, as a mask [rows].
+
+    Args:
+        values: float64 [rows], NaN where there is none.
+        alive: bool [rows]: the rows that may be kept; shares are of these.
+        ties: reads the tie-breakers of some rows.
+        end: which part.
+        amount: how many.
+        high_first: whether a larger value is better.
+    """
+    kept = alive & ~np.isnan(values)
+    known, wanted = int(kept.sum()), amount.of(int(alive.sum()))
+    first = max((known - wanted) // 2, 0) if end == "middle" else 0
+    last = min(first + wanted, known)
+    if first >= last:
+        return np.zeros(values.size, bool)
+    descending = high_first if end != "bottom" else not high_first
+    ranks = values[kept]
+    np.negative(ranks, out=ranks, where=descending)
+    low, high = _cut_values(ranks, first, last)
+    below = [int((ranks < low).sum()), int((ranks < high).sum())]
+    del ranks
+    at = {cut: np.flatnonzero(kept & (values == (-cut if descending else cut))) for cut in {low, high}}
+    kept &= _between(values, low, high, descending)
+    if low == high:
+        kept[_ranked_rows(at[low], ties, first - below[0], last - below[0])] = True
+    else:
+        kept[_ranked_rows(at[low], ties, first - below[0], at[low].size)] = True
+        kept[_ranked_rows(at[high], ties, 0, last - below[1])] = True
+    return kept
+
+
+def _cut_values(ranks: np.ndarray, first: int, last: int) -> tuple[float, float]:
+    """The values at the places `first` and `last - 1` of the ascending order; `ranks` is shuffled."""
+    places = sorted({first, last - 1})
+    ranks.partition(places)
+    return float(ranks[places[0]]), float(ranks[places[-1]])
+
+
+def _between(values: np.ndarray, low: float, high: float, descending: bool) -> np.ndarray:
+    inside: np.ndarray = (values < -low) if descending else (values > low)
+    inside &= (values > -high) if descending else (values < high)
+    return inside
+
+
+def _ranked_rows(rows: np.ndarray, ties: TieBreakers, first: int, last: int) -> np.ndarray:
+    """Of rows of equal value those at these places of their order; the tie-breakers are read only where they decide."""
+    if first <= 0 and last >= rows.size:
+        return rows
+    frame = pl.DataFrame({"tie": ties(rows), "row": rows}).sort(["tie", "row"], nulls_last=True)
+    return frame["row"].slice(first, last - first).to_numpy()

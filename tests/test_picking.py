@@ -1,13 +1,14 @@
 import math
 from fractions import Fraction
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import SettingsError
-from curate.picking import Amount, best_of_each, parse_amount, pick
+from curate.picking import Amount, best_of_each, parse_amount, pick, pick_whole
 
 ROWS = st.lists(
     st.tuples(st.sampled_from([None, -1.0, 0.0, 0.5, 2.0]), st.sampled_from("abcd"), st.integers(0, 2)),
@@ -49,6 +50,34 @@ def test_pick_equals_a_plain_sort(rows, end, amount, high_first):
     found = pick(frame(rows), end, amount, high_first=high_first).to_list()
     assert len(found) == len(set(found))
     assert set(found) == plain(rows, end, amount, high_first)
+
+
+@given(ROWS, st.sampled_from(["top", "bottom", "middle"]), AMOUNTS, st.booleans(), st.randoms(use_true_random=False))
+def test_a_whole_table_is_picked_alike(rows, end, amount, high_first, random):
+    alive = [random.random() < 0.8 for _ in rows]
+    asked = []
+
+    def ties(wanted):
+        asked.extend(wanted.tolist())
+        return pl.Series([rows[i][1] for i in wanted])
+
+    values = np.array([np.nan if row[0] is None else row[0] for row in rows])
+    found = pick_whole(values, np.array(alive), ties, end, amount, high_first=high_first)
+    living = [i for i, lives in enumerate(alive) if lives]
+    expected = plain([(rows[i][0], rows[i][1], 0) for i in living], end, amount, high_first)
+    assert np.flatnonzero(found).tolist() == sorted(living[i] for i in expected)
+    assert len({values[i] for i in asked}) <= 2
+
+
+def test_tie_breakers_are_read_only_where_they_decide():
+    def never(rows):
+        raise AssertionError("read")
+
+    values = np.array([1.0, 2.0, 2.0, 3.0])
+    everything = np.ones(4, bool)
+    assert pick_whole(values, everything, never, "top", Amount(count=3), high_first=True).tolist() == [0, 1, 1, 1]
+    assert pick_whole(values, everything, never, "top", Amount(count=4), high_first=False).all()
+    assert not pick_whole(values, everything, never, "top", Amount(share=Fraction(1, 5)), high_first=True).any()
 
 
 @given(ROWS, st.booleans())
