@@ -111,7 +111,7 @@ def pick_whole(
         amount: how many.
         high_first: whether a larger value is better.
     """
-    kept = alive & ~np.isnan(values)
+    kept: np.ndarray = alive & ~np.isnan(values)
     known, wanted = int(kept.sum()), amount.of(int(alive.sum()))
     first = max((known - wanted) // 2, 0) if end == "middle" else 0
     last = min(first + wanted, known)
@@ -151,4 +151,5 @@ def _ranked_rows(rows: np.ndarray, ties: TieBreakers, first: int, last: int) -> 
     if first <= 0 and last >= rows.size:
         return rows
     frame = pl.DataFrame({"tie": ties(rows), "row": rows}).sort(["tie", "row"], nulls_last=True)
-    return frame["row"].slice(first, last - first).to_numpy()
+    found: np.ndarray = frame["row"].slice(first, last - first).to_numpy()
+    return found

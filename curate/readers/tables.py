@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,35 +45,49 @@ class Table:
         """How many rows there are."""
         if self.parquet:
             return sum(int(pq.read_metadata(path).num_rows) for path in self.parquet)
-        return sum(table.num_rows for table in self._read(None))
+        return sum(table.num_rows for table in self._read(None, whole=False))
 
     def numbers(self, columns: Sequence[str]) -> pl.DataFrame:
         """These columns of every row."""
         wanted = pa.schema([self.schema.field(name) for name in columns])
         pieces = [
             conform(table.select([n for n in columns if n in table.column_names]), wanted)
-            for table in self._read(columns)
+            for table in self._read(columns, whole=True)
         ]
         frame = pl.from_arrow(pa.concat_tables(pieces) if pieces else wanted.empty_table())
         assert isinstance(frame, pl.DataFrame)
         return frame
 
-    def batches(self) -> Iterator[pa.Table]:
-        """All columns, some thousand rows at a time."""
-        for table in self._read(None):
-            yield conform(table, self.schema)
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """These columns (all without a choice) in the order given, some thousand rows at a time."""
+        wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        for table in self._read(columns, whole=False):
+            yield conform(table.select([name for name in wanted.names if name in table.column_names]), wanted)
 
-    def _read(self, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+    def taken(self, column: str, rows: np.ndarray) -> pl.Series:
+        """The values of one column in these rows, ascending row numbers; the others are not kept in memory."""
+        pieces, first = [], 0
+        for table in self.batches([column]):
+            start, end = np.searchsorted(rows, [first, first + table.num_rows])
+            if end > start:
+                pieces.append(table[column].take(pa.array(rows[start:end] - first)))
+            first += table.num_rows
+        chunks = [chunk for piece in pieces for chunk in piece.chunks]
+        return pl.Series(column, pa.chunked_array(chunks, type=self.schema.field(column).type))
+
+    def _read(self, columns: Sequence[str] | None, whole: bool) -> Iterator[pa.Table]:
+        """The files' rows: of Parquet only these columns, a file at a time when `whole`; else some thousand rows."""
         if not self.parquet:
             yield from (chunk.table for chunk in self.source.chunks(BATCH_ROWS) if chunk.table.num_rows)
             return
         for path in self.parquet:
             with pq.ParquetFile(path) as file:
                 present = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-                if columns is not None:
+                if whole:
                     yield file.read(columns=present)
                 else:
-                    yield from (pa.Table.from_batches([batch]) for batch in file.iter_batches(BATCH_ROWS))
+                    batches = file.iter_batches(BATCH_ROWS, columns=present)
+                    yield from (pa.Table.from_batches([batch]) for batch in batches)
 
     def manifests(self, key: str) -> list[Any]:
         """What each Parquet file's metadata holds under this key."""
