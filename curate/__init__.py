@@ -16,6 +16,7 @@ from curate.version import __version__
 if TYPE_CHECKING:
     from curate.metrics.registry import Metric
     from curate.pipeline.export import ExportResult
+    from curate.pipeline.generate import GenerateResult
     from curate.pipeline.inspect import Inspection
     from curate.pipeline.pair import PairResult
     from curate.pipeline.score import ScoreResult
@@ -27,6 +28,21 @@ Data = str | Path | Sequence[str | Path]
 
 def _names(data: Data) -> tuple[str, ...]:
     return (str(data),) if isinstance(data, str | Path) else tuple(str(one) for one in data)
+
+
+def generate(data: Data, out: str | Path, **settings: Any) -> GenerateResult:
+    """Sample responses to prompts: `curate generate`.
+
+    `policy` and `temperature` are one value or several: `generate("p.jsonl", "c.parquet", policy="m", samples=8)`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.pipeline.generate import generate as run
+    from curate.progress import Silent
+    from curate.recipe import GenerateSettings, make
+
+    return run(make(GenerateSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
 
 def score(data: Data, out: str | Path, **settings: Any) -> ScoreResult:
@@ -114,4 +130,15 @@ def catalogue() -> dict[str, Metric]:
     return all_metrics()
 
 
-__all__ = ["CurateError", "__version__", "catalogue", "export", "inspect", "pair", "score", "select", "weigh"]
+__all__ = [
+    "CurateError",
+    "__version__",
+    "catalogue",
+    "export",
+    "generate",
+    "inspect",
+    "pair",
+    "score",
+    "select",
+    "weigh",
+]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
 from curate.errors import SettingsError, did_you_mean
 
@@ -14,6 +14,20 @@ Truncation = Literal["keep_start", "keep_end", "drop"]
 Combine = Literal["mean", "min", "median", "zmean"]
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
 Options = dict[str, dict[str, Any]]
+
+
+def _several(value: Any) -> Any:
+    """One value, or text with commas between several, as a tuple."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, int | float):
+        return (value,)
+    return tuple(one for part in value for one in (_several(part) if isinstance(part, str) else (part,)))
+
+
+Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Field(min_length=1)]
+Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -85,6 +99,30 @@ class SelectSettings(Settings):
     one_per_prompt: bool = False
     drop_ties: bool = False
     rejects: Path | None = None
+
+
+class GenerateSettings(Settings):
+    """`curate generate`."""
+
+    policy: Policies = Field(description="[NAME=]MODEL, one or several; each draws `samples` at every temperature")
+    samples: PositiveInt = Field(default=8, description="responses per prompt, model and temperature")
+    temperature: Temperatures = Field(default=(1.0,), description="one or several; 0 is greedy, and drawn once")
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: PositiveInt = Field(default=512, description="most tokens of a response, end of turn included")
+    seed: int = 0
+    max_length: PositiveInt | None = Field(
+        default=None, description="most tokens of a prompt; what the model's limit leaves when not given"
+    )
+    keep_duplicates: bool = Field(default=False, description="keep responses of a prompt that have the same text")
+    every_row: bool = Field(default=False, description="sample a prompt for every row that has it, not once")
+    chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
+    backend: Literal["auto", "torch", "vllm"] = "auto"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_tokens: PositiveInt | None = Field(default=None, description="tokens of prompts and responses in one batch")
+    trust_remote_code: bool = False
+    strict: bool = False
+    fresh: bool = False
 
 
 class WeighSettings(Settings):

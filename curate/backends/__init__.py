@@ -73,11 +73,13 @@ class Sampling:
         temperature: divides the logits; 0 takes the likeliest token.
         top_p: draw from the smallest set of tokens whose probability reaches this.
         max_tokens: most tokens of a response, its end-of-turn token included.
+        stop_ids: tokens that end a turn, beside those that the model's own configuration names.
     """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 512
+    stop_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
