@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from curate.backends import ModelSpec
 from curate.backends.embedding_models import embedder_path
-from curate.backends.fake import is_fake
+from curate.backends.fake import FakeTokenizer, is_fake
 from curate.backends.opening import model_limit, open_chat_tokenizer, resolved
 from curate.errors import SettingsError
 from curate.identity import model_identity, short_name
-from curate.recipe import MeasureSettings
+from curate.recipe import MeasureSettings, ModelSettings
 from curate.render import AloneRenderer, Match, Renderer
 from curate.reward_sources import RewardSource
 from curate.scorers.embedding_distance import EmbeddingDistance
@@ -33,7 +33,7 @@ def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
         ModelError: the embedder is not there.
     """
     embedder_path(name)
-    spec = resolved(_spec(settings, name))
+    spec = resolved(model_spec(settings, name))
     if is_fake(name):
         return EmbeddingDistance(spec, {"model": name})
     path = embedder_path(name)
@@ -42,11 +42,17 @@ def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
     return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name)})
 
 
-def _spec(settings: MeasureSettings, name: str) -> ModelSpec:
+def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
+    """This model, opened as the settings say."""
     return ModelSpec(name, settings.device, settings.dtype, settings.trust_remote_code)
 
 
-def _template(settings: MeasureSettings) -> str | None:
+def template_text(settings: ModelSettings) -> str | None:
+    """The chat template that the user gives, if any.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
     if settings.chat_template is None:
         return None
     try:
@@ -91,13 +97,13 @@ def _model_scorer(
     """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
     tokenizer = open_chat_tokenizer(
         family[0],
-        template=_template(settings),
+        template=template_text(settings),
         keep_own=kind == "reward",
         trust_remote_code=settings.trust_remote_code,
     )
     match: Match | None = getattr(settings, "match", None) if kind == "logps" else None
     max_length = settings.max_length or (TRL_MAX_LENGTH if match else None)
-    limits = [limit for limit in (model_limit(_spec(settings, one)) for one in family) if limit]
+    limits = [limit for limit in (model_limit(model_spec(settings, one)) for one in family) if limit]
     if max_length:
         if limits and min(limits) < max_length:
             notes.append(_short(name, min(limits), match))
@@ -105,13 +111,18 @@ def _model_scorer(
     if model != family[0]:
         check_same_tokens(family[0], tokenizer, model, settings)
     check_weights(model)
-    spec = resolved(_spec(settings, model))
-    identity = {"model": model} if is_fake(model) else model_identity(model)
-    identity |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
-    identity |= {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
+    spec = resolved(model_spec(settings, model))
+    identity = model_facts(model, spec, tokenizer)
     kind_of = AloneRenderer if name == ALONE else Renderer
     renderer = kind_of(tokenizer, min(limits, default=None), settings.truncation, match)
     return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
+
+
+def model_facts(model: str, spec: ModelSpec, tokenizer: HubTokenizer | FakeTokenizer) -> dict[str, Any]:
+    """What decides the numbers of a model: its weights, device, dtype, tokens and chat template."""
+    facts: dict[str, Any] = {"model": model} if is_fake(model) else model_identity(model)
+    facts |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
+    return facts | {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
 
 
 def _short(name: str, limit: int, match: str | None) -> str:

@@ -20,9 +20,9 @@ def _several(value: Any) -> Any:
     """One value, or text with commas between several, as a tuple."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, int | float):
-        return (value,)
-    return tuple(one for part in value for one in (_several(part) if isinstance(part, str) else (part,)))
+    if isinstance(value, list | tuple):
+        return tuple(one for part in value for one in _several(part))
+    return (value,)
 
 
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -40,7 +40,20 @@ class Settings(BaseModel):
     options: Options = Field(default_factory=dict, description="per metric its parameters (`--set METRIC.name=value`)")
 
 
-class MeasureSettings(Settings):
+class ModelSettings(Settings):
+    """How models are run, and what becomes of bad rows and unfinished work."""
+
+    chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
+    backend: Literal["auto", "torch", "vllm"] = "auto"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_tokens: PositiveInt | None = Field(default=None, description="padded tokens of one batch")
+    trust_remote_code: bool = False
+    strict: bool = False
+    fresh: bool = False
+
+
+class MeasureSettings(ModelSettings):
     """Which models and scores measure the responses."""
 
     reward: tuple[str, ...] = ()
@@ -50,17 +63,9 @@ class MeasureSettings(Settings):
     unconditional: bool = Field(default=False, description="measure responses without their prompts too, under policy")
     embedder: str | None = None
     tokenizer: str | None = Field(default=None, description="what edit distance counts; a path, a hub id, or `words`")
-    chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
-    backend: Literal["auto", "torch", "vllm"] = "auto"
     engine: Literal["local", "ray"] = "local"
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_length: PositiveInt | None = Field(default=None, description="tokens; the model's own limit when not given")
     truncation: Truncation = "keep_start"
-    batch_tokens: PositiveInt | None = Field(default=None, description="padded tokens in one forward pass")
-    trust_remote_code: bool = False
-    strict: bool = False
-    fresh: bool = False
     rows_as: Literal["pairs", "candidates"] | None = None
 
 
@@ -101,7 +106,7 @@ class SelectSettings(Settings):
     rejects: Path | None = None
 
 
-class GenerateSettings(Settings):
+class GenerateSettings(ModelSettings):
     """`curate generate`."""
 
     policy: Policies = Field(description="[NAME=]MODEL, one or several; each draws `samples` at every temperature")
@@ -115,14 +120,6 @@ class GenerateSettings(Settings):
     )
     keep_duplicates: bool = Field(default=False, description="keep responses of a prompt that have the same text")
     every_row: bool = Field(default=False, description="sample a prompt for every row that has it, not once")
-    chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
-    backend: Literal["auto", "torch", "vllm"] = "auto"
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    batch_tokens: PositiveInt | None = Field(default=None, description="tokens of prompts and responses in one batch")
-    trust_remote_code: bool = False
-    strict: bool = False
-    fresh: bool = False
 
 
 class WeighSettings(Settings):

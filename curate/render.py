@@ -41,6 +41,21 @@ class Rendered:
         return 0 if self.dropped else max(0, len(self.ids) - self.start)
 
 
+def render_prompts(tokenizer: ChatTokenizer, prompts: Sequence[Sequence[Message]]) -> list[Ids]:
+    """Token ids of each prompt with the opening of an answer; one that stands several times is tokenised once.
+
+    Raises:
+        TemplateError, ValueError, TypeError: the chat template refuses a prompt.
+    """
+    texts: dict[int, str] = {}
+    for prompt in prompts:
+        if id(prompt) not in texts:
+            texts[id(prompt)] = tokenizer.template(prompt, True)
+    different = list(dict.fromkeys(texts.values()))
+    ids = dict(zip(different, tokenizer.encode(different), strict=True))
+    return [ids[texts[id(prompt)]] for prompt in prompts]
+
+
 class Renderer:
     """Renders conversations with one tokenizer and its chat template.
 

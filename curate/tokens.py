@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from jinja2 import TemplateError
+
 from curate.errors import ModelError, first_line
 from curate.schema import Message
 
 WORD = re.compile(r"\w+|[^\w\s]")
 WORDS = "words"
+PROBE = "Zyx"
 
 
 class TextTokenizer(Protocol):
@@ -37,6 +40,16 @@ class ChatTokenizer(TextTokenizer, Protocol):
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """The messages as the model's text, with the opening of an answer when asked for."""
+
+
+class WritingTokenizer(ChatTokenizer, Protocol):
+    """A chat tokenizer that turns what a model wrote into text."""
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each answer, special tokens left out."""
+
+    def turn_ends(self) -> tuple[int, ...]:
+        """The tokens that end an answer."""
 
 
 class WordsTokenizer:
@@ -94,6 +107,31 @@ class HubTokenizer:
                 [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation_prompt
             )
         )
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each answer, special tokens left out."""
+        return [
+            str(self._tokenizer.decode(list(one), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+            for one in ids
+        ]
+
+    def turn_ends(self) -> tuple[int, ...]:
+        """The tokenizer's end of text, and the special token that the chat template writes behind an answer."""
+        eos = self._tokenizer.eos_token_id
+        try:
+            text = self.template([{"role": "user", "content": PROBE}, {"role": "assistant", "content": PROBE}], False)
+        except (TemplateError, ValueError, TypeError):
+            # A template that refuses this conversation will refuse its like in the data, and say so there.
+            text = ""
+        _, probe, behind = text.rpartition(PROBE)
+        after = self.encode([behind])[0] if probe else []
+        said = next((one for one in after if one in self._special() or self.decode([[one]])[0].strip()), None)
+        ends = {one for one in (eos, said) if one is not None and (one == eos or one in self._special())}
+        return tuple(sorted(ends))
+
+    def _special(self) -> set[int]:
+        added = self._tokenizer.added_tokens_decoder
+        return {*self._tokenizer.all_special_ids, *(number for number, token in added.items() if token.special)}
 
     def vocabulary(self) -> dict[str, int]:
         """Every token with its id."""

@@ -11,12 +11,32 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from curate.backends import ModelSpec
+from curate.backends import ModelSpec, Sample, Sampling
 from curate.render import Ids, Rendered
 from curate.schema import Message
 
 PREFIX = "fake:"
 PIECE = re.compile(r"\w+|[^\w\s]|\s")
+END = "\n"
+SAYINGS = (
+    "yes",
+    "no",
+    "the",
+    "a",
+    "fox",
+    "dog",
+    "hen",
+    "runs",
+    "sleeps",
+    "sings",
+    "well",
+    "fast",
+    "here",
+    "now",
+    "and",
+    "so",
+)
+MOST_SAID = 12
 
 
 def is_fake(name: str) -> bool:
@@ -29,8 +49,15 @@ def _unit(*parts: Any) -> float:
     return int.from_bytes(digest, "big") / 2**56
 
 
+def _id(piece: str) -> int:
+    return int(_unit(piece) * 2**20)
+
+
 class FakeTokenizer:
-    """A chat tokenizer without a vocabulary: a piece's id is a hash of its text, below 2**20."""
+    """A chat tokenizer without a vocabulary: a piece's id is a hash of its text, below 2**20.
+
+    Only what the fake backend writes can be decoded.
+    """
 
     name = "fake"
     chat_template = "role: content, one line a turn"
@@ -38,7 +65,16 @@ class FakeTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of words, marks and white space."""
-        return [[int(_unit(piece) * 2**20) for piece in PIECE.findall(text)] for text in texts]
+        return [[_id(piece) for piece in PIECE.findall(text)] for text in texts]
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of ids that the fake backend wrote; others become a question mark."""
+        pieces = {_id(piece): piece for piece in (*SAYINGS, " ", END)}
+        return ["".join(pieces.get(one, "?") for one in row) for row in ids]
+
+    def turn_ends(self) -> tuple[int, ...]:
+        """The end of the line."""
+        return (_id(END),)
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """One line a turn."""
@@ -55,7 +91,7 @@ class FakeTokenizer:
 
 
 class FakeBackend:
-    """Log-probabilities, rewards and embeddings from hashes of the ids or the text."""
+    """Log-probabilities, rewards, responses and embeddings from hashes of the ids or the text."""
 
     padding_free = False
 
@@ -73,6 +109,20 @@ class FakeBackend:
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
         """Between -5 and 5."""
         return [10 * _unit(self.seed, tuple(ids)) - 5 for ids in batch]
+
+    def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
+        """One to twelve words each; by the prompt alone at temperature 0, else by the seed and the sampling too."""
+        return [self._answer(list(ids), seed, sampling) for ids, seed in zip(prompts, seeds, strict=True)]
+
+    def _answer(self, prompt: Ids, seed: int, sampling: Sampling) -> Sample:
+        drawn = (seed, sampling.temperature, sampling.top_p) if sampling.temperature else ()
+        source = (self.seed, tuple(prompt), *drawn)
+        count = 1 + int(MOST_SAID * _unit(source))
+        words = [SAYINGS[int(len(SAYINGS) * _unit(source, i))] for i in range(count)]
+        ids = [*[_id(piece) for word in words for piece in (word, " ")][:-1], _id(END)]
+        kept = ids[: sampling.max_tokens]
+        logps = self.logps([Rendered(prompt + kept, len(prompt), "exact")])[0]
+        return Sample(kept, "stop" if kept == ids else "length", logps)
 
     def embed(self, texts: Sequence[str]) -> Any:
         """Unit vectors of 8 dimensions."""

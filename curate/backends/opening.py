@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import replace
 from typing import cast
 
-from curate.backends import EmbeddingBackend, LogprobBackend, ModelSpec, RewardBackend
+from curate.backends import EmbeddingBackend, GenerationBackend, LogprobBackend, ModelSpec, RewardBackend
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
 from curate.errors import MissingExtra, ModelError, SettingsError, first_line
 from curate.tokens import HubTokenizer, check_model_name
@@ -59,6 +59,15 @@ def open_rewards(spec: ModelSpec) -> RewardBackend:
     from curate.backends.torch_models import TorchRewards
 
     return TorchRewards(spec)
+
+
+def open_generation(spec: ModelSpec) -> GenerationBackend:
+    """Open a causal language model that writes."""
+    if is_fake(spec.name):
+        return FakeBackend(spec)
+    from curate.backends.torch_generation import TorchGeneration
+
+    return TorchGeneration(spec)
 
 
 def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:

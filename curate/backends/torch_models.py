@@ -1,10 +1,10 @@
-"""Models in PyTorch and transformers: log-probabilities and rewards. The only file that runs a model's forward pass."""
+"""Models in PyTorch and transformers: log-probabilities and rewards, and what every such model shares."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.torch_loading import LoadedModel, load
@@ -14,6 +14,7 @@ from curate.render import Ids, Rendered
 if TYPE_CHECKING:
     import torch
 
+Made = TypeVar("Made")
 LOGITS_AT_ONCE = 2**23
 """Most logits (positions times vocabulary) held at a time; 32 MiB in float32."""
 CHECK_LENGTHS = (23, 9)
@@ -29,8 +30,8 @@ class TorchModel:
         self.notes: list[str] = []
         self.padding_free = False
 
-    def padded(self, rows: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The rows padded on the right: ids and attention mask, both [rows, longest]."""
+    def padded(self, rows: Sequence[Ids], *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        """The rows padded on the right, or on the left: ids and attention mask, both [rows, longest]."""
         import torch
 
         longest, largest = max(len(ids) for ids in rows), max(max(ids) for ids in rows)
@@ -40,8 +41,11 @@ class TorchModel:
                 self.loaded.model.name_or_path,
                 "Use the tokenizer that belongs to this model.",
             )
-        ids = torch.tensor([list(row) + [self.loaded.pad_id] * (longest - len(row)) for row in rows])
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+        gaps = [[0] * (longest - len(row)) for row in rows]
+        pads = [[self.loaded.pad_id] * len(gap) for gap in gaps]
+        both = list(zip(rows, pads, gaps, strict=True))
+        ids = torch.tensor([[*pad, *row] if left else [*row, *pad] for row, pad, _ in both])
+        mask = torch.tensor([gap + [1] * len(row) if left else [1] * len(row) + gap for row, _, gap in both])
         return ids.to(self.loaded.device), mask.to(self.loaded.device)
 
     def hidden_states(self, rows: Sequence[Ids]) -> torch.Tensor:
@@ -51,7 +55,7 @@ class TorchModel:
         states: torch.Tensor = self.loaded.body(**inputs, use_cache=False).last_hidden_state
         return states
 
-    def run(self, work: Callable[[], list[float]]) -> list[float]:
+    def run(self, work: Callable[[], Made]) -> Made:
         """Run without gradients; the device's memory running out becomes an error that a smaller batch mends."""
         import torch
 

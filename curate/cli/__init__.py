@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from curate.cli import demo as demo_command
-from curate.cli import export, inspect, metrics, pair, score, select, weigh
+from curate.cli import export, generate, inspect, metrics, pair, score, select, weigh
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("inspect")(inspect.inspect)
+app.command("generate")(generate.generate)
 app.command("score")(score.score)
 app.command("select")(select.select)
 app.command("pair")(pair.pair)

@@ -10,6 +10,7 @@ from curate.console import stdout, table
 if TYPE_CHECKING:
     from curate.demo.run import DemoResult
     from curate.pipeline.export import ExportResult
+    from curate.pipeline.generate import GenerateResult
     from curate.pipeline.pair import PairResult
     from curate.pipeline.pair_table import MetricSummary
     from curate.pipeline.score import ScoreResult
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from curate.pipeline.weigh import WeighResult
 
 MOST_REASONS = 8
+
+
+def print_generate(result: GenerateResult) -> None:
+    """Prompts in, responses out, and what each model wrote."""
+    console = stdout()
+    bad = sum(result.rejected.values())
+    console.print(
+        f"{result.rows + bad:,} rows in ({result.layout}), {result.prompts:,} prompts sampled, {bad:,} rejected."
+    )
+    print_rejected(result.rejected, result.rejects)
+    header = ("model", "temperature", "drawn", "different", "cut at the limit", "mean tokens")
+    console.print(table("", header, [tuple(vars(one).values()) for one in result.writers]))
+    console.print(f"{result.responses:,} responses; wrote {result.out}", markup=False)
 
 
 def print_score(result: ScoreResult) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curate.progress import Reporter
 from curate.scorers import PairItem, ResponseItem, Scored, Scorer
+from curate.scorers.generation import DrawItem
 from curate.store import Shards
 
 KEY = "key"
@@ -20,7 +23,7 @@ FLUSH_SECONDS = 5.0
 FLUSH_SHARE = 0.01
 """A kill loses at most five seconds' work, or this share of the time spent: long runs do not drown in small files."""
 
-Items = Sequence[ResponseItem] | Sequence[PairItem]
+Items = Sequence[ResponseItem] | Sequence[PairItem] | Sequence[DrawItem]
 Window = tuple[Sequence[int], Callable[[], Items]]
 """The keys of some items, and how to read them; a window all of whose keys are done is never read."""
 
@@ -120,6 +123,27 @@ def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
         found[name] = np.full(size, np.nan)
         found[name][keys] = table[name].cast(pa.float64()).to_numpy()
     return found
+
+
+class Found:
+    """All columns of a scorer's results, looked up by key; only shards that hold some of the keys are opened."""
+
+    def __init__(self, shards: Shards, schema: pa.Schema) -> None:
+        self._schema = keyed_schema(schema)
+        self._spans = [(path, *_span(path)) for path in shards.paths()]
+
+    def between(self, first: int, last: int) -> pa.Table:
+        """The rows with first <= key < last in the order of their keys, each key once."""
+        tables = [pq.read_table(path) for path, low, high in self._spans if low < last and high >= first]
+        table = pa.concat_tables(tables) if tables else self._schema.empty_table()
+        keys = table[KEY].to_numpy()
+        inside = np.flatnonzero((keys >= first) & (keys < last))
+        return table.take(inside[np.unique(keys[inside], return_index=True)[1]])
+
+
+def _span(path: Path) -> tuple[int, int]:
+    keys = pq.read_table(path, columns=[KEY])[KEY].to_numpy()
+    return int(keys.min()), int(keys.max())
 
 
 def counts(shards: Shards, column: str) -> Counter[str]:

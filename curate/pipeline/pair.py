@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.errors import SettingsError
 from curate.identity import pair_id
 from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.distances import Distances
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
@@ -26,7 +26,6 @@ from curate.pipeline.staged import Staged, messages_of
 from curate.pipeline.staging import stage, text_flags
 from curate.plan import Plan, make_plan
 from curate.progress import Reporter
-from curate.readers import conform, merge_schemas
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
 from curate.schema import PAIR_ID, REWARD, TOKENS, Record
@@ -206,7 +205,7 @@ def _mean(frame: pl.DataFrame, name: str) -> float | None:
 
 def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Any:
     """A function that makes the output's tables, one a chunk of prompts; the flags are of the whole table."""
-    carried = _carried_schema(plan, pools.staged)
+    own_schema = _carried_schema(plan, pools.staged)
 
     def texts() -> Iterator[tuple[list[tuple[str, str, str]], pa.Table | None]]:
         done = 0
@@ -220,7 +219,8 @@ def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) ->
             columns = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
             picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in columns]
             first_rows = [rows[p] for p in inside["prompt"].to_list()]
-            yield picked, _carried(carried, pools.staged, first_rows) if carried is not None else None
+            # Rows come in the order of their prompts' first appearance, and so in ascending order.
+            yield picked, carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
 
     flags = [text_flags(Record((), (c, r), (0, 1))) for picked, _ in texts() for _, c, r in picked]
     numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", flags, dtype=pl.List(pl.String))))
@@ -244,24 +244,11 @@ def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) ->
     return tables
 
 
-def _carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:
-    """These columns of these rows."""
-    pieces = []
-    for number, inside in staged.by_shard(np.array(rows)):
-        path = staged.rows.paths()[number]
-        held = [name for name in schema.names if name in pq.read_schema(path).names]
-        pieces.append(conform(pq.read_table(path, columns=held).take(inside - staged.shard_starts[number]), schema))
-    # Rows come in the order of their prompts' first appearance, and so in ascending order.
-    return pa.concat_tables(pieces)
-
-
 def _carried_schema(plan: Plan, staged: Staged) -> pa.Schema | None:
-    """The plain columns (an id, a source) that a prompt's row has, where a row is a prompt and not an old pair."""
+    """The plain columns that a prompt's row has, where a row is a prompt and not an old pair."""
     if plan.as_pairs or plan.layout.kind == "pairs":
         return None
-    schema = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
-    plain_fields = [f for f in schema if not pa.types.is_nested(f.type) and not _speaks_of_pair(f.name)]
-    return pa.schema(plain_fields) if plain_fields else None
+    return carried_schema(staged, _speaks_of_pair)
 
 
 def _speaks_of_pair(name: str) -> bool:

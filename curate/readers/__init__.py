@@ -6,6 +6,7 @@ from curate.readers.detect import detect
 from curate.readers.files import open_source
 from curate.readers.layouts import all_layouts
 from curate.readers.looking import first_rows, input_paths
+from curate.readers.prompts import prompts_layout
 from curate.readers.scores import reward_columns
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "input_paths",
     "merge_schemas",
     "open_source",
+    "prompts_layout",
     "reward_columns",
 ]

@@ -9,6 +9,7 @@ from curate.backends import OutOfMemory
 from curate.errors import ModelError
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 
 
 def token_batches(lengths: Sequence[int], budget: int, *, one_length: bool = False) -> list[list[int]]:
@@ -35,7 +36,7 @@ def token_batches(lengths: Sequence[int], budget: int, *, one_length: bool = Fal
     return batches
 
 
-def halving(work: Callable[[Sequence[T]], list[float]], rows: Sequence[T]) -> list[float]:
+def halving(work: Callable[[Sequence[T]], list[Made]], rows: Sequence[T]) -> list[Made]:
     """Run the rows together; when the device's memory does not hold them, in halves.
 
     Raises:

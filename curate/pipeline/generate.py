@@ -1,0 +1,145 @@
+"""`curate generate`: responses to prompts, drawn from one or several models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.engines import local
+from curate.metrics.registry import all_metrics
+from curate.pipeline.carrying import carried, carried_schema
+from curate.pipeline.drawing import LISTS, Prompts, prompts_of
+from curate.pipeline.generation_plan import GenerationPlan, plan_generation
+from curate.pipeline.output import MESSAGES, check_rejects, reject_counts, write_rejects
+from curate.pipeline.staged import messages_of
+from curate.pipeline.staging import stage
+from curate.progress import Reporter
+from curate.recipe import GenerateSettings
+from curate.schema import table_columns
+from curate.store import Workspace
+from curate.version import __version__
+from curate.writers.parquet import check_folder, write_output
+
+OF_RESPONSES = ("chosen", "reject", "response", "generation", "reward", "score", "rating", "logps", "prompt_text")
+
+
+@dataclass(frozen=True)
+class WriterSummary:
+    """What one model wrote at one temperature.
+
+    Attributes:
+        drawn: responses drawn.
+        kept: those written, equal ones left out.
+        cut: those that stopped at the limit of tokens, of all drawn.
+        mean_tokens: tokens of a response, of all drawn.
+    """
+
+    model: str
+    temperature: float
+    drawn: int
+    kept: int
+    cut: int
+    mean_tokens: float
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """What a run of `curate generate` did.
+
+    Attributes:
+        out: where the table is.
+        rejects: where the bad rows are; None when there were none.
+        layout: the layout found.
+        rows: rows read that could be used.
+        prompts: prompts sampled, the rows written.
+        responses: responses written.
+        rejected: bad rows by reason.
+        writers: per model and temperature what was drawn.
+    """
+
+    out: Path
+    rejects: Path | None
+    layout: str
+    rows: int
+    prompts: int
+    responses: int
+    rejected: dict[str, int]
+    writers: list[WriterSummary]
+
+
+def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
+    """Read the prompts, draw the responses, write one row a prompt.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    check_folder(settings.out)
+    check_rejects(settings.out)
+    plan = plan_generation(settings)
+    for note in plan.notes:
+        reporter.note(note)
+    identity = {"command": "generate", "version": __version__, **plan.identity()}
+    with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
+        staged = stage(plan.source, plan.layout, workspace, reporter, as_pairs=False, strict=settings.strict)
+        prompts = prompts_of(staged, plan.draws, settings.every_row)
+        for writer in plan.writers:
+            local.run(writer, prompts.windows(writer.model), prompts.drawn, workspace.shards(writer.name), reporter)
+        result = _write(plan, prompts, workspace, identity)
+        workspace.finish()
+    return result
+
+
+def _write(plan: GenerationPlan, prompts: Prompts, workspace: Workspace, identity: dict[str, Any]) -> GenerateResult:
+    staged, settings = prompts.staged, plan.settings
+    schema = carried_schema(staged, _speaks_of_responses)
+
+    def tables() -> Iterator[pa.Table]:
+        for rows, texts, lists, _ in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
+            columns: dict[str, Any] = {}
+            if schema is not None:
+                own = carried(schema, staged, rows)
+                columns = {name: own[name] for name in own.column_names}
+            columns["prompt"] = pa.array([messages_of(text) for text in texts], MESSAGES)
+            yield pa.table(columns | {name: lists[name] for name in LISTS})
+
+    tally: Counter[Any] = Counter()
+    for *_, counted in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
+        tally.update(counted)
+    writers = _summaries(plan, tally)
+    written = sum(one.kept for one in writers)
+    rejected = reject_counts(staged)
+    size = int(prompts.rows.size)
+    notes = {writer.model: workspace.shards(writer.name).notes() for writer in plan.writers}
+    manifest = {
+        **identity,
+        "rows": {"read": int(staged.counts.size), "written": size, "rejected": rejected},
+        "responses": {"drawn": sum(one.drawn for one in writers), "written": written},
+        "writers": [vars(one) for one in writers],
+        "notes": {model: said for model, said in notes.items() if said},
+    }
+    write_output(tables(), next(tables()).schema, manifest, settings.out)
+    rejects = write_rejects(staged, settings.out)
+    layout = plan.layout.name
+    return GenerateResult(settings.out, rejects, layout, int(staged.counts.size), size, written, rejected, writers)
+
+
+def _summaries(plan: GenerationPlan, tally: Counter[Any]) -> list[WriterSummary]:
+    found = []
+    for writer in plan.writers:
+        for temperature in plan.draws.temperatures:
+            drawn, kept, cut, tokens = (
+                tally[writer.model, temperature, what] for what in ("drawn", "kept", "cut", "tokens")
+            )
+            found.append(WriterSummary(writer.model, temperature, drawn, kept, cut, tokens / drawn))
+    return found
+
+
+def _speaks_of_responses(name: str) -> bool:
+    """Whether a column would be read as said of the new responses, or is written anew."""
+    known = {column.name for column in table_columns()} | all_metrics().keys() | LISTS.keys() | {"prompt"}
+    return name in known or any(word in name.lower() for word in OF_RESPONSES)

@@ -1,0 +1,121 @@
+"""Responses drawn from a model: keyed draws in, keyed texts out."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from curate.backends import GenerationBackend, ModelSpec, Sample, Sampling
+from curate.backends.opening import open_generation
+from curate.identity import short_name
+from curate.render import render_prompts
+from curate.schema import Message
+from curate.scorers import Scored
+from curate.scorers.batching import halving, token_batches
+from curate.tokens import WritingTokenizer
+
+CPU_BATCH_TOKENS = 16_384
+GPU_BATCH_TOKENS = 65_536
+
+
+@dataclass(frozen=True)
+class DrawItem:
+    """One response to be drawn."""
+
+    key: int
+    prompt: Sequence[Message]
+    seed: int
+    temperature: float
+
+
+@dataclass
+class Generation:
+    """Yields `response` (text), `finish_reason`, `tokens` and `logps` of what one model writes.
+
+    `tokens` are those drawn, the end of turn included where it was drawn, and `logps` their log-probability under the
+    model itself, in nats: whatever the temperature and top_p of the draw.
+
+    Attributes:
+        name: of the shards.
+        model: what the user calls the model.
+        sampling: how it draws; each item brings its own temperature.
+        identity: what decides the draws beside the sampling.
+        batch_tokens: prompt tokens and `max_tokens` of all rows of a batch: what its cache may grow to.
+    """
+
+    name: str
+    model: str
+    spec: ModelSpec
+    tokenizer: WritingTokenizer
+    sampling: Sampling
+    identity: dict[str, Any] = field(default_factory=dict)
+    batch_tokens: int | None = None
+    _backend: GenerationBackend | None = None
+
+    @property
+    def title(self) -> str:
+        """Which model writes."""
+        return f"responses of {short_name(self.model)!r}"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Types of what it yields."""
+        texts = [("response", pa.string()), ("finish_reason", pa.string())]
+        return pa.schema([*texts, ("tokens", pa.int32()), ("logps", pa.float64())])
+
+    def open(self) -> list[str]:
+        """Load the model."""
+        self._backend = open_generation(self.spec)
+        return [f"{self.title}: {note}" for note in self._backend.notes]
+
+    def score(self, items: Sequence[DrawItem], done: Container[int]) -> Iterator[Scored]:
+        """Draw the responses: batches of one temperature, the longest prompts first."""
+        assert self._backend is not None, "open() comes first"
+        prompts = render_prompts(self.tokenizer, [item.prompt for item in items])
+        for temperature in dict.fromkeys(item.temperature for item in items):
+            places = [i for i, item in enumerate(items) if item.temperature == temperature]
+            sampling = replace(self.sampling, temperature=temperature)
+            lengths = [len(prompts[i]) + sampling.max_tokens for i in places]
+            for batch in token_batches(lengths, self._budget(), one_length=self._backend.padding_free):
+                rows = [(prompts[places[i]], items[places[i]]) for i in batch]
+                keys = [item.key for _, item in rows]
+                if not all(key in done for key in keys):
+                    yield self._draw(keys, [(ids, item.seed) for ids, item in rows], sampling)
+
+    def facts(self) -> dict[str, Any]:
+        """Model, seed and sampling."""
+        sampling = {"top_p": self.sampling.top_p, "max_tokens": self.sampling.max_tokens}
+        return {**self.identity, **sampling, "stop_ids": list(self.sampling.stop_ids)}
+
+    def close(self) -> None:
+        """Free the model."""
+        if self._backend is not None:
+            self._backend.close()
+        self._backend = None
+
+    def _budget(self) -> int:
+        assert self._backend is not None
+        if self.batch_tokens is not None:
+            return self.batch_tokens
+        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
+
+    def _draw(self, keys: Sequence[int], rows: Sequence[tuple[list[int], int]], sampling: Sampling) -> Scored:
+        backend = self._backend
+        assert backend is not None
+
+        def work(part: Sequence[tuple[list[int], int]]) -> list[Sample]:
+            return backend.generate([ids for ids, _ in part], [seed for _, seed in part], sampling)
+
+        samples = halving(work, rows)
+        # The end of turn is no part of the text; decoding would keep it where it is no special token.
+        said = [s.ids[:-1] if s.finish_reason == "stop" else s.ids for s in samples]
+        columns: dict[str, list[Any]] = {
+            "response": self.tokenizer.decode(said),
+            "finish_reason": [s.finish_reason for s in samples],
+            "tokens": [len(s.ids) for s in samples],
+            "logps": [s.logps for s in samples],
+        }
+        return Scored(keys, columns, tokens=sum(len(s.ids) for s in samples))
