@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Type = Literal["string", "f64", "i32", "bool", "list<string>"]
+Type = Literal["string", "f64", "i32", "bool", "list<string>", "list<f64>", "list<i32>"]
 Message = dict[str, str]
 
 
@@ -109,6 +109,21 @@ EMBEDDING_DISTANCE = Column("embedding_distance", "f64", "0..2", "1 - cosine of 
 FLAGS = Column("flags", "list<string>", "", "what is peculiar about the pair")
 CHOSEN_INDEX = Column("chosen_index", "i32", "", "position of the chosen response among the prompt's responses")
 REJECTED_INDEX = Column("rejected_index", "i32", "", "position of the rejected response among the prompt's responses")
+
+SAMPLED = (
+    Column("responses", "list<string>", "", "text of each response, special tokens left out"),
+    Column("finish_reasons", "list<string>", "", "stop: the model ended its turn; length: it was cut at the limit"),
+    Column("tokens", "list<i32>", "tokens", "tokens drawn, the end of turn included where it was drawn"),
+    Column(
+        "sample_logps",
+        "list<f64>",
+        "nats",
+        "log-probability of the tokens drawn, under the model itself (temperature 1, all tokens), summed",
+    ),
+    Column("models", "list<string>", "", "which model drew the response"),
+    Column("temperatures", "list<f64>", "", "at which temperature it was drawn"),
+)
+"""What `curate generate` writes beside the prompt: lists with one entry a response."""
 
 FLAG_MEANINGS: dict[str, str] = {
     "identical": "chosen and rejected are the same text",

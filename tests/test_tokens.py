@@ -89,3 +89,35 @@ def test_a_chat_tokenizer_needs_a_template(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no chat template"):
         open_chat_tokenizer(path)
     assert open_chat_tokenizer(path, template=PLAIN).template(user("x"), True) == "u:x\na:"
+
+
+@pytest.mark.parametrize(
+    ("behind", "ends"),
+    [
+        ("'\\n'", (1,)),  # nothing special: only the tokenizer's own end of text, </s>
+        ("'</s>'", (1,)),
+        ("'<s>\\n'", (0, 1)),
+        ("' \\n<s>'", (0, 1)),
+        ("'.<s>'", (1,)),  # visible text comes first: the special token belongs to something else
+        ("''", (1,)),
+    ],
+)
+def test_the_ends_of_a_turn_are_what_the_template_writes_behind_an_answer(
+    tmp_path: Path, behind: str, ends: tuple[int, ...]
+) -> None:
+    template = "{% for m in messages %}{{ m.role[0] + ':' + m.content + " + behind + " }}{% endfor %}"
+    assert HubTokenizer(save_tokenizer(tmp_path, template)).turn_ends() == ends
+
+
+def test_the_ends_of_a_turn_where_the_template_refuses_or_rewrites(tmp_path: Path) -> None:
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, "{{ raise_exception('no') }}"))
+    assert tokenizer.turn_ends() == (1,)
+    tokenizer.use_template("{{ messages[0].content | upper }}")
+    assert tokenizer.turn_ends() == (1,)
+
+
+def test_decoding_leaves_special_tokens_out(tmp_path: Path) -> None:
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, PLAIN))
+    ids = tokenizer.encode(["ab,"])[0]
+    # this tokenizer writes a space between any two tokens
+    assert tokenizer.decode([[0, *ids, 1], [], ids[:1]]) == ["a b ,", "", "a"]

@@ -92,10 +92,10 @@ class TorchGeneration(TorchModel):
         if self.whole_logits or any(self._strays([row]) for row in rows):
             self.whole_logits = True
             self.notes.append("This architecture does more to its logits than a head: all logits are computed.")
-        if any(self._strays([row]) for row in rows):
-            self.cached, self.padding_free = False, True
-            self.notes.append("This model's cache changes its numbers: each token reads the whole text again (slow).")
-        elif self._strays([rows[0], rows[1], rows[1]]):
+        self.cached = self.cached and not any(self._strays([row]) for row in rows)
+        if not self.cached:
+            self.notes.append("This model's cache cannot be used: each token reads the whole text again (slow).")
+        if self._strays([rows[0], rows[1], rows[1]]):
             self.padding_free = True
             self.notes.append("Padding changes this model's numbers: only prompts of one length share a batch.")
 
@@ -139,8 +139,7 @@ class Reading:
         self._mask = None if bool(mask.all()) else mask
         logits, self._cache = self._owner.logits(**self._inputs(whole=True))
         if not hasattr(self._cache, "reorder_cache"):
-            # This model has no cache that can be cut: each token reads the whole text again.
-            self._cache = None
+            self._cache, self._owner.cached = None, False
         rows = rows.to(logits.device)
         if len(places) < len(prompts):
             self._keep(rows)
@@ -157,8 +156,7 @@ class Reading:
         self._ids = torch.cat([self._ids, tokens[kept, None]], dim=1)
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(going), 1)], dim=1)
-        logits, cache = self._owner.logits(**self._inputs(whole=self._cache is None))
-        self._cache = cache if self._cache is not None else None
+        logits, self._cache = self._owner.logits(**self._inputs(whole=self._cache is None))
         return logits
 
     def _inputs(self, whole: bool) -> dict[str, Any]:
@@ -202,7 +200,8 @@ def pick(logits: torch.Tensor, uniforms: Sequence[float], sampling: Sampling) ->
     wanted = torch.tensor(uniforms, dtype=torch.float64, device=logits.device)[:, None] * total
     # Strictly below the total, so that the token found has some probability.
     wanted = torch.minimum(wanted, torch.nextafter(total, torch.zeros_like(total)))
-    found = torch.searchsorted(cumulated, wanted, right=True)
+    # Where the logits are no numbers nothing is found; the log-probability of any token will say so.
+    found = torch.searchsorted(cumulated, wanted, right=True).clamp(max=logits.shape[1] - 1)
     return (found if order is None else order.gather(1, found))[:, 0]
 
 

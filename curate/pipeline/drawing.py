@@ -16,17 +16,12 @@ import pyarrow.parquet as pq
 from curate.engines.local import Found, Window
 from curate.pipeline.generation_plan import Draws
 from curate.pipeline.staged import Staged, messages_of
+from curate.schema import SAMPLED
 from curate.scorers.generation import DrawItem, Generation
 from curate.store import Workspace
 
-LISTS = {
-    "responses": pa.string(),
-    "finish_reasons": pa.string(),
-    "tokens": pa.int32(),
-    "sample_logps": pa.float64(),
-    "models": pa.string(),
-    "temperatures": pa.float64(),
-}
+ARROW = {"list<string>": pa.string(), "list<i32>": pa.int32(), "list<f64>": pa.float64()}
+LISTS = {column.name: ARROW[column.type] for column in SAMPLED}
 """The output's columns with one entry a response."""
 
 
@@ -101,9 +96,7 @@ class Prompts:
                     for writer, table in zip(writers, tables, strict=True)
                     for (temperature, _), one in zip(self.draws.each, table[start : start + size], strict=True)
                 ]
-                kept = (
-                    rows if keep_duplicates else list({row["responses"]: row for row in reversed(rows)}.values())[::-1]
-                )
+                kept = rows if keep_duplicates else _different(rows)
                 _count(tally, rows, kept)
                 for name in LISTS:
                     columns[name].append([row[name] for row in kept])
@@ -118,6 +111,14 @@ def prompts_of(staged: Staged, draws: Draws, every_row: bool) -> Prompts:
         return Prompts(staged, draws, np.arange(staged.prompts.size), counted.to_series().to_numpy())
     rows = np.unique(staged.prompts, return_index=True)[1].astype(np.int64)
     return Prompts(staged, draws, rows, np.zeros(rows.size, np.int64))
+
+
+def _different(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first row with each text."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault(row["responses"], row)
+    return list(found.values())
 
 
 def _entry(model: str, temperature: float, one: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.metrics.registry import all_metrics
-from curate.schema import RESPONSE_FIELDS, Column
+from curate.schema import RESPONSE_FIELDS, SAMPLED, Column
 from curate.schema import table_columns as known_columns
 
 HEADER = """---
@@ -40,4 +40,4 @@ def dataset_card(name: str, schema: pa.Schema, manifest: Mapping[str, Any], rows
 def _meanings() -> dict[str, Column]:
     metrics = [Column(m.name, "f64", m.unit, m.meaning) for m in all_metrics().values()]
     lists = [Column(f.candidates, f.type, f.unit, f"{f.meaning}, one a response") for f in RESPONSE_FIELDS]
-    return {column.name: column for column in (*lists, *metrics, *known_columns())}
+    return {column.name: column for column in (*SAMPLED, *lists, *metrics, *known_columns())}

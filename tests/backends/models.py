@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +27,39 @@ SHAPE = {
     "pad_token_id": 0,
     # wide enough that the logits are far from uniform, as those of a trained model are
     "initializer_range": 0.4,
+}
+
+
+small = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": VOCAB, "bos_token_id": 1, "eos_token_id": 2}
+wide = {"initializer_range": 0.4}
+
+
+def sized(**changes: Any) -> dict[str, Any]:
+    return SHAPE | changes
+
+
+ARCHITECTURES: dict[str, Callable[[], Any]] = {
+    "llama": lambda: transformers.LlamaConfig(**SHAPE),
+    "qwen3_tied": lambda: transformers.Qwen3Config(**sized(tie_word_embeddings=True)),
+    "gemma2_softcapped": lambda: transformers.Gemma2Config(
+        **sized(final_logit_softcapping=3.0, attn_logit_softcapping=20.0, sliding_window=16)
+    ),
+    "gpt2_positions_tied": lambda: transformers.GPT2Config(
+        vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=256, bos_token_id=1, eos_token_id=2, **wide
+    ),
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
+    "opt_positions_from_mask": lambda: transformers.OPTConfig(
+        **small, ffn_dim=48, num_attention_heads=4, max_position_embeddings=256, pad_token_id=0, init_std=0.4
+    ),
+    "bloom_alibi": lambda: transformers.BloomConfig(
+        vocab_size=VOCAB, hidden_size=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2, **wide
+    ),
+    "phi_head_with_bias": lambda: transformers.PhiConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
+    "granite_scaled": lambda: transformers.GraniteConfig(**sized(logits_scaling=4.0)),
+    "cohere_scaled": lambda: transformers.CohereConfig(**sized(logit_scale=0.25)),
+    "mamba": lambda: transformers.MambaConfig(
+        vocab_size=VOCAB, hidden_size=32, state_size=4, num_hidden_layers=2, **wide
+    ),
 }
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from curate.backends import ModelSpec
-from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
+from curate.backends import ModelSpec, Sample, Sampling
+from curate.backends.fake import SAYINGS, FakeBackend, FakeTokenizer, is_fake
 from curate.render import Rendered
 
 
@@ -33,3 +35,35 @@ def test_tokenizer_gives_a_piece_the_same_id_everywhere() -> None:
     assert len(FakeTokenizer().encode(["a b"])[0]) == 3
     assert is_fake("fake:1")
     assert not is_fake("faker")
+
+
+def test_responses_are_words_that_can_be_read() -> None:
+    tokenizer, backend = FakeTokenizer(), FakeBackend(ModelSpec("fake:1"))
+    prompt = tokenizer.encode([tokenizer.template([{"role": "user", "content": "hi"}], True)])[0]
+    made = backend.generate([prompt] * 40, range(40), Sampling())
+    texts = tokenizer.decode([sample.ids[:-1] for sample in made])
+    assert all(set(text.split()) <= set(SAYINGS) for text in texts)
+    assert len(set(texts)) > 10
+    for sample, text in zip(made, texts, strict=True):
+        # what the template makes of the text are the very ids that were drawn
+        whole = tokenizer.template([{"role": "user", "content": "hi"}, {"role": "assistant", "content": text}], False)
+        assert tokenizer.encode([whole])[0] == prompt + sample.ids
+        assert sample.ids[-1:] == list(tokenizer.turn_ends())
+        assert sample.logps == backend.logps([Rendered(prompt + sample.ids, len(prompt), "exact")])[0]
+    assert tokenizer.decode([[1]]) == ["?"]
+
+
+def test_a_response_depends_on_prompt_seed_and_sampling_alone() -> None:
+    backend = FakeBackend(ModelSpec("fake:1"))
+
+    def one(prompt: list[int], seed: int, **sampling: Any) -> Sample:
+        return backend.generate([prompt], [seed], Sampling(**sampling))[0]
+
+    assert one([1, 2], 5) == one([1, 2], 5)
+    others = [one([1, 3], 5), one([1, 2], 6), one([1, 2], 5, temperature=0.5), one([1, 2], 5, top_p=0.5)]
+    assert all(other != one([1, 2], 5) for other in others)
+    assert one([1, 2], 5, temperature=0.0) == one([1, 2], 6, temperature=0.0)
+    short = [one([1, 2], seed, max_tokens=9) for seed in range(20)]
+    assert all(len(s.ids) <= 9 for s in short)
+    assert {s.finish_reason for s in short} == {"stop", "length"}
+    assert all((s.finish_reason == "stop") == (one([1, 2], i).ids == s.ids) for i, s in enumerate(short))

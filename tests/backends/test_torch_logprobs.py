@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +17,11 @@ from curate.scorers import ResponseItem
 from curate.scorers.batching import halving
 from curate.scorers.model_scorers import ModelScorer
 from curate.tokens import HubTokenizer
-from tests.backends.models import SHAPE, VOCAB, logp_alone, open_alone, random_rows, save_causal, worst
+from tests.backends.models import ARCHITECTURES, logp_alone, open_alone, random_rows, save_causal, worst
 
 NATS_PER_TOKEN = 1e-4
 LENGTHS = [2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 4, 40, 41, 42, 7, 100, 2, 60, 61]
 
-small = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": VOCAB, "bos_token_id": 1, "eos_token_id": 2}
-wide = {"initializer_range": 0.4}
-
-
-def sized(**changes: Any) -> dict[str, Any]:
-    return SHAPE | changes
-
-
-ARCHITECTURES: dict[str, Callable[[], Any]] = {
-    "llama": lambda: transformers.LlamaConfig(**SHAPE),
-    "qwen3_tied": lambda: transformers.Qwen3Config(**sized(tie_word_embeddings=True)),
-    "gemma2_softcapped": lambda: transformers.Gemma2Config(
-        **sized(final_logit_softcapping=3.0, attn_logit_softcapping=20.0, sliding_window=16)
-    ),
-    "gpt2_positions_tied": lambda: transformers.GPT2Config(
-        vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=256, bos_token_id=1, eos_token_id=2, **wide
-    ),
-    "gpt_neox": lambda: transformers.GPTNeoXConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
-    "opt_positions_from_mask": lambda: transformers.OPTConfig(
-        **small, ffn_dim=48, num_attention_heads=4, max_position_embeddings=256, pad_token_id=0, init_std=0.4
-    ),
-    "bloom_alibi": lambda: transformers.BloomConfig(
-        vocab_size=VOCAB, hidden_size=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2, **wide
-    ),
-    "phi_head_with_bias": lambda: transformers.PhiConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
-    "granite_scaled": lambda: transformers.GraniteConfig(**sized(logits_scaling=4.0)),
-    "cohere_scaled": lambda: transformers.CohereConfig(**sized(logit_scale=0.25)),
-    "mamba": lambda: transformers.MambaConfig(
-        vocab_size=VOCAB, hidden_size=32, state_size=4, num_hidden_layers=2, **wide
-    ),
-}
 SCALES_ITS_LOGITS = {"granite_scaled", "cohere_scaled"}
 
 

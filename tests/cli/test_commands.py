@@ -30,6 +30,20 @@ def test_score_says_what_it_did(curate, data):
     assert "tokens/s" in err
 
 
+def test_generate_says_what_it_did(curate, data):
+    (data / "p.jsonl").write_text('{"prompt": "one"}\n{"prompt": "two"}\n{"prompt": "one"}\n{"prompt": ""}\n')
+    words = ("--policy", "fake:1", "--policy", "b=fake:2", "-n", "3", "--temperature", "0,0.5", "--temperature", "1")
+    code, out, err = curate("generate", "p.jsonl", "-o", "o.parquet", *words)
+    assert code == 0
+    assert "4 rows in (prompts), 2 prompts sampled, 1 rejected." in out
+    assert "1 rejected: the prompt is empty" in out
+    lines = [line.split()[:3] for line in out.splitlines() if line.startswith((" fake:1", " b "))]
+    assert lines == [[m, t, n] for m in ("fake:1", "b") for t, n in (("0", "2"), ("0.5", "6"), ("1", "6"))]
+    assert "wrote o.parquet" in out
+    assert "drawn once" in err
+    assert pl.read_parquet(data / "o.parquet")["models"][0].unique(maintain_order=True).to_list() == ["fake:1", "b"]
+
+
 def test_select_says_what_it_did(curate, data):
     curate("score", "d.jsonl", "-o", "s.parquet")
     code, out, _ = curate("select", "s.parquet", "-o", "t.parquet", "--by", "reward_margin", "--top", "20%")
@@ -52,6 +66,7 @@ def test_pair_compares_new_and_old_pairs(curate, data):
     [
         ("score", "d.jsonl", "-o", "s.parquet", "--reward", "fake:3", *MODELS),
         ("pair", "c.jsonl", "-o", "s.parquet", "--best-of-n2"),
+        ("generate", "d.jsonl", "-o", "s.parquet", "--policy", "fake:1"),
         ("select", "d.jsonl", "-o", "s.parquet", "--by", "score_chosen", "--top", "2"),
     ],
 )
@@ -64,7 +79,7 @@ def test_version(curate):
     assert curate("--version")[:2] == (0, f"curate {__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["", "score", "select", "pair", "inspect", "metrics", "demo"])
+@pytest.mark.parametrize("command", ["", "generate", "score", "select", "pair", "inspect", "metrics", "demo"])
 def test_every_command_has_help(curate, command):
     code, out, _ = curate(*([command] if command else []), "--help")
     assert code == 0

@@ -2,6 +2,7 @@ import pytest
 
 SCORE = ("score", "d.jsonl", "-o", "o.parquet")
 SELECT = ("select", "d.jsonl", "-o", "o.parquet")
+GENERATE = ("generate", "d.jsonl", "-o", "o.parquet")
 PAIR = ("pair", "c.jsonl", "-o", "o.parquet")
 
 WRONG = [
@@ -39,6 +40,9 @@ WRONG = [
     ((*SELECT, "--by", "score_chosen", "--top", "1", "--bottom", "1"), "--bottom"),
     ((*SELECT, "--where", "(select 1)"), "columns"),
     ((*SELECT, "--where", "nothing\n> 1"), "nothing"),
+    ((*GENERATE, "--policy", "fake:1", "--temperature", "hot"), "hot"),
+    ((*GENERATE, "--policy", "fake:1", "--policy", "fake:1"), "NAME=MODEL"),
+    (("generate", "other.jsonl", "-o", "o.parquet", "--policy", "fake:1"), "alpha"),
     ((*PAIR, "--by", "nothing"), "nothing"),
     ((*PAIR, "--by", "simpo_margin"), "--policy"),
     ((*PAIR, "--best-of-n2", "--strategy", "max-min"), "--strategy"),

@@ -13,7 +13,7 @@ import curate.metrics
 from curate.cli import app
 from curate.metrics import registry
 from curate.readers import all_layouts
-from curate.schema import FLAG_MEANINGS, RESPONSE_FIELDS
+from curate.schema import FLAG_MEANINGS, RESPONSE_FIELDS, SAMPLED
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -62,6 +62,7 @@ def test_the_tables_of_layouts_and_columns_are_complete() -> None:
     columns = table_names("| column | meaning")
     assert {side for field in RESPONSE_FIELDS for side in (field.chosen, field.rejected)} <= set(columns)
     assert all(flag in README for flag in FLAG_MEANINGS)
+    assert table_names("| list | meaning") == [column.name for column in SAMPLED]
 
 
 def test_the_metric_of_the_readme_works_when_dropped_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,7 @@ def test_help_names_every_command() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "curate", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("inspect", "score", "select", "pair", "metrics", "demo"):
+    for command in ("inspect", "generate", "score", "select", "pair", "metrics", "demo"):
         assert command in shown
 
 

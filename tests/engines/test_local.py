@@ -13,7 +13,7 @@ import pytest
 from curate.backends import ModelSpec
 from curate.backends.fake import FakeTokenizer
 from curate.engines import local
-from curate.engines.local import Window, counts, keyed_schema, results, run
+from curate.engines.local import Found, Window, counts, keyed_schema, results, run
 from curate.progress import Silent, Step
 from curate.render import Renderer
 from curate.scorers import ResponseItem, Scored
@@ -203,3 +203,23 @@ def test_a_full_disk_still_closes_the_scorer(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OSError, match="full"):
         run(scorer, windows(), TOTAL, Shards(tmp_path), Silent())
     assert scorer.log == ["open", "close"]
+
+
+def test_results_are_found_by_key_and_only_in_the_shards_that_hold_them(tmp_path: Path, monkeypatch: Any) -> None:
+    schema = Square().schema
+    shards = Shards(tmp_path)
+    for keys in ([3, 1, 2], [7, 5, 6, 4], [4, 9, 8]):
+        columns = {"number": [float(k) for k in keys], "size": keys, "even": [True] * len(keys)}
+        shards.append(pa.table({"key": keys, **columns, "border": [f"b{k}" for k in keys]}, keyed_schema(schema)))
+    found = Found(shards, schema)
+    assert found.between(2, 6).to_pylist() == [
+        {"key": k, "number": float(k), "size": k, "even": True, "border": f"b{k}"} for k in (2, 3, 4, 5)
+    ]
+    opened: list[str] = []
+    read = local.pq.read_table
+    monkeypatch.setattr(local.pq, "read_table", lambda path, **more: opened.append(path.stem) or read(path, **more))
+    assert found.between(8, 10)["border"].to_pylist() == ["b8", "b9"]
+    assert opened == ["shard-00000002"]
+    empty = found.between(20, 30)
+    assert empty.num_rows == 0
+    assert empty.schema.names == ["key", *schema.names]

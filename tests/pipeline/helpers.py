@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from curate.pipeline.generate import GenerateResult, generate
 from curate.pipeline.pair import PairResult, pair
 from curate.pipeline.score import ScoreResult, score
 from curate.pipeline.select import SelectResult, select
 from curate.progress import Silent
-from curate.recipe import PairSettings, ScoreSettings, SelectSettings, make, parse_options
+from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, make, parse_options
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", ",", "and", "then", "sleeps", "well", "."]
 MODELS: dict[str, Any] = {"policy": "fake:1", "reference": "fake:2"}
@@ -53,6 +54,10 @@ def candidate_rows(count: int = 10, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
+def prompt_rows(count: int = 12) -> list[dict[str, Any]]:
+    return [{"id": i, "prompt": f"question {i} " + "more " * (i % 5), "source": "xy"[i % 2]} for i in range(count)]
+
+
 def write_jsonl(path: Path, rows: list[Any]) -> Path:
     path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
     return path
@@ -71,6 +76,11 @@ def run_pair(data: Path, out: Path, **more: Any) -> PairResult:
 def run_select(data: Path, out: Path, **more: Any) -> SelectResult:
     options = parse_options(more.pop("set_", []))
     return select(make(SelectSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+
+
+def run_generate(data: Path, out: Path, **more: Any) -> GenerateResult:
+    values = {"data": (str(data),), "out": out, "policy": "fake:1", "samples": 4, **more}
+    return generate(make(GenerateSettings, values), Silent())
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
