@@ -18,6 +18,7 @@ from curate.reward_sources import RewardSource, plan_rewards
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.model_scorers import ModelScorer
 from curate.store import check_out
 from curate.tokens import WORDS, open_text_tokenizer
@@ -84,6 +85,8 @@ class Plan:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
         models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype"}
         settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models})
+        # The judges' options are among what they measure with: their template by its hash, not by its place.
+        settings["options"].pop(JUDGE_OPTIONS, None)
         return {
             "settings": {key: value for key, value in settings.items() if value not in (None, (), [], {})},
             "staged_from": {
@@ -108,7 +111,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     Raises:
         CurateError: anything that would stop the run later, and can be known now.
     """
-    check_options(settings.options)
+    check_options({name: given for name, given in settings.options.items() if name != JUDGE_OPTIONS})
     check_backend(settings.backend)
     if settings.engine == "ray":
         raise (
@@ -127,11 +130,14 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
-    plan.scorers = [reward_scorer(settings, one, plan.notes) for one in plan.rewards if one.kind != "columns"]
+    plan.scorers = [reward_scorer(settings, one, plan.notes, as_pairs) for one in plan.rewards if one.kind != "columns"]
     plan.scorers += logprob_scorers(settings, plan.notes)
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     for name in settings.options:
-        plan.require(name)
+        if name != JUDGE_OPTIONS:
+            plan.require(name)
+        elif not any(one.kind == "judge" for one in plan.rewards):
+            raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
     if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
         raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
     return plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-from curate.backends import ModelSpec
+from curate.backends import ModelSpec, Sampling
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeTokenizer, is_fake
 from curate.backends.opening import model_limit, open_chat_tokenizer, resolved
@@ -16,10 +16,13 @@ from curate.render import AloneRenderer, Match, Renderer
 from curate.reward_sources import RewardSource
 from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.function_reward import FunctionReward
+from curate.scorers.judge import Judge
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
 from curate.scorers.model_scorers import ModelScorer
 from curate.tokens import HubTokenizer, check_weights
 
-ResponseScorer = ModelScorer | FunctionReward
+ResponseScorer = ModelScorer | FunctionReward | Judge
 ALONE = "policy_alone"
 """Names the pass of the policy over responses without their prompts."""
 TRL_MAX_LENGTH = 1024
@@ -63,11 +66,47 @@ def template_text(settings: ModelSettings) -> str | None:
         ) from error
 
 
-def reward_scorer(settings: MeasureSettings, source: RewardSource, notes: list[str]) -> ResponseScorer:
-    """The scorer of a reward source: a Python function, or a reward model."""
+def reward_scorer(settings: MeasureSettings, source: RewardSource, notes: list[str], as_pairs: bool) -> ResponseScorer:
+    """The scorer of a reward source: a Python function, a reward model, or a judge."""
     if source.kind == "function":
         return FunctionReward(f"reward.{source.name}", source.target)
+    if source.kind == "judge":
+        return _judge(settings, source, as_pairs)
     return _model_scorer(settings, "reward", f"reward.{source.name}", source.target, [source.target], notes)
+
+
+def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> Judge:
+    """A judge, which keeps its own chat template, and is asked of pairs only where the rows are pairs."""
+    options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
+    if options.mode == "pairwise" and not as_pairs:
+        raise SettingsError(
+            "A judge of pairs needs rows that are pairs.", "--set judge.mode=pairwise", "Use mode=pointwise."
+        )
+    pairwise = as_pairs and options.mode != "pointwise"
+    question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
+    model = source.target
+    tokenizer = open_chat_tokenizer(
+        model, template=template_text(settings), keep_own=True, trust_remote_code=settings.trust_remote_code
+    )
+    limit = model_limit(model_spec(settings, model))
+    if limit is not None and limit <= options.max_tokens:
+        raise SettingsError(
+            f"The judge reads at most {limit} tokens; {options.max_tokens} for its answer leave none for the question.",
+            f"--set judge.max_tokens={options.max_tokens}",
+            "Lower it.",
+        )
+    check_weights(model)
+    spec = resolved(model_spec(settings, model))
+    return Judge(
+        f"reward.{source.name}",
+        spec,
+        tokenizer,
+        question,
+        Sampling(temperature=0.0, max_tokens=options.max_tokens, stop_ids=tokenizer.turn_ends()),
+        limit - options.max_tokens if limit is not None else None,
+        settings.batch_tokens,
+        model_facts(model, spec, tokenizer),
+    )
 
 
 def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[ResponseScorer]:

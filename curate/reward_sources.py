@@ -16,6 +16,7 @@ from curate.scorers.function_reward import find_function
 
 SOURCE_NAME = re.compile(r"^([A-Za-z][\w-]*)=(.+)$", re.DOTALL)
 FROM_DATA = "columns"
+JUDGE = "judge:"
 RewardsOf = Callable[[Row], tuple[float | None, ...]]
 
 
@@ -24,7 +25,7 @@ class RewardSource:
     """One `--reward`: its name, where it comes from, and whether the user named it."""
 
     name: str
-    kind: Literal["columns", "model", "function"]
+    kind: Literal["columns", "model", "function", "judge"]
     target: str
     named: bool
 
@@ -72,7 +73,7 @@ def _check_source(source: RewardSource, rows: Sequence[Row], in_data: bool) -> N
 
 
 def parse_reward(spec: str) -> RewardSource:
-    """A `--reward` argument: [NAME=]columns[:CHOSEN,REJECTED] | python:MODULE:FUNCTION | MODEL."""
+    """A `--reward` argument: [NAME=]columns[:CHOSEN,REJECTED] | python:MODULE:FUNCTION | judge:MODEL | MODEL."""
     match = SOURCE_NAME.match(spec)
     name, target = (match[1], match[2]) if match else ("", spec)
     if target == FROM_DATA or target.startswith(FROM_DATA + ":"):
@@ -80,8 +81,10 @@ def parse_reward(spec: str) -> RewardSource:
     if target.startswith("python:"):
         function = target.removeprefix("python:")
         return RewardSource(name or function.rpartition(":")[2], "function", function, bool(name))
+    kind: Literal["model", "judge"] = "judge" if target.startswith(JUDGE) else "model"
+    target = target.removeprefix(JUDGE)
     default = re.sub(r"\W+", "_", target.rstrip("/").rpartition("/")[2])
-    return RewardSource(name or default, "model", target, bool(name))
+    return RewardSource(name or default, kind, target, bool(name))
 
 
 def _columns(source: RewardSource) -> list[str]:

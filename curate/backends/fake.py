@@ -37,6 +37,9 @@ SAYINGS = (
     "so",
 )
 MOST_SAID = 12
+ASKED = "Rating"
+"""A prompt with this word asks for ratings: it gets them, now and then excepted."""
+RATINGS = ("Rating", "A", "B", ":", *(str(n) for n in range(1, 11)))
 
 
 def is_fake(name: str) -> bool:
@@ -69,7 +72,7 @@ class FakeTokenizer:
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of ids that the fake backend wrote; others become a question mark."""
-        pieces = {_id(piece): piece for piece in (*SAYINGS, " ", END)}
+        pieces = {_id(piece): piece for piece in (*SAYINGS, *RATINGS, " ", END)}
         return ["".join(pieces.get(one, "?") for one in row) for row in ids]
 
     def turn_ends(self) -> tuple[int, ...]:
@@ -111,15 +114,18 @@ class FakeBackend:
         return [10 * _unit(self.seed, tuple(ids)) - 5 for ids in batch]
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """One to twelve words each; by the prompt alone at temperature 0, else by the seed and the sampling too."""
+        """One to twelve words each, or ratings; by the prompt alone at temperature 0, else by seed and sampling too."""
         return [self._answer(list(ids), seed, sampling) for ids, seed in zip(prompts, seeds, strict=True)]
 
     def _answer(self, prompt: Ids, seed: int, sampling: Sampling) -> Sample:
         drawn = (seed, sampling.temperature, sampling.top_p) if sampling.temperature else ()
         source = (self.seed, tuple(prompt), *drawn)
-        count = 1 + int(MOST_SAID * _unit(source))
-        words = [SAYINGS[int(len(SAYINGS) * _unit(source, i))] for i in range(count)]
-        ids = [*[_id(piece) for word in words for piece in (word, " ")][:-1], _id(END)]
+        if _id(ASKED) in prompt and _unit(source, ASKED) < 0.9:
+            text = " ".join(f"Rating{who}: {1 + int(10 * _unit(source, who))}" for who in (" A", " B", ""))
+        else:
+            count = 1 + int(MOST_SAID * _unit(source))
+            text = " ".join(SAYINGS[int(len(SAYINGS) * _unit(source, i))] for i in range(count))
+        ids = FakeTokenizer().encode([text + END])[0]
         kept = ids[: sampling.max_tokens]
         logps = self.logps([Rendered(prompt + kept, len(prompt), "exact")])[0]
         return Sample(kept, "stop" if kept == ids else "length", logps)

@@ -32,7 +32,8 @@ Reward = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NAME=]SPEC",
-        help="columns | columns:CHOSEN,REJECTED | MODEL | python:MODULE:FUNCTION. Default: score columns when found.",
+        help="columns | columns:CHOSEN,REJECTED | MODEL | judge:MODEL | python:MODULE:FUNCTION. "
+        "Default: score columns when found.",
         rich_help_panel=MODELS,
     ),
 ]

@@ -41,6 +41,7 @@ def print_score(result: ScoreResult) -> None:
         f"{result.rows + bad:,} rows in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} rejected."
     )
     print_rejected(result.rejected, result.rejects)
+    print_judges(result.judges)
     if result.flags:
         console.print("flags: " + ", ".join(f"{name} {count:,}" for name, count in result.flags.items()), markup=False)
     if result.metrics:
@@ -56,6 +57,15 @@ def print_rejected(rejected: dict[str, int], path: Any) -> None:
         console.print(f"  {count:,} rejected: {reason}", markup=False)
     if path is not None:
         console.print(f"  rejected rows are in {path}", markup=False)
+
+
+def print_judges(judges: dict[str, dict[str, int]]) -> None:
+    """How often each judge gave what."""
+    from curate.scorers.judge import VERDICTS
+
+    for name, verdicts in judges.items():
+        shown = "; ".join(f"{count:,} {VERDICTS[verdict]}" for verdict, count in verdicts.items())
+        stdout().print(f"judge {name}: {shown}", markup=False)
 
 
 def metric_table(metrics: Sequence[MetricSummary]) -> Any:
@@ -95,6 +105,7 @@ def print_pair(result: PairResult) -> None:
     console = stdout()
     console.print(f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair.")
     print_rejected(result.rejected, result.rejects)
+    print_judges(result.judges)
     print_parameters(result.parameters)
     label = "pairs in the data" if result.old == "given" else "max-min pairs"
     rows = [(name, old, new) for name, (old, new) in result.compared.items()]

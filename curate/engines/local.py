@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.progress import Reporter
-from curate.scorers import PairItem, ResponseItem, Scored, Scorer
-from curate.scorers.generation import DrawItem
+from curate.scorers import DrawItem, JudgedPair, PairItem, ResponseItem, Scored, Scorer
 from curate.store import Shards
 
 KEY = "key"
@@ -23,7 +22,7 @@ FLUSH_SECONDS = 5.0
 FLUSH_SHARE = 0.01
 """A kill loses at most five seconds' work, or this share of the time spent: long runs do not drown in small files."""
 
-Items = Sequence[ResponseItem] | Sequence[PairItem] | Sequence[DrawItem]
+Items = Sequence[ResponseItem] | Sequence[PairItem] | Sequence[JudgedPair] | Sequence[DrawItem]
 Window = tuple[Sequence[int], Callable[[], Items]]
 """The keys of some items, and how to read them; a window all of whose keys are done is never read."""
 

@@ -17,7 +17,8 @@ from curate.engines.local import Found, Window
 from curate.pipeline.generation_plan import Draws
 from curate.pipeline.staged import Staged, messages_of
 from curate.schema import SAMPLED
-from curate.scorers.generation import DrawItem, Generation
+from curate.scorers import DrawItem
+from curate.scorers.generation import Generation
 from curate.store import Workspace
 
 ARROW = {"list<string>": pa.string(), "list<i32>": pa.int32(), "list<f64>": pa.float64()}

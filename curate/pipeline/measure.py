@@ -11,6 +11,7 @@ import polars as pl
 from curate.engines import local
 from curate.errors import SettingsError
 from curate.metrics.alignment_potential import zscore
+from curate.pipeline.judged import judged
 from curate.pipeline.staged import Staged
 from curate.plan import Plan
 from curate.plan_models import ALONE
@@ -18,6 +19,7 @@ from curate.progress import Reporter
 from curate.recipe import Combine
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
 from curate.scorers import Scorer
+from curate.scorers.judge import Judge
 from curate.scorers.model_scorers import ModelScorer, check_borders
 from curate.store import Workspace
 
@@ -43,6 +45,9 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
     truncated = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
     for scorer in plan.scorers:
         shards = workspace.shards(scorer.name)
+        if isinstance(scorer, Judge):
+            rewards[scorer.name.removeprefix("reward.")] = judged(scorer, staged, shards, reporter)
+            continue
         local.run(scorer, staged.response_windows(), unique, shards, reporter)
         found = {
             name: values[staged.names] for name, values in local.results(scorer, shards, staged.names.size).items()

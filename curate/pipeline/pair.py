@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
 from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.distances import Distances
+from curate.pipeline.judged import judge_facts
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
 from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, response_fields, summarise
@@ -46,6 +47,7 @@ class PairResult:
         pairs: pairs written.
         without: prompts that yielded no pair.
         old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
+        judges: per judge how many pairs or responses got each verdict.
         compared: per metric the mean over the old and over the new pairs.
     """
 
@@ -59,6 +61,7 @@ class PairResult:
     compared: dict[str, tuple[float | None, float | None]]
     metrics: list[MetricSummary]
     parameters: dict[str, dict[str, Any]]
+    judges: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
@@ -100,7 +103,9 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         pairing = _pairing(plan, staged, numbers, parameters)
         manifest = {**identity, "response_starts": border_facts(borders), "notes": model_notes(plan, workspace)}
         _collect(pairing, pools, plan, workspace, reporter)
-        result = _finish(plan, pairing, pools, manifest, workspace)
+        judges = judge_facts(plan, workspace)
+        manifest |= {"judges": judges} if judges else {}
+        result = replace(_finish(plan, pairing, pools, manifest, workspace), judges=judges)
         workspace.finish()
     return result
 
@@ -140,9 +145,9 @@ def _check(plan: Plan, settings: PairSettings) -> None:
 
 def _pairing(plan: Plan, staged: Staged, numbers: Numbers, parameters: Any) -> Pairing:
     complete = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if plan.embedding else [])}
-    for field in response_fields(numbers):
-        if np.isfinite(numbers[field.name]).all():
-            complete |= {field.chosen, field.rejected}
+    for one in response_fields(numbers):
+        if np.isfinite(numbers[one.name]).all():
+            complete |= {one.chosen, one.rejected}
     if not any(name.endswith("_logps") for name in numbers):
         complete |= {TOKENS.chosen, TOKENS.rejected}
     settings = plan.settings

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import SettingsError
+from curate.pipeline.judged import judge_facts
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
 from curate.pipeline.pair_table import (
@@ -54,6 +55,7 @@ class ScoreResult:
         metrics: the distribution of every metric.
         parameters: per metric the parameters used.
         flags: how many pairs carry each flag.
+        judges: per judge how many pairs or responses got each verdict.
     """
 
     out: Path
@@ -65,6 +67,7 @@ class ScoreResult:
     metrics: list[MetricSummary] = field(default_factory=list)
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
+    judges: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
@@ -112,11 +115,14 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
             "response_starts": border_facts(borders),
             "notes": model_notes(plan, workspace),
         }
+        judges = judge_facts(plan, workspace)
+        manifest |= {"judges": judges} if judges else {}
         finish = _finish_pairs if plan.as_pairs else _finish_candidates
         details = finish(plan, staged, numbers, workspace, manifest, reporter)
         rejects = write_rejects(staged, settings.out)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
+    details["judges"] = judges
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
 
 

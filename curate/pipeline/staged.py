@@ -19,7 +19,7 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from curate.engines.local import Window
-from curate.scorers import PairItem, ResponseItem
+from curate.scorers import JudgedPair, PairItem, ResponseItem
 from curate.store import Shards
 
 MEASURED = "measured_"
@@ -79,6 +79,13 @@ class Staged:
             yield keys, (lambda path=path, first=int(starts[row]), keys=keys: _response_items(path, first, keys))  # type: ignore[misc]
             row += rows
 
+    def judging_windows(self) -> Iterator[Window]:
+        """The pairs with their prompts, keyed by row, a shard at a time."""
+        row = 0
+        for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
+            yield range(row, row + rows), (lambda path=path, row=row: _judged_pairs(path, row))  # type: ignore[misc]
+            row += rows
+
     def pair_windows(self) -> Iterator[Window]:
         """The pairs' texts, keyed by row, a shard at a time."""
         row = 0
@@ -103,6 +110,12 @@ def _response_items(path: Any, first: int, keys: Sequence[int]) -> list[Response
 def _pair_items(path: Any, row: int) -> list[PairItem]:
     responses = pa.parquet.read_table(path, columns=["responses"])["responses"].to_pylist()
     return [PairItem(row + i, texts[0], texts[1]) for i, texts in enumerate(responses)]
+
+
+def _judged_pairs(path: Any, row: int) -> list[JudgedPair]:
+    table = pa.parquet.read_table(path, columns=["prompt", "responses"])
+    both = zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True)
+    return [JudgedPair(row + i, messages_of(text), (two[0], two[1])) for i, (text, two) in enumerate(both)]
 
 
 def messages_of(text: str) -> list[dict[str, str]]:

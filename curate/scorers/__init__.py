@@ -39,6 +39,25 @@ class PairItem:
 
 
 @dataclass(frozen=True)
+class JudgedPair:
+    """Two responses to one prompt, to be judged together."""
+
+    key: int
+    prompt: Sequence[Message]
+    responses: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class DrawItem:
+    """One response to be drawn."""
+
+    key: int
+    prompt: Sequence[Message]
+    seed: int
+    temperature: float
+
+
+@dataclass(frozen=True)
 class Scored:
     """The numbers of one batch: column name -> one value a key; `tokens` is how much was read, for the progress bar."""
 

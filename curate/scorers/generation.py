@@ -12,23 +12,12 @@ from curate.backends import GenerationBackend, ModelSpec, Sample, Sampling
 from curate.backends.opening import open_generation
 from curate.identity import short_name
 from curate.render import render_prompts
-from curate.schema import Message
-from curate.scorers import Scored
+from curate.scorers import DrawItem, Scored
 from curate.scorers.batching import halving, token_batches
 from curate.tokens import WritingTokenizer
 
 CPU_BATCH_TOKENS = 16_384
 GPU_BATCH_TOKENS = 65_536
-
-
-@dataclass(frozen=True)
-class DrawItem:
-    """One response to be drawn."""
-
-    key: int
-    prompt: Sequence[Message]
-    seed: int
-    temperature: float
 
 
 @dataclass

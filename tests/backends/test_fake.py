@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,14 @@ def test_responses_are_words_that_can_be_read() -> None:
         assert sample.ids[-1:] == list(tokenizer.turn_ends())
         assert sample.logps == backend.logps([Rendered(prompt + sample.ids, len(prompt), "exact")])[0]
     assert tokenizer.decode([[1]]) == ["?"]
+
+
+def test_a_prompt_that_asks_for_ratings_gets_them_mostly() -> None:
+    tokenizer, backend = FakeTokenizer(), FakeBackend(ModelSpec("fake:1"))
+    prompts = tokenizer.encode([f"Rating {i}" for i in range(60)])
+    texts = tokenizer.decode([s.ids for s in backend.generate(prompts, [0] * 60, Sampling(temperature=0.0))])
+    rated = [text for text in texts if re.fullmatch(r"Rating A: \d+ Rating B: \d+ Rating: \d+\n", text)]
+    assert 40 < len(rated) < 60
 
 
 def test_a_response_depends_on_prompt_seed_and_sampling_alone() -> None:

@@ -44,6 +44,14 @@ def test_generate_says_what_it_did(curate, data):
     assert pl.read_parquet(data / "o.parquet")["models"][0].unique(maintain_order=True).to_list() == ["fake:1", "b"]
 
 
+def test_score_says_how_judging_went(curate, data):
+    code, out, err = curate("score", "d.jsonl", "-o", "s.parquet", "--reward", "j=judge:fake:4")
+    assert code == 0
+    assert "judge j: " in out
+    assert " rated" in out
+    assert "judge 'fake:4'" in err
+
+
 def test_select_says_what_it_did(curate, data):
     curate("score", "d.jsonl", "-o", "s.parquet")
     code, out, _ = curate("select", "s.parquet", "-o", "t.parquet", "--by", "reward_margin", "--top", "20%")

@@ -9,8 +9,8 @@ from curate.backends import ModelSpec, OutOfMemory, Sample, Sampling
 from curate.backends.fake import FakeBackend, FakeTokenizer
 from curate.errors import ModelError
 from curate.render import render_prompts
-from curate.scorers import Scored
-from curate.scorers.generation import DrawItem, Generation
+from curate.scorers import DrawItem, Scored
+from curate.scorers.generation import Generation
 from tests.chat import user
 
 PROMPTS = [user("question " * (1 + i % 4)) for i in range(8)]
