@@ -14,7 +14,7 @@ from curate.metrics.alignment_potential import zscore
 from curate.pipeline.judged import judged
 from curate.pipeline.staged import Staged
 from curate.plan import Plan
-from curate.plan_models import ALONE
+from curate.plan_models import ALONE, ResponseScorer
 from curate.progress import Reporter
 from curate.recipe import Combine
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
@@ -34,7 +34,6 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
         Per field name the values of every slot, float64, NaN where there is none: what the data held, replaced by what
         was measured. And per scorer how the responses' beginnings were found.
     """
-    unique = int((staged.names == np.arange(staged.names.size)).sum())
     numbers = dict(staged.measured)
     if not any(source.kind == "columns" for source in plan.rewards):
         numbers.pop(REWARD.name, None)
@@ -44,19 +43,12 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
     borders: Counters = {}
     truncated = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
     for scorer in plan.scorers:
-        shards = workspace.shards(scorer.name)
-        if isinstance(scorer, Judge):
-            rewards[scorer.name.removeprefix("reward.")] = judged(scorer, staged, shards, reporter)
-            continue
-        local.run(scorer, staged.response_windows(), unique, shards, reporter)
-        found = {
-            name: values[staged.names] for name, values in local.results(scorer, shards, staged.names.size).items()
-        }
+        found = _run(scorer, staged, workspace, reporter)
         if scorer.name == ALONE:
             numbers[ALP_ALONE.name] = found["logps"] / found["tokens"]
             continue
         if isinstance(scorer, ModelScorer):
-            borders[scorer.name] = local.counts(shards, "border")
+            borders[scorer.name] = local.counts(workspace.shards(scorer.name), "border")
             for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
                 reporter.note(note)
             truncated.append(found["truncated"])
@@ -77,6 +69,17 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
 
 
 Counters = dict[str, Counter[str]]
+
+
+def _run(scorer: ResponseScorer, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
+    """The scorer's numbers of every slot."""
+    shards = workspace.shards(scorer.name)
+    if isinstance(scorer, Judge):
+        return {"reward": judged(scorer, staged, shards, reporter)}
+    unique = int((staged.names == np.arange(staged.names.size)).sum())
+    local.run(scorer, staged.response_windows(), unique, shards, reporter)
+    found = local.results(scorer, shards, staged.names.size)
+    return {name: values[staged.names] for name, values in found.items()}
 
 
 def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None:
