@@ -105,11 +105,12 @@ class Plan:
         return [self.embedding] if self.embedding else []
 
 
-def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
-    """Check the settings against the data and the models, and decide what runs.
+def check_settings(settings: MeasureSettings) -> None:
+    """Refuse what no data and no model could make right.
 
     Raises:
-        CurateError: anything that would stop the run later, and can be known now.
+        SettingsError: an unknown metric or parameter, a backend or an engine that this version does not have.
+        MissingExtra: the backend or the engine is not installed.
     """
     check_options({name: given for name, given in settings.options.items() if name != JUDGE_OPTIONS})
     check_backend(settings.backend)
@@ -119,6 +120,15 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
             if not _installed("ray")
             else SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
         )
+
+
+def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
+    """Check the settings against the data and the models, and decide what runs.
+
+    Raises:
+        CurateError: anything that would stop the run later, and can be known now.
+    """
+    check_settings(settings)
     source = open_source(settings.data)
     check_out(settings.out, input_paths(settings.data))
     rows = first_rows(source)

@@ -92,6 +92,7 @@ class PairSettings(MeasureSettings):
 class SelectSettings(Settings):
     """`curate select`."""
 
+    preset: str | None = Field(default=None, description="settings after a paper; what is set beside it goes before it")
     by: str | None = None
     top: str | None = None
     bottom: str | None = None

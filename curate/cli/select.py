@@ -28,6 +28,14 @@ OrderOption = Annotated[
 def select(
     data: o.Data,
     out: o.Out,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="After a paper: bees (top 10%), alignment-potential (top 40%), dpo-gap (hardest 10%), easy-first "
+            "(easier half, SelectiveDPO) or rip. What is set beside it goes before it.",
+        ),
+    ] = None,
     by: Annotated[str | None, typer.Option(metavar="METRIC", help="A metric, or any column of numbers.")] = None,
     top: Annotated[str | None, typer.Option(metavar=AMOUNT, help="Keep the best: floor(share * rows), or N.")] = None,
     bottom: Annotated[str | None, typer.Option(metavar=AMOUNT, help="Keep the worst.")] = None,

@@ -84,12 +84,22 @@ def print_select(result: SelectResult) -> None:
         how += f", down to {result.cut:.6g}" if result.cut is not None and result.order == "highest" else ""
         how += f", up to {result.cut:.6g}" if result.cut is not None and result.order == "lowest" else ""
     console.print(f"{result.kept:,} of {result.rows:,} rows kept{how}.", markup=False)
+    if result.preset is not None:
+        print_preset(result.preset)
     for reason, count in result.reasons.items():
         console.print(f"  {count:,} not kept: {reason}", markup=False)
     print_parameters(result.parameters)
     if not result.kept:
         console.print("warning: no row was kept; the output is empty.")
     console.print(f"wrote {result.out}", markup=False)
+
+
+def print_preset(name: str) -> None:
+    """What the preset is, and where it is not what its paper does."""
+    from curate.pipeline.presets import find_preset
+
+    preset = find_preset(name)
+    stdout().print(f"preset {name}: {preset.keeps} ({preset.source}). {preset.differs}".rstrip(), markup=False)
 
 
 def print_parameters(parameters: dict[str, dict[str, Any]]) -> None:

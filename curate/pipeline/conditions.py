@@ -57,24 +57,41 @@ def _drop(frame: pl.DataFrame, reasons: pl.Series, holds: pl.Series, reason: str
     return frame.filter(holds.gather(frame["row"])), reasons.scatter(fallen, reason)
 
 
-def _where(table: Table, text: str) -> pl.Series:
+def condition(text: str) -> tuple[pl.Expr, list[str]]:
+    """A `--where` as an expression, and the columns that it reads.
+
+    Raises:
+        SettingsError: it is no expression of columns.
+    """
     try:
         expression = pl.sql_expr(text)
-        columns = expression.meta.root_names()
-        unknown = [name for name in columns if name not in table.schema.names]
-        if unknown:
-            raise SettingsError(
-                f"There is no column {unknown[0]}.", f"--where {text}", did_you_mean(unknown[0], table.schema.names)
-            )
-        if not columns or "subplan" in str(expression).lower():
-            raise SettingsError(
-                "--where is an expression of columns.", f"--where {text}", 'For example: "reward_margin > 0.5"'
-            )
-        holds = table.numbers(list(dict.fromkeys(columns))).select(holds=expression)["holds"]
+        columns = list(dict.fromkeys(expression.meta.root_names()))
     except pl.exceptions.PolarsError as error:
+        raise _unusable(text, error) from error
+    if not columns or "subplan" in str(expression).lower():
         raise SettingsError(
-            f"The condition cannot be used: {first_line(error)}", f"--where {text}", "It is a SQL expression."
-        ) from error
+            "--where is an expression of columns.", f"--where {text}", 'For example: "reward_margin > 0.5"'
+        )
+    return expression, columns
+
+
+def _unusable(text: str, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"The condition cannot be used: {first_line(error)}", f"--where {text}", "It is a SQL expression."
+    )
+
+
+def _where(table: Table, text: str) -> pl.Series:
+    expression, columns = condition(text)
+    unknown = [name for name in columns if name not in table.schema.names]
+    if unknown:
+        raise SettingsError(
+            f"There is no column {unknown[0]}.", f"--where {text}", did_you_mean(unknown[0], table.schema.names)
+        )
+    try:
+        holds = table.numbers(columns).select(holds=expression)["holds"]
+    except pl.exceptions.PolarsError as error:
+        raise _unusable(text, error) from error
     if holds.len() != table.rows:
         raise SettingsError(
             "The condition is not one of each row.", f"--where {text}", "Leave out MAX, SUM and the like."

@@ -69,13 +69,7 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
     Raises:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
-    exporter = find_exporter(settings.to)
-    if exporter.unpaired and settings.keep_scores:
-        raise SettingsError(
-            f"A row of {exporter.name} is one response: a pair's scores have no place in it.",
-            "--keep-scores",
-            "Leave it out, or choose a format of pairs.",
-        )
+    exporter = check_export(settings)
     check_export_place(settings.out)
     check_out(settings.out, input_paths(settings.data))
     check_rejects(settings.out)
@@ -100,6 +94,22 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
     return ExportResult(
         settings.out, exporter.name, layout.name, job.pairs, rows, reasons, path, tuple(schema.names), files
     )
+
+
+def check_export(settings: ExportSettings) -> Exporter:
+    """The exporter, after refusing what can be known to be wrong without data.
+
+    Raises:
+        SettingsError: there is no such format, or it has no place for what shall be kept.
+    """
+    exporter = find_exporter(settings.to)
+    if exporter.unpaired and settings.keep_scores:
+        raise SettingsError(
+            f"A row of {exporter.name} is one response: a pair's scores have no place in it.",
+            "--keep-scores",
+            "Leave it out, or choose a format of pairs.",
+        )
+    return exporter
 
 
 def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing
 from curate.pipeline.pools import Pools, may_be_chosen, merged
 from curate.pipeline.staged import Staged, messages_of
 from curate.pipeline.staging import stage, text_flags
-from curate.plan import Plan, make_plan
+from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
@@ -72,11 +72,8 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     """
     check_folder(settings.out)
     check_rejects(settings.out)
-    parameters = _strategy(settings)
-    metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
-    plan = make_plan(
-        settings.model_copy(update={"options": metric_options}), None if settings.rows_as else "candidates"
-    )
+    parameters = check_pair(settings)
+    plan = make_plan(_measuring(settings), None if settings.rows_as else "candidates")
     _check(plan, settings)
     for note in plan.notes:
         reporter.note(note)
@@ -108,6 +105,25 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         result = replace(_finish(plan, pairing, pools, manifest, workspace), judges=judges)
         workspace.finish()
     return result
+
+
+def _measuring(settings: PairSettings) -> PairSettings:
+    """The same with the metrics' parameters alone."""
+    metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
+    return settings.model_copy(update={"options": metric_options})
+
+
+def check_pair(settings: PairSettings) -> Any:
+    """The strategy's parameters, None for best-of-n2, after refusing what can be known to be wrong without data.
+
+    Raises:
+        CurateError: as `check_settings`, an unknown metric to rank by, or parameters that the strategy does not have.
+    """
+    parameters = _strategy(settings)
+    check_settings(_measuring(settings))
+    if parameters is None:
+        find(settings.by or DEFAULT_METRIC)
+    return parameters
 
 
 def _strategy(settings: PairSettings) -> Any:

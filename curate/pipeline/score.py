@@ -28,7 +28,7 @@ from curate.pipeline.pair_table import (
 )
 from curate.pipeline.staged import FINISH_REASON, MEASURED, Staged, messages_of
 from curate.pipeline.staging import stage
-from curate.plan import Plan, make_plan
+from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
 from curate.recipe import ScoreSettings
@@ -78,7 +78,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     """
     check_folder(settings.out)
     check_rejects(settings.out)
-    _check_match(settings)
+    check_score(settings)
     plan = make_plan(settings, "pairs")
     if plan.embedding and not plan.as_pairs:
         raise SettingsError(
@@ -126,7 +126,13 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
 
 
-def _check_match(settings: ScoreSettings) -> None:
+def check_score(settings: ScoreSettings) -> None:
+    """Refuse what can be known to be wrong without data.
+
+    Raises:
+        CurateError: as `check_settings`, or a `--match` that contradicts the other settings.
+    """
+    check_settings(settings)
     if not settings.match:
         return
     if not (settings.policy or settings.reference):

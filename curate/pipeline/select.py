@@ -24,6 +24,7 @@ from curate.metrics.registry import (
 from curate.picking import Amount, End, parse_amount, pick
 from curate.pipeline.conditions import eligible
 from curate.pipeline.copying import copy_rows
+from curate.pipeline.presets import with_preset
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
@@ -43,6 +44,7 @@ class SelectResult:
         rows: rows of the table.
         kept: rows kept.
         reasons: rows not kept, by reason.
+        preset: the preset used.
         by: the metric or column, None where only conditions chose.
         order: `highest` or `lowest` first.
         cut: the least good value kept.
@@ -54,6 +56,7 @@ class SelectResult:
     rows: int
     kept: int
     reasons: dict[str, int]
+    preset: str | None
     by: str | None
     order: str
     cut: float | None
@@ -67,8 +70,7 @@ def select(settings: SelectSettings, _: Reporter) -> SelectResult:
     Raises:
         CurateError: whatever the user can mend; nothing is at the outputs then that was not there before.
     """
-    end, amount = _amount(settings)
-    check_options(settings.options)
+    settings, end, amount = check_select(settings)
     _check_places(settings)
     table = open_table(settings.data)
     values, used = _values(table, settings)
@@ -92,6 +94,7 @@ def select(settings: SelectSettings, _: Reporter) -> SelectResult:
         decision.mask.len(),
         decision.kept,
         decision.counts,
+        settings.preset,
         settings.by,
         order,
         float(cut) if isinstance(cut, int | float) else None,
@@ -143,6 +146,18 @@ def _manifest(
         "rows": {"in": decision.mask.len(), "kept": decision.kept, "not_kept": dict(sorted(decision.counts.items()))},
         "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
     }
+
+
+def check_select(settings: SelectSettings) -> tuple[SelectSettings, End, Amount | None]:
+    """The settings with their preset resolved, which end is kept, and how much; refuses what no data could make right.
+
+    Raises:
+        SettingsError: settings that contradict each other or say nothing, an unknown preset, metric or parameter.
+    """
+    resolved = with_preset(settings)
+    end, amount = _amount(resolved)
+    check_options(resolved.options)
+    return resolved, end, amount
 
 
 def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:

@@ -52,8 +52,7 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
     Raises:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
-    chosen = find_method(settings.method)
-    parameters = _parameters(chosen, settings)
+    chosen, parameters = check_weigh(settings)
     check_folder(settings.out)
     check_out(settings.out, input_paths(settings.data))
     table = open_table(settings.data)
@@ -80,13 +79,19 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
     return WeighResult(settings.out, chosen.name, rows, nulls, summarise(pl.DataFrame(added), numeric), shown)
 
 
-def _parameters(chosen: Method, settings: WeighSettings) -> dict[str, Any]:
+def check_weigh(settings: WeighSettings) -> tuple[Method, dict[str, Any]]:
+    """The method and its parameters, presets and defaults resolved.
+
+    Raises:
+        SettingsError: no such method, preset or parameter, or parameters of another method.
+    """
+    chosen = find_method(settings.method)
     for name in settings.options:
         if name != chosen.name:
             raise SettingsError(
                 f"{name} is not the method of this run.", f"--set {name}.*", f"--method {name.replace('_', '-')}"
             )
-    return chosen.parameters(settings.options.get(chosen.name, {}), settings.preset)
+    return chosen, chosen.parameters(settings.options.get(chosen.name, {}), settings.preset)
 
 
 def _numbers(table: Table, names: tuple[str, ...]) -> pl.DataFrame:
