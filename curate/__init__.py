@@ -6,7 +6,7 @@ arguments are the command's options, with underscores; metric parameters are giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from curate.pipeline.score import ScoreResult
     from curate.pipeline.select import SelectResult
     from curate.pipeline.weigh import WeighResult
+    from curate.workflow.plan import RunPlan
+    from curate.workflow.run import RunResult
 
 Data = str | Path | Sequence[str | Path]
 
@@ -123,6 +125,42 @@ def inspect(data: Data) -> Inspection:
     return run(_names(data), Silent())
 
 
+def run(
+    recipe: str | Path, out: str | Path | None = None, *, set: Mapping[str, Any] | None = None, fresh: bool = False
+) -> RunResult:
+    """Run the steps of a recipe file: `curate run`.
+
+    Args:
+        recipe: the file.
+        out: the folder of the steps' outputs; by default the recipe's name, in the working folder.
+        set: what replaces the recipe's inputs and settings: `{"data": "pairs.jsonl", "select.top": "25%"}`.
+        fresh: do every step anew.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.progress import Silent
+    from curate.workflow.prepare import prepare
+    from curate.workflow.recipe_file import read_recipe
+    from curate.workflow.run import run as run_steps
+
+    file = read_recipe(Path(recipe))
+    return run_steps(prepare(file, set or {}, Path(out or file.recipe.name)), Silent(), fresh=fresh)
+
+
+def plan_run(recipe: str | Path, *, set: Mapping[str, Any] | None = None) -> RunPlan:
+    """Say what `run` would do and about what it costs, fetching and opening nothing: `curate run --plan`.
+
+    Raises:
+        CurateError: whatever the command would print as an error.
+    """
+    from curate.workflow.plan import plan_run as plan
+    from curate.workflow.recipe_file import read_recipe
+
+    file = read_recipe(Path(recipe))
+    return plan(file, set or {}, Path(file.recipe.name))
+
+
 def catalogue() -> dict[str, Metric]:
     """Every metric by name: `curate metrics`."""
     from curate.metrics.registry import all_metrics
@@ -138,6 +176,8 @@ __all__ = [
     "generate",
     "inspect",
     "pair",
+    "plan_run",
+    "run",
     "score",
     "select",
     "weigh",

@@ -133,7 +133,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     check_out(settings.out, input_paths(settings.data))
     rows = first_rows(source)
     layout = detect(rows, settings.rows_as or prefer)
-    sample = list(_records(layout, rows))
+    sample = list(records(layout, rows))
     as_pairs = layout.kind == "pairs" if prefer == "pairs" and not settings.rows_as else settings.rows_as == "pairs"
     text_tokenizer = settings.tokenizer or settings.policy or settings.reference or WORDS
     text_tokenizer = WORDS if is_fake(text_tokenizer) else text_tokenizer
@@ -159,7 +159,8 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
+def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
+    """The rows that this layout can read."""
     for row in rows:
         try:
             yield layout.parse(row)

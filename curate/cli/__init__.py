@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from curate.cli import demo as demo_command
-from curate.cli import export, generate, inspect, metrics, pair, score, select, weigh
+from curate.cli import export, generate, inspect, metrics, pair, run, score, select, weigh
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("select")(select.select)
 app.command("pair")(pair.pair)
 app.command("weigh")(weigh.weigh)
 app.command("export")(export.export)
+app.command("run")(run.run)
 app.command("metrics")(metrics.metrics)
 app.command("demo")(demo_command.demo)
 

@@ -73,7 +73,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     check_folder(settings.out)
     check_rejects(settings.out)
     parameters = check_pair(settings)
-    plan = make_plan(_measuring(settings), None if settings.rows_as else "candidates")
+    plan = make_plan(measuring(settings), None if settings.rows_as else "candidates")
     _check(plan, settings)
     for note in plan.notes:
         reporter.note(note)
@@ -107,7 +107,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     return result
 
 
-def _measuring(settings: PairSettings) -> PairSettings:
+def measuring(settings: PairSettings) -> PairSettings:
     """The same with the metrics' parameters alone."""
     metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
     return settings.model_copy(update={"options": metric_options})
@@ -120,7 +120,7 @@ def check_pair(settings: PairSettings) -> Any:
         CurateError: as `check_settings`, an unknown metric to rank by, or parameters that the strategy does not have.
     """
     parameters = _strategy(settings)
-    check_settings(_measuring(settings))
+    check_settings(measuring(settings))
     if parameters is None:
         find(settings.by or DEFAULT_METRIC)
     return parameters

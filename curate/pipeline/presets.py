@@ -41,7 +41,7 @@ PRESETS: Mapping[str, Preset] = {
             "the 40% of most potential",
             "arXiv 2503.01864",
         ),
-        Preset("dpo-gap", {"by": "dpo_gap", "top": "10%"}, "the hardest 10%, of smallest DPO margin", "arXiv 2508.04149"),
+        Preset("dpo-gap", {"by": "dpo_gap", "top": "10%"}, "the 10% of smallest DPO margin", "arXiv 2508.04149"),
         Preset(
             "easy-first",
             {"by": "dpo_margin", "top": "50%"},

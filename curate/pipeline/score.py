@@ -80,18 +80,8 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     check_rejects(settings.out)
     check_score(settings)
     plan = make_plan(settings, "pairs")
-    if plan.embedding and not plan.as_pairs:
-        raise SettingsError(
-            "These rows are candidates: nothing says yet which two to compare.",
-            f"--embedder {settings.embedder}",
-            "Give the embedder to `curate pair`.",
-        )
-    if settings.match and not plan.as_pairs:
-        raise SettingsError(
-            "These rows are candidates: a trainer reads pairs.",
-            f"--match {settings.match}",
-            "Make pairs with `curate pair` first, then score these.",
-        )
+    if not plan.as_pairs:
+        check_candidates(settings)
     for note in plan.notes:
         reporter.note(note)
     identity = {"command": "score", "version": __version__, **plan.identity()}
@@ -133,6 +123,30 @@ def check_score(settings: ScoreSettings) -> None:
         CurateError: as `check_settings`, or a `--match` that contradicts the other settings.
     """
     check_settings(settings)
+    _check_match(settings)
+
+
+def check_candidates(settings: ScoreSettings) -> None:
+    """Refuse for candidates what only pairs have.
+
+    Raises:
+        SettingsError: an embedder, or a trainer whose reading of pairs is followed.
+    """
+    if settings.embedder:
+        raise SettingsError(
+            "These rows are candidates: nothing says yet which two to compare.",
+            f"--embedder {settings.embedder}",
+            "Give the embedder to `curate pair`.",
+        )
+    if settings.match:
+        raise SettingsError(
+            "These rows are candidates: a trainer reads pairs.",
+            f"--match {settings.match}",
+            "Make pairs with `curate pair` first, then score these.",
+        )
+
+
+def _check_match(settings: ScoreSettings) -> None:
     if not settings.match:
         return
     if not (settings.policy or settings.reference):

@@ -1,0 +1,156 @@
+"""What a step costs: passes of its models over the data, and about how many tokens. Nothing is fetched or opened."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from curate.backends import ModelSpec
+from curate.backends.embedding_models import embedder_path
+from curate.backends.fake import is_fake
+from curate.backends.opening import model_limit, open_chat_tokenizer
+from curate.errors import CurateError
+from curate.recipe import MeasureSettings
+from curate.render import Renderer
+from curate.reward_sources import parse_reward
+from curate.schema import Message
+from curate.tokens import WordsTokenizer, open_text_tokenizer
+from curate.workflow.resolve import Step
+from curate.workflow.volume import Volume
+
+Conversation = tuple[Sequence[Message], str]
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """One model in one step.
+
+    Attributes:
+        role: `policy`, `reference`, `reward` or `embedder`.
+        sequences: responses that it reads, each after its prompt (an embedder: alone); None where that is not known.
+        tokens: of all of these; None where that is not known.
+        unit: what was counted: the model's own tokens in its chat template, or words and marks where its tokenizer is
+            not on this machine (a tokenizer makes more of them).
+        at_most: whether there may be fewer.
+        parameters: of the model, where its weights are on this machine.
+    """
+
+    role: str
+    model: str
+    sequences: int | None = None
+    tokens: int | None = None
+    unit: Literal["tokens", "words"] = "tokens"
+    at_most: bool = False
+    parameters: int | None = None
+
+    @property
+    def flops(self) -> float | None:
+        """2 x parameters x tokens: one forward pass, attention left out."""
+        if self.parameters is None or self.tokens is None or self.unit == "words":
+            return None
+        return 2.0 * self.parameters * self.tokens
+
+
+def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
+    """What each model of a step reads.
+
+    Args:
+        step: the step.
+        volume: the rows whose responses it measures.
+    """
+    settings = step.settings
+    if not isinstance(settings, MeasureSettings):
+        return []
+    sources = [one for one in map(parse_reward, settings.reward) if one.kind == "model"]
+    family = settings.policy or settings.reference
+    named = [("reward", one.target, one.target) for one in sources]
+    named += [("policy", settings.policy, family)] if settings.policy and family else []
+    named += [("reference", settings.reference, family)] if settings.reference and family else []
+    found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
+    return found + ([_embedder_cost(settings.embedder, volume)] if settings.embedder else [])
+
+
+def _cost(role: str, model: str, reader: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
+    parameters = count_parameters(model)
+    if volume.sequences is None or not volume.sample:
+        return ModelCost(role, model, parameters=parameters)
+    lengths, unit = _lengths(_conversations(volume), reader, settings)
+    longest = volume.drawn[1] if volume.drawn else 0
+    tokens = round(volume.sequences * (sum(lengths) / max(1, len(lengths)) + longest))
+    at_most = volume.at_most or volume.drawn is not None
+    return ModelCost(role, model, volume.sequences, tokens, unit, at_most, parameters)
+
+
+def _conversations(volume: Volume) -> list[Conversation]:
+    if volume.drawn is not None:
+        return [(record.prompt, "") for record in volume.sample]
+    return [(record.prompt, text) for record in volume.sample for text in volume.texts(record)]
+
+
+def _lengths(
+    conversations: Sequence[Conversation], model: str, settings: MeasureSettings
+) -> tuple[list[int], Literal["tokens", "words"]]:
+    """Of every conversation how many tokens the model reads; words where its tokenizer is not here."""
+    place = model if is_fake(model) else local_folder(model)
+    if place is not None:
+        try:
+            tokenizer = open_chat_tokenizer(str(place), trust_remote_code=settings.trust_remote_code)
+            limits = [limit for limit in (settings.max_length, model_limit(ModelSpec(str(place)))) if limit]
+            renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation)
+            return [len(row.ids) for row in renderer.render(conversations)], "tokens"
+        except CurateError:
+            pass
+    texts = ["\n".join([*(message["content"] for message in prompt), text]) for prompt, text in conversations]
+    return [len(ids) for ids in WordsTokenizer().encode(texts)], "words"
+
+
+def _embedder_cost(name: str, volume: Volume) -> ModelCost:
+    if volume.sequences is None or not volume.sample or volume.drawn is not None:
+        return ModelCost("embedder", name, volume.sequences)
+    texts = [text for record in volume.sample for text in volume.texts(record)]
+    unit: Literal["tokens", "words"] = "words"
+    lengths = [len(ids) for ids in WordsTokenizer().encode(texts)]
+    parameters = None
+    try:
+        folder = None if is_fake(name) else local_folder(embedder_path(name))
+        if folder is not None:
+            lengths = [len(ids) for ids in open_text_tokenizer(str(folder)).encode(texts)]
+            unit, parameters = "tokens", count_parameters(str(folder))
+    except CurateError:
+        pass
+    tokens = round(volume.sequences * sum(lengths) / max(1, len(lengths)))
+    return ModelCost("embedder", name, volume.sequences, tokens, unit, volume.at_most, parameters)
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of a model on this machine: the path itself, or the hub's cache; None where it would be fetched."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name.count("/") != 1 or ":" in name or name.startswith(("<", ".", "/")):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def count_parameters(name: str) -> int | None:
+    """The numbers in a model's safetensors files, from their headers; None where these are not on this machine."""
+    folder = None if is_fake(name) else local_folder(name)
+    files = sorted(folder.glob("*.safetensors")) if folder is not None else []
+    try:
+        return sum(map(_in_file, files)) if files else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _in_file(path: Path) -> int:
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size)) if size < path.stat().st_size else {}
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")

@@ -1,0 +1,136 @@
+"""`curate run --plan`: what would run, and about what it costs. Reads what lies here; fetches and opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.recipe import MeasureSettings
+from curate.reward_sources import parse_reward
+from curate.workflow.estimate import ModelCost, model_costs
+from curate.workflow.flow import Kind, Shape, look
+from curate.workflow.prepare import flow_through
+from curate.workflow.recipe_file import Given, Recipe, RecipeFile
+from curate.workflow.resolve import Step, read_overrides, resolve
+from curate.workflow.volume import Volume, after, is_here, survey
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step.
+
+    Attributes:
+        settings: those that are not the defaults, as they would run; data, output and models left out.
+        data: where its rows come from.
+        out: the name of its output.
+        rows: rows that it writes, None where that is not known.
+        at_most: whether it may write fewer.
+        models: what its models read.
+    """
+
+    number: int
+    name: str
+    command: str
+    settings: Mapping[str, Any]
+    data: tuple[str, ...]
+    out: str
+    rows: int | None
+    at_most: bool
+    models: tuple[ModelCost, ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What `curate run` would do.
+
+    Attributes:
+        inputs: their values; None where one must be given.
+        missing: per input that must be given what it is.
+        unknown: data that does not lie here: what depends on it is not estimated.
+        notes: what the user should know before the run.
+    """
+
+    recipe: Recipe
+    out: Path
+    inputs: Mapping[str, Given]
+    missing: Mapping[str, str]
+    steps: tuple[PlannedStep, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
+    """Check the recipe as far as it goes without data that is elsewhere, and estimate.
+
+    Raises:
+        CurateError: the settings are wrong, or data that lies here cannot give what a step reads.
+    """
+    overrides = read_overrides(given, file)
+    steps = resolve(file, overrides, out)
+    shapes = flow_through(steps, _look_here)
+    volumes: dict[str, Volume] = {}
+    planned = []
+    for step in steps:
+        before = _volume(step, volumes)
+        shape = shapes[step.name]
+        measured = _as(before, shape.kind) if step.command.name == "score" else before
+        volumes[step.name] = after(step, before, shape.kind)
+        planned.append(_planned(step, volumes[step.name], measured))
+    recipe = file.recipe
+    inputs = {name: one.default for name, one in recipe.inputs.items()} | dict(overrides.inputs)
+    missing = {name: recipe.inputs[name].about for name, value in inputs.items() if value is None}
+    unknown = dict.fromkeys(name for step in steps for name in _outside(step) if not is_here(name))
+    return RunPlan(recipe, out, inputs, missing, tuple(planned), tuple(unknown), tuple(_notes(steps)))
+
+
+def _planned(step: Step, volume: Volume, measured: Volume) -> PlannedStep:
+    models = {"policy", "reference", "reward", "embedder"} if isinstance(step.settings, MeasureSettings) else set()
+    settings = step.settings.model_dump(mode="json", exclude={"data", "out", *models}, exclude_defaults=True)
+    data = tuple(writer or name for name, writer in zip(step.settings.data, step.reads, strict=True))
+    costs = tuple(model_costs(step, measured))
+    return PlannedStep(
+        step.number, step.name, step.command.name, settings, data, step.out.name, volume.rows, volume.at_most, costs
+    )
+
+
+def _outside(step: Step) -> list[str]:
+    return [name for name, writer in zip(step.settings.data, step.reads, strict=True) if writer is None]
+
+
+def _look_here(data: Sequence[str], prefer: Kind) -> Shape:
+    return look(data, prefer) if all(map(is_here, data)) else Shape()
+
+
+def _volume(step: Step, volumes: Mapping[str, Volume]) -> Volume:
+    outside = _outside(step)
+    parts = [volumes[writer] for writer in step.reads if writer is not None]
+    if outside:
+        prefer: Kind = getattr(step.settings, "rows_as", None) or step.command.prefers
+        parts.append(survey(outside, prefer) if all(map(is_here, outside)) else Volume())
+    return parts[0] if len(parts) == 1 else _summed(parts)
+
+
+def _summed(parts: Sequence[Volume]) -> Volume:
+    if any(part.rows is None for part in parts):
+        return Volume()
+    rows = sum(part.rows or 0 for part in parts)
+    sample = tuple(record for part in parts for record in part.sample)
+    return Volume(rows, True, sample, parts[0].pairs, parts[0].drawn)
+
+
+def _as(volume: Volume, kind: Kind | None) -> Volume:
+    return Volume(volume.rows, volume.at_most, volume.sample, volume.pairs or kind == "pairs", volume.drawn)
+
+
+def _notes(steps: Sequence[Step]) -> list[str]:
+    """What runs code that is not of this package."""
+    notes = []
+    for step in steps:
+        if getattr(step.settings, "trust_remote_code", False):
+            notes.append(f"{step.name}: models may run their own code (trust_remote_code).")
+        for spec in getattr(step.settings, "reward", ()):
+            if parse_reward(spec).kind == "function":
+                notes.append(f"{step.name}: runs the Python function {parse_reward(spec).target}.")
+    return notes

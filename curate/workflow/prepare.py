@@ -1,0 +1,144 @@
+"""What can be known before the first step runs: whether the steps fit each other, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.backends.fake import is_fake
+from curate.errors import CurateError, StoreError
+from curate.identity import short_name, versions
+from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorer
+from curate.readers import input_paths, open_source
+from curate.recipe import MeasureSettings
+from curate.reward_sources import parse_reward
+from curate.tokens import open_text_tokenizer
+from curate.version import __version__
+from curate.workflow.flow import Kind, Shape, joined, look
+from curate.workflow.recipe_file import RecipeFile
+from curate.workflow.resolve import Step, not_given, place_error, read_overrides, resolve
+
+MODELS = frozenset({"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "device", "dtype"})
+Outside = Callable[[Sequence[str], Kind], Shape]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe that is ready to run.
+
+    Attributes:
+        facts: per step what decides its output: settings, data, models.
+        keys: per step a hash of its facts and of those of the steps that it reads.
+    """
+
+    file: RecipeFile
+    out: Path
+    steps: tuple[Step, ...]
+    facts: Mapping[str, Mapping[str, Any]]
+    keys: Mapping[str, str]
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this run from another in the same place."""
+        named = {f"{step.number:02d}-{step.name}": self.facts[step.name] for step in self.steps}
+        return {"command": "run", "version": __version__, "steps": named}
+
+
+def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path) -> Prepared:
+    """Check the whole recipe against its data and its models' configurations; no model is opened.
+
+    Raises:
+        CurateError: an input is missing, the settings are wrong, or a step cannot be given what it reads.
+    """
+    steps = resolve(file, read_overrides(given, file), out)
+    for step in steps:
+        if step.missing:
+            raise not_given(step.missing[0], file)
+    _check_inputs(steps, out)
+    flow_through(steps, look)
+    facts: dict[str, dict[str, Any]] = {}
+    keys: dict[str, str] = {}
+    for step in steps:
+        try:
+            facts[step.name] = step_facts(step)
+        except CurateError as error:
+            place_error(error, step.where)
+            raise
+        read = [keys[name] for name in step.reads if name is not None]
+        text = json.dumps([facts[step.name], __version__, read], sort_keys=True, default=str)
+        keys[step.name] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return Prepared(file, out, steps, facts, keys)
+
+
+def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
+    """The shape of every step's output.
+
+    Args:
+        steps: in order.
+        outside: (data from outside, what to read it as) -> its shape.
+
+    Raises:
+        CurateError: a step cannot be given what it reads.
+    """
+    shapes: dict[str, Shape] = {}
+    for step in steps:
+        prefer: Kind = getattr(step.settings, "rows_as", None) or step.command.prefers
+        try:
+            parts = [
+                shapes[writer] if writer is not None else outside([name], prefer)
+                for name, writer in zip(step.settings.data, step.reads, strict=True)
+            ]
+            before = joined(parts)
+            shapes[step.name] = Shape(before.kind) if step.missing else step.command.after(step.settings, before)
+        except CurateError as error:
+            place_error(error, step.where)
+            raise
+    return shapes
+
+
+def _check_inputs(steps: Sequence[Step], out: Path) -> None:
+    for step in steps:
+        outside = [name for name, writer in zip(step.settings.data, step.reads, strict=True) if writer is None]
+        for path in input_paths(outside):
+            if out.resolve() in path.resolve().parents:
+                raise StoreError(
+                    "The data lies in the run's own output folder.", str(path), "Choose another place with -o."
+                )
+
+
+def step_facts(step: Step) -> dict[str, Any]:
+    """What decides a step's output; no path of this machine in it.
+
+    Raises:
+        CurateError: the data or a model is not there, or the model lacks what is asked of it.
+    """
+    read = [
+        {"step": writer} if writer is not None else open_source([name]).fingerprints()
+        for name, writer in zip(step.settings.data, step.reads, strict=True)
+    ]
+    measures = isinstance(step.settings, MeasureSettings)
+    hidden = {"data", "out", "fresh", *(MODELS if measures else ())}
+    settings = step.settings.model_dump(mode="json", exclude=hidden, exclude_defaults=True)
+    facts = {"run": step.command.name, "settings": settings, "data": read}
+    return {**facts, **_measured_with(step.settings)} if measures else facts
+
+
+def _measured_with(settings: MeasureSettings) -> dict[str, Any]:
+    sources = [parse_reward(spec) for spec in settings.reward]
+    notes: list[str] = []
+    scorers = [reward_scorer(settings, one, notes) for one in sources if one.kind != "columns"]
+    scorers += logprob_scorers(settings, notes)
+    facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
+    if settings.embedder:
+        facts["embedder"] = embedding_scorer(settings, settings.embedder).facts()
+    if settings.tokenizer and not is_fake(settings.tokenizer):
+        opened = open_text_tokenizer(settings.tokenizer, trust_remote_code=settings.trust_remote_code)
+        facts["tokenizer"] = {"name": short_name(settings.tokenizer), "hash": opened.fingerprint()}
+    return {
+        "rewards": [[one.name, one.kind, short_name(one.target)] for one in sources],
+        "measured_with": facts,
+        "versions": versions(["torch", "transformers"] if facts else []),
+    }

@@ -1,0 +1,252 @@
+"""From a recipe and what the user set to the settings of every step, references followed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curate.errors import CurateError, SettingsError, did_you_mean
+from curate.recipe import Settings, make
+from curate.workflow.commands import COMMANDS, Command
+from curate.workflow.recipe_file import Given, RecipeFile
+from curate.workflow.recipe_file import Step as StepText
+from curate.workflow.yaml_text import parse_yaml
+
+REFERENCE = re.compile(r"\$\{([^}]*)\}?")
+DECIDED = frozenset({"out", "fresh", "rejects"})
+"""Settings that the run itself decides."""
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the user set: inputs, and per step its settings."""
+
+    inputs: Mapping[str, Given] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step whose settings are complete, but for inputs that were not given.
+
+    Attributes:
+        number: from 1.
+        name: what the recipe calls it.
+        reads: per entry of `settings.data` the step that writes it, None for data from outside.
+        missing: inputs that it needs and that were not given; `<name>` stands for them in the settings.
+        where: file and line.
+    """
+
+    number: int
+    name: str
+    command: Command
+    settings: Any
+    reads: tuple[str | None, ...]
+    missing: tuple[str, ...]
+    where: str
+
+    @property
+    def out(self) -> Path:
+        """Where it writes."""
+        place: Path = self.settings.out
+        return place
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """`KEY=VALUE` assignments as a mapping.
+
+    Raises:
+        SettingsError: an assignment of another form, or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not (equals and key.strip()):
+            raise SettingsError(
+                f"{assignment!r} is not of the form KEY=VALUE.",
+                f"--set {assignment}",
+                "For example: --set data=pairs.jsonl or --set select.top=25%",
+            )
+        if key.strip() in found:
+            raise SettingsError(f"{key.strip()} is set twice.", f"--set {assignment}", "Keep one of the two.")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def read_overrides(given: Mapping[str, Any], file: RecipeFile) -> Overrides:
+    """What the user set, told apart: inputs by their names, settings as STEP.setting or STEP.METRIC.parameter.
+
+    Raises:
+        SettingsError: there is no such input, or no such step; unknown settings are refused with the step's others.
+    """
+    inputs: dict[str, Given] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    steps = [step.name for step in file.recipe.steps]
+    for key, value in given.items():
+        step, _, rest = key.partition(".")
+        if key in file.recipe.inputs:
+            inputs[key] = _value(value, key)
+        elif rest and step in steps:
+            _put(settings.setdefault(step, {}), rest.split("."), _value(value, key), key)
+        else:
+            known = [*file.recipe.inputs, *(f"{name}.SETTING" for name in steps)]
+            hint = did_you_mean(key if not rest else step, [*file.recipe.inputs, *steps])
+            hint = hint if hint.startswith("Did") else f"Known: {', '.join(known)}."
+            raise SettingsError(f"The recipe has nothing called {key}.", f"--set {key}", hint)
+    return Overrides(inputs, settings)
+
+
+def _value(value: Any, key: str) -> Any:
+    """Text as it is; `[a, b]` a list, `null` nothing."""
+    if not isinstance(value, str):
+        return tuple(str(one) for one in value) if isinstance(value, list | tuple) else value and str(value)
+    if value.startswith("["):
+        return tuple(parse_yaml(value, f"--set {key}").value)
+    return None if value in ("null", "") else value
+
+
+def _put(settings: dict[str, Any], path: Sequence[str], value: Any, key: str) -> None:
+    if len(path) == 1:
+        settings[path[0]] = value
+    elif len(path) == 2:
+        settings.setdefault("options", {}).setdefault(path[0], {})[path[1]] = value
+    else:
+        raise SettingsError(
+            "A setting is STEP.setting or STEP.METRIC.parameter.", f"--set {key}", "For example: select.dcrm.eps=0.1"
+        )
+
+
+def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ...]:
+    """The steps with checked settings; neither data nor a model is looked at.
+
+    Raises:
+        SettingsError: an unknown command, setting or reference, a value that a setting cannot have, or settings that no
+            data could make right; with the step's place in the file.
+    """
+    steps: list[Step] = []
+    for number, text in enumerate(file.recipe.steps, 1):
+        where = f"{file.where('steps', number - 1, 'with')}, step {text.name}"
+        command = COMMANDS.get(text.run)
+        if command is None:
+            raise SettingsError(
+                f"A step cannot run {text.run}.",
+                file.where("steps", number - 1, "run"),
+                did_you_mean(text.run, COMMANDS),
+            )
+        place = out / f"{number:02d}-{text.name}{command.suffix}"
+        scope = _Scope(file, overrides, steps, f"{where}")
+        values = scope.follow(_merged(text, overrides.settings.get(text.name, {})))
+        try:
+            settings = _settings(command, values, place)
+            if not scope.missing:
+                command.check(settings)
+        except CurateError as error:
+            if scope.missing:
+                raise not_given(scope.missing[0], file) from error
+            place_error(error, where)
+            raise
+        writers = {str(step.out): step.name for step in steps}
+        reads = tuple(writers.get(name) for name in settings.data)
+        steps.append(Step(number, text.name, command, settings, reads, tuple(scope.missing), where))
+    return tuple(steps)
+
+
+def not_given(name: str, file: RecipeFile) -> SettingsError:
+    """The error for an input that has no default and was not set."""
+    about = file.recipe.inputs[name].about
+    return SettingsError(
+        f"The input {name} is not given{f': {about}' if about else ''}.",
+        file.where("inputs", name),
+        f"--set {name}=...",
+    )
+
+
+def place_error(error: CurateError, where: str) -> None:
+    """Let an error say also in which step it arose."""
+    error.where = f"{where}: {error.where}" if error.where else where
+
+
+def _merged(text: StepText, given: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**text.with_, **{name: value for name, value in given.items() if name != "options"}}
+    for metric, parameters in given.get("options", {}).items():
+        options = dict(merged.get("options") or {})
+        merged["options"] = {**options, metric: {**(options.get(metric) or {}), **parameters}}
+    return merged
+
+
+def _settings(command: Command, values: dict[str, Any], out: Path) -> Settings:
+    fields = command.settings.model_fields
+    known = [name for name in fields if name not in DECIDED]
+    for name in values:
+        if name in DECIDED:
+            raise SettingsError(f"The run itself decides {name}.", name, "Leave it out.")
+        if name not in known:
+            raise SettingsError(f"{command.name} has no setting {name}.", name, did_you_mean(name, known))
+    given = {name: value for name, value in values.items() if value is not None}
+    for name in (name for name, one in fields.items() if one.is_required() and name not in {"out", *given}):
+        hint = "data: ${inputs.data}, or the output of an earlier step." if name == "data" else f"Add {name}: ..."
+        raise SettingsError(f"{command.name} needs {name}.", name, hint)
+    for name, value in given.items():
+        if isinstance(value, str) and fields[name].annotation == tuple[str, ...]:
+            given[name] = (value,)
+    return make(command.settings, {**given, "out": out})
+
+
+class _Scope:
+    """What a step's references can name: the inputs, and the steps before it."""
+
+    def __init__(self, file: RecipeFile, overrides: Overrides, before: Sequence[Step], where: str) -> None:
+        self.inputs = {name: one.default for name, one in file.recipe.inputs.items()} | dict(overrides.inputs)
+        self.outputs = {step.name: str(step.out) for step in before}
+        self.where = where
+        self.missing: list[str] = []
+
+    def follow(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with every reference replaced.
+
+        Raises:
+            SettingsError: it names nothing, or a step's output stands where no data is read.
+        """
+        return {name: self._followed(value, name) for name, value in values.items()}
+
+    def _followed(self, value: Any, setting: str) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._followed(one, setting) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            parts = [self._followed(one, setting) for one in value]
+            return [one for part in parts for one in (part if isinstance(part, tuple) else [part])]
+        if not isinstance(value, str):
+            return value
+        whole = REFERENCE.fullmatch(value)
+        if whole:
+            return self._named(whole[1], value, setting)
+        return REFERENCE.sub(lambda found: self._text(found, setting), value)
+
+    def _text(self, found: re.Match[str], setting: str) -> str:
+        value = self._named(found[1], found[0], setting)
+        if not isinstance(value, str):
+            raise SettingsError(
+                f"{found[0]} is a list, and cannot be part of a text.", f"{self.where}: {setting}", "Name it alone."
+            )
+        return value
+
+    def _named(self, name: str, spelled: str, setting: str) -> Given:
+        kind, _, rest = name.strip().partition(".")
+        if kind == "inputs" and rest in self.inputs:
+            if self.inputs[rest] is None:
+                self.missing += [rest] if rest not in self.missing else []
+                return f"<{rest}>"
+            return self.inputs[rest]
+        if kind == "steps" and rest in self.outputs and setting == "data":
+            return self.outputs[rest]
+        if kind == "steps" and setting != "data":
+            raise SettingsError(
+                "Only `data` reads a step's output.", f"{self.where}: {setting}: {spelled}", "Use an input."
+            )
+        known = [*(f"inputs.{one}" for one in self.inputs), *(f"steps.{one}" for one in self.outputs)]
+        raise SettingsError(
+            f"{spelled} names no input and no earlier step.", f"{self.where}: {setting}", did_you_mean(name, known)
+        )

@@ -1,0 +1,242 @@
+"""`curate run`: the steps of a recipe one after another; a run that was stopped goes on where it was.
+
+The output folder holds each step's output (`01-score.parquet`, ...), `run.json`, which says how each was made, and
+`run.work` until all are there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.errors import CurateError, StoreError
+from curate.progress import Reporter
+from curate.readers.streams import fingerprint
+from curate.store import LOCK, Workspace, check_out, disk_errors
+from curate.version import __version__
+from curate.workflow.prepare import Prepared
+from curate.workflow.resolve import Step, place_error
+
+RECORD, WORK = "run.json", "run"
+BEGUN = "begun"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step.
+
+    Attributes:
+        name: what the recipe calls it.
+        command: what it ran.
+        out: its output.
+        result: what the command returned; None where the output was there from before.
+    """
+
+    name: str
+    command: str
+    out: Path
+    result: Any | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run of `curate run` did.
+
+    Attributes:
+        recipe: the recipe's name.
+        out: the folder.
+        steps: in order.
+        final: the last step's output.
+    """
+
+    recipe: str
+    out: Path
+    steps: tuple[StepResult, ...]
+    final: Path
+
+
+def run(
+    prepared: Prepared,
+    reporter: Reporter,
+    *,
+    fresh: bool = False,
+    on_step: Callable[[StepResult], None] = lambda _: None,
+) -> RunResult:
+    """Run the steps that are not done yet.
+
+    Args:
+        prepared: the recipe, checked.
+        reporter: told what goes on.
+        fresh: do every step anew.
+        on_step: told of every step when it is done.
+
+    Raises:
+        CurateError: whatever the user can mend; finished steps are kept, and not run again by the mended command.
+    """
+    out = prepared.out
+    check_place(out)
+    existed = out.exists()
+    try:
+        with Workspace(out / WORK, prepared.identity(), fresh=fresh) as workspace:
+            if fresh:
+                _forget(prepared)
+            record = Record(prepared)
+            done = tuple(_step(step, prepared, record, workspace, reporter, on_step) for step in prepared.steps)
+            workspace.finish()
+    except CurateError:
+        if not existed:
+            _remove_if_bare(out)
+        raise
+    return RunResult(prepared.file.recipe.name, out, done, done[-1].out)
+
+
+def check_place(out: Path) -> None:
+    """Refuse a place that is no earlier run's folder.
+
+    Raises:
+        StoreError: it is a file, cannot be written, or holds something else.
+    """
+    if out.suffix == ".parquet" or (out.exists() and not out.is_dir()):
+        raise StoreError("The output of a run is a folder.", str(out), "Name a new folder.")
+    if out.is_dir():
+        names = {entry.name for entry in out.iterdir()}
+        if names and not names & {RECORD, f"{WORK}.work"}:
+            raise StoreError(
+                f"The output folder holds something else: {min(names)}.", str(out), "Name a new folder with -o."
+            )
+    check_out(out / WORK, [])
+
+
+def _step(
+    step: Step,
+    prepared: Prepared,
+    record: Record,
+    workspace: Workspace,
+    reporter: Reporter,
+    on_step: Callable[[StepResult], None],
+) -> StepResult:
+    key = prepared.keys[step.name]
+    title = f"step {step.number} of {len(prepared.steps)}, {step.name}"
+    result = None
+    if record.has(step, key) or _was_finished(step, key, workspace):
+        reporter.note(f"{title}: done before, {step.out.name}")
+    else:
+        reporter.note(title)
+        workspace.put_document(BEGUN, {"key": key, "before": _signature(step.out)})
+        try:
+            result = step.command.run(step.settings, reporter)
+        except CurateError as error:
+            place_error(error, step.where)
+            raise
+    record.put(step, key)
+    found = StepResult(step.name, step.command.name, step.out, result)
+    on_step(found)
+    return found
+
+
+def _was_finished(step: Step, key: str, workspace: Workspace) -> bool:
+    """Whether the step had put its output in place when the run was stopped, before that was recorded."""
+    begun = workspace.document(BEGUN)
+    now = _signature(step.out)
+    return begun is not None and begun["key"] == key and now is not None and now != begun["before"]
+
+
+def _signature(path: Path) -> list[int] | None:
+    """Changes when something else is put in this place."""
+    if not path.exists():
+        return None
+    found = path.stat()
+    return [found.st_ino, found.st_mtime_ns, found.st_size if path.is_file() else 0]
+
+
+class Record:
+    """`run.json`: how each output in the folder was made, and what it was then."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._path = prepared.out / RECORD
+        self._prepared = prepared
+        held = _read(self._path)
+        self._steps: dict[str, Any] = {step["name"]: step for step in held.get("steps", [])}
+
+    def has(self, step: Step, key: str) -> bool:
+        """Whether the step's output is there, made by the same settings from the same data.
+
+        Raises:
+            StoreError: it was changed since.
+        """
+        held = self._steps.get(step.name)
+        if held is None or held["key"] != key or not step.out.exists():
+            return False
+        if held["output"] != _fingerprints(step.out):
+            raise StoreError(
+                f"The output of the step {step.name} was changed since it was made.",
+                str(step.out),
+                "Move it away to make it anew, or choose another place with -o.",
+            )
+        return True
+
+    def put(self, step: Step, key: str) -> None:
+        """Record that the step's output is there."""
+        held = self._steps.get(step.name)
+        if held is not None and held["key"] == key and held["output"] == _fingerprints(step.out):
+            return
+        facts = self._prepared.facts[step.name]
+        output = _fingerprints(step.out)
+        self._steps[step.name] = {"name": step.name, "out": step.out.name, "key": key, "output": output, **facts}
+        self._write()
+
+    def _write(self) -> None:
+        recipe = self._prepared.file.recipe
+        listed = [self._steps[step.name] for step in self._prepared.steps if step.name in self._steps]
+        content = {
+            "recipe": recipe.name,
+            "paper": recipe.paper.model_dump() if recipe.paper else None,
+            "version": __version__,
+            "steps": listed,
+        }
+        _put(self._path, content)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return held if isinstance(held, dict) else {}
+    except ValueError:
+        return {}
+
+
+def _put(path: Path, content: Any) -> None:
+    aside = path.with_name(path.name + ".aside")
+    with disk_errors(path):
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+
+
+def _fingerprints(path: Path) -> list[dict[str, Any]]:
+    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+    return [fingerprint(one) for one in files]
+
+
+def _forget(prepared: Prepared) -> None:
+    """Drop what is known of earlier outputs, and unfinished work on them; the outputs stay until they are replaced."""
+    (prepared.out / RECORD).unlink(missing_ok=True)
+    for step in prepared.steps:
+        work = step.out.with_name(step.out.name + ".work")
+        if (work / LOCK).is_file():
+            shutil.rmtree(work)
+
+
+def _remove_if_bare(out: Path) -> None:
+    """Leave no folder behind in which nothing was done."""
+    if out.is_dir() and {entry.name for entry in out.iterdir()} <= {f"{WORK}.work"}:
+        shutil.rmtree(out)
