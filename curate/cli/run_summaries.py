@@ -79,8 +79,7 @@ def _print_step(step: PlannedStep) -> None:
     rows = "" if step.rows is None else f" ({'at most ' if step.at_most else ''}{step.rows:,} rows)"
     title = step.name if step.name == step.command else f"{step.name}: {step.command}"
     stdout().print(
-        f"{step.number}. {title} {', '.join(step.data)} -> {step.out}{rows}"
-        + (f"; {settings}" if settings else ""),
+        f"{step.number}. {title} {', '.join(step.data)} -> {step.out}{rows}" + (f"; {settings}" if settings else ""),
         markup=False,
     )
 

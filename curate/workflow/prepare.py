@@ -20,7 +20,7 @@ from curate.tokens import open_text_tokenizer
 from curate.version import __version__
 from curate.workflow.flow import Kind, Shape, joined, look
 from curate.workflow.recipe_file import RecipeFile
-from curate.workflow.resolve import Step, not_given, place_error, read_overrides, resolve
+from curate.workflow.resolve import Step, not_given, read_overrides, resolve
 
 MODELS = frozenset({"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "device", "dtype"})
 Outside = Callable[[Sequence[str], Kind], Shape]
@@ -65,7 +65,7 @@ def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path) -> Prepared:
         try:
             facts[step.name] = step_facts(step)
         except CurateError as error:
-            place_error(error, step.where)
+            step.place.add_to(error)
             raise
         read = [keys[name] for name in step.reads if name is not None]
         text = json.dumps([facts[step.name], __version__, read], sort_keys=True, default=str)
@@ -94,7 +94,7 @@ def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
             before = joined(parts)
             shapes[step.name] = Shape(before.kind) if step.missing else step.command.after(step.settings, before)
         except CurateError as error:
-            place_error(error, step.where)
+            step.place.add_to(error)
             raise
     return shapes
 

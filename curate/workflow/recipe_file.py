@@ -137,7 +137,8 @@ def _check_names(file: RecipeFile) -> None:
 
 
 def _problem(error: ValidationError, document: Document, path: Path) -> SettingsError:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one; what is spelled wrong says more.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     # A union's alternatives and a dictionary's key checks name themselves at the end of the place.
     place = tuple(part for part in first["loc"] if part not in ("str", "tuple[str, ...]", "[key]"))
     where = f"{path}, line {document.line(place)}"

@@ -15,7 +15,8 @@ from curate.workflow.recipe_file import Given, RecipeFile
 from curate.workflow.recipe_file import Step as StepText
 from curate.workflow.yaml_text import parse_yaml
 
-REFERENCE = re.compile(r"\$\{([^}]*)\}?")
+REFERENCE = re.compile(r"\$\{([^}]*)(\}|$)")
+SETTING = re.compile(r"-{0,2}([\w-]+)")
 DECIDED = frozenset({"out", "fresh", "rejects"})
 """Settings that the run itself decides."""
 
@@ -29,6 +30,22 @@ class Overrides:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a step stands in the recipe."""
+
+    file: RecipeFile
+    number: int
+    name: str
+
+    def add_to(self, error: CurateError) -> None:
+        """Let an error that arose in this step say so, with the line of the setting where it names one."""
+        setting = SETTING.match(error.where)
+        entry = (setting[1].replace("-", "_"),) if setting else ()
+        where = f"{self.file.where('steps', self.number - 1, 'with', *entry)}, step {self.name}"
+        error.where = f"{where}: {error.where}" if error.where else where
+
+
+@dataclass(frozen=True)
 class Step:
     """A step whose settings are complete, but for inputs that were not given.
 
@@ -37,7 +54,7 @@ class Step:
         name: what the recipe calls it.
         reads: per entry of `settings.data` the step that writes it, None for data from outside.
         missing: inputs that it needs and that were not given; `<name>` stands for them in the settings.
-        where: file and line.
+        place: in the recipe.
     """
 
     number: int
@@ -46,7 +63,7 @@ class Step:
     settings: Any
     reads: tuple[str | None, ...]
     missing: tuple[str, ...]
-    where: str
+    place: Place
 
     @property
     def out(self) -> Path:
@@ -128,7 +145,7 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
     """
     steps: list[Step] = []
     for number, text in enumerate(file.recipe.steps, 1):
-        where = f"{file.where('steps', number - 1, 'with')}, step {text.name}"
+        place = Place(file, number, text.name)
         command = COMMANDS.get(text.run)
         if command is None:
             raise SettingsError(
@@ -136,21 +153,20 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
                 file.where("steps", number - 1, "run"),
                 did_you_mean(text.run, COMMANDS),
             )
-        place = out / f"{number:02d}-{text.name}{command.suffix}"
-        scope = _Scope(file, overrides, steps, f"{where}")
-        values = scope.follow(_merged(text, overrides.settings.get(text.name, {})))
+        scope = _Scope(file, overrides, steps)
         try:
-            settings = _settings(command, values, place)
+            values = scope.follow(_merged(text, overrides.settings.get(text.name, {})))
+            settings = _settings(command, values, out / f"{number:02d}-{text.name}{command.suffix}")
             if not scope.missing:
                 command.check(settings)
         except CurateError as error:
             if scope.missing:
                 raise not_given(scope.missing[0], file) from error
-            place_error(error, where)
+            place.add_to(error)
             raise
         writers = {str(step.out): step.name for step in steps}
         reads = tuple(writers.get(name) for name in settings.data)
-        steps.append(Step(number, text.name, command, settings, reads, tuple(scope.missing), where))
+        steps.append(Step(number, text.name, command, settings, reads, tuple(scope.missing), place))
     return tuple(steps)
 
 
@@ -162,11 +178,6 @@ def not_given(name: str, file: RecipeFile) -> SettingsError:
         file.where("inputs", name),
         f"--set {name}=...",
     )
-
-
-def place_error(error: CurateError, where: str) -> None:
-    """Let an error say also in which step it arose."""
-    error.where = f"{where}: {error.where}" if error.where else where
 
 
 def _merged(text: StepText, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,10 +209,9 @@ def _settings(command: Command, values: dict[str, Any], out: Path) -> Settings:
 class _Scope:
     """What a step's references can name: the inputs, and the steps before it."""
 
-    def __init__(self, file: RecipeFile, overrides: Overrides, before: Sequence[Step], where: str) -> None:
+    def __init__(self, file: RecipeFile, overrides: Overrides, before: Sequence[Step]) -> None:
         self.inputs = {name: one.default for name, one in file.recipe.inputs.items()} | dict(overrides.inputs)
         self.outputs = {step.name: str(step.out) for step in before}
-        self.where = where
         self.missing: list[str] = []
 
     def follow(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -222,19 +232,20 @@ class _Scope:
             return value
         whole = REFERENCE.fullmatch(value)
         if whole:
-            return self._named(whole[1], value, setting)
+            return self._named(whole, setting)
         return REFERENCE.sub(lambda found: self._text(found, setting), value)
 
     def _text(self, found: re.Match[str], setting: str) -> str:
-        value = self._named(found[1], found[0], setting)
+        value = self._named(found, setting)
         if not isinstance(value, str):
-            raise SettingsError(
-                f"{found[0]} is a list, and cannot be part of a text.", f"{self.where}: {setting}", "Name it alone."
-            )
+            raise SettingsError(f"{found[0]} is a list, and cannot be part of a text.", setting, "Name it alone.")
         return value
 
-    def _named(self, name: str, spelled: str, setting: str) -> Given:
-        kind, _, rest = name.strip().partition(".")
+    def _named(self, found: re.Match[str], setting: str) -> Given:
+        name, spelled = found[1].strip(), found[0]
+        kind, _, rest = name.partition(".")
+        if not found[2]:
+            raise SettingsError(f"{spelled} is not closed.", setting, "Write ${inputs.NAME} or ${steps.NAME}.")
         if kind == "inputs" and rest in self.inputs:
             if self.inputs[rest] is None:
                 self.missing += [rest] if rest not in self.missing else []
@@ -243,10 +254,6 @@ class _Scope:
         if kind == "steps" and rest in self.outputs and setting == "data":
             return self.outputs[rest]
         if kind == "steps" and setting != "data":
-            raise SettingsError(
-                "Only `data` reads a step's output.", f"{self.where}: {setting}: {spelled}", "Use an input."
-            )
+            raise SettingsError("Only `data` reads a step's output.", f"{setting}: {spelled}", "Use an input.")
         known = [*(f"inputs.{one}" for one in self.inputs), *(f"steps.{one}" for one in self.outputs)]
-        raise SettingsError(
-            f"{spelled} names no input and no earlier step.", f"{self.where}: {setting}", did_you_mean(name, known)
-        )
+        raise SettingsError(f"{spelled} names no input and no earlier step.", setting, did_you_mean(name, known))

@@ -20,7 +20,7 @@ from curate.readers.streams import fingerprint
 from curate.store import LOCK, Workspace, check_out, disk_errors
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
-from curate.workflow.resolve import Step, place_error
+from curate.workflow.resolve import Step
 
 RECORD, WORK = "run.json", "run"
 BEGUN = "begun"
@@ -131,7 +131,7 @@ def _step(
         try:
             result = step.command.run(step.settings, reporter)
         except CurateError as error:
-            place_error(error, step.where)
+            step.place.add_to(error)
             raise
     record.put(step, key)
     found = StepResult(step.name, step.command.name, step.out, result)
