@@ -152,5 +152,7 @@ def count_parameters(name: str) -> int | None:
 def _in_file(path: Path) -> int:
     with path.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(size)) if size < path.stat().st_size else {}
+        if size >= path.stat().st_size:
+            raise ValueError("no safetensors file")
+        header = json.loads(stream.read(size))
     return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")

@@ -87,7 +87,10 @@ def test_version(curate):
     assert curate("--version")[:2] == (0, f"curate {__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["", "generate", "score", "select", "pair", "inspect", "metrics", "demo"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "generate", "score", "select", "pair", "weigh", "export", "run", "inspect", "metrics", "demo"],
+)
 def test_every_command_has_help(curate, command):
     code, out, _ = curate(*([command] if command else []), "--help")
     assert code == 0

@@ -1,21 +1,27 @@
 """The README under test: its commands exist, its examples run, its tables are complete."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import typer.main
 
 import curate.metrics
 from curate.cli import app
+from curate.methods.registry import all_methods
 from curate.metrics import registry
+from curate.pipeline.presets import PRESETS
 from curate.readers import all_layouts
 from curate.schema import FLAG_MEANINGS, RESPONSE_FIELDS, SAMPLED
+from curate.workflow.recipe_file import read_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
+ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 README = (ROOT / "README.md").read_text()
 
 
@@ -40,6 +46,17 @@ def test_every_curate_command_parses() -> None:
     for line in lines:
         command = commands[line[1]]
         assert command.make_context(line[1], line[2:])
+
+
+def test_the_recipe_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.yaml").write_text(blocks("yaml")[0])
+    rows = [{"prompt": f"p {i}", "chosen": f"c {i}", "rejected": "r " * i} for i in range(1, 21)]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = {"data": "d.jsonl", "policy": "fake:1", "reference": "fake:2", "select.drop_ties": "false"}
+    result = curate.run("own.yaml", set=given)
+    assert curate.select("hardest/02-select.parquet", "o.parquet", by="dpo_gap", top="100%").rows == 2
+    assert [step.name for step in result.steps] == ["score", "select"]
 
 
 def test_every_make_target_exists() -> None:
@@ -81,11 +98,39 @@ def test_the_metric_of_the_readme_works_when_dropped_in(tmp_path: Path, monkeypa
         sys.modules.pop("curate.metrics.readme_example", None)
 
 
+def test_the_table_of_recipes_lists_the_files() -> None:
+    rows = README[README.index("| recipe | steps") :].split("\n\n")[0].splitlines()[2:]
+    listed = {row.split("`")[1]: row.rsplit("|", 2)[1].strip() for row in rows}
+    files = {path.stem: read_recipe(path).recipe for path in sorted((ROOT / "recipes").iterdir())}
+    assert {name: recipe.paper and recipe.paper.arxiv for name, recipe in files.items()} == listed
+
+
+def test_the_table_of_presets_is_complete_and_true() -> None:
+    rows = README[README.index("| preset | settings") :].split("\n\n")[0].splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(PRESETS)
+    shown = typer.main.get_command(app).commands["select"].get_params(click.Context(typer.main.get_command(app)))
+    text = next(str(option.help) for option in shown if option.name == "preset")
+    for row, preset in zip(rows, PRESETS.values(), strict=True):
+        said = row.split("`")[3].replace("--", "").split()
+        given = {name: f"{value:g}" if isinstance(value, float) else value for name, value in preset.settings.items()}
+        assert dict(zip(said[::2], said[1::2], strict=True)) == given
+        assert preset.source.rsplit(" ", 1)[1] in row
+        assert preset.name in text
+
+
+def test_every_recipe_cites_a_paper_that_the_code_names() -> None:
+    declared = [*registry.all_metrics().values(), *all_methods().values()]
+    known = {number for one in declared for number in ARXIV.findall(one.function.__doc__ or "")}
+    for path in sorted((ROOT / "recipes").iterdir()):
+        assert set(ARXIV.findall(path.read_text())) <= known, path.name
+        assert ARXIV.search(path.read_text()), path.name
+
+
 def test_help_names_every_command() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "curate", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    for command in ("inspect", "generate", "score", "select", "pair", "metrics", "demo"):
+    for command in ("inspect", "generate", "score", "select", "pair", "weigh", "export", "run", "metrics", "demo"):
         assert command in shown
 
 

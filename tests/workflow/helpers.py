@@ -62,7 +62,8 @@ def steps_of(file: RecipeFile, out: Path = Path("out"), **given: Any) -> tuple[S
 
 
 def go(file: RecipeFile, out: Path, fresh: bool = False, **given: Any) -> RunResult:
-    return run(prepare(file, GIVEN | given, out), Silent(), fresh=fresh)
+    defaults = {name: value for name, value in GIVEN.items() if name in file.recipe.inputs}
+    return run(prepare(file, defaults | given, out), Silent(), fresh=fresh)
 
 
 def ran(result: RunResult) -> list[str]:

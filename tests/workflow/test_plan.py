@@ -1,0 +1,144 @@
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from curate.backends.opening import open_chat_tokenizer
+from curate.demo.world import make_pairs
+from curate.errors import CurateError
+from curate.render import Renderer
+from curate.tokens import WordsTokenizer
+from curate.workflow.estimate import ModelCost, count_parameters, local_folder
+from curate.workflow.plan import plan_run
+from curate.workflow.volume import survey
+
+from .helpers import GIVEN, write_pairs, write_recipe
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "d.jsonl")
+    return write_recipe(tmp_path)
+
+
+def planned(file, **given):
+    return plan_run(file, GIVEN | given, file.path.parent / "out")
+
+
+def test_tokens_of_a_small_data_set_are_exact(file):
+    costs = planned(file).steps[0].models
+    assert [(cost.role, cost.model, cost.sequences) for cost in costs] == [
+        ("reward", "fake:3", 40),
+        ("policy", "fake:1", 40),
+        ("reference", "fake:2", 40),
+    ]
+    renderer = Renderer(open_chat_tokenizer("fake:1"), None, "keep_start")
+    pairs = [(row[side][:-1], row[side][-1]["content"]) for row in make_pairs(20, 1) for side in ("chosen", "rejected")]
+    total = sum(len(one.ids) for one in renderer.render(pairs))
+    assert {cost.tokens for cost in costs} == {total}
+    assert {cost.unit for cost in costs} == {"tokens"}
+
+
+def test_rows_are_foretold(file):
+    plan = planned(file)
+    assert [(step.rows, step.at_most) for step in plan.steps] == [(20, False), (4, True), (4, True)]
+    assert planned(file, **{"select.top": "3"}).steps[1].rows == 3
+    assert planned(file, **{"select.top": "null", "select.above": "0"}).steps[1].rows == 20
+    assert plan.unknown == ()
+
+
+def test_a_model_that_is_not_here_is_counted_in_words(file):
+    cost = planned(file, policy="owner/no-such-model").steps[0].models[1]
+    texts = [
+        "\n".join(message["content"] for message in row[side])
+        for row in make_pairs(20, 1)
+        for side in ("chosen", "rejected")
+    ]
+    assert (cost.unit, cost.tokens) == ("words", sum(len(ids) for ids in WordsTokenizer().encode(texts)))
+    assert cost.flops is None
+
+
+def test_max_length_bounds_the_tokens(file):
+    costs = planned(file, **{"score.max_length": "10"}).steps[0].models
+    assert all(cost.tokens <= 400 for cost in costs)
+
+
+@pytest.mark.parametrize("data", ["hf://owner/data/train", "nowhere.jsonl", "none-*.jsonl"])
+def test_data_that_is_elsewhere_is_unknown_and_no_error(file, data):
+    plan = planned(file, data=data)
+    assert plan.unknown == (data,)
+    assert all(step.rows is None for step in plan.steps)
+    assert all(cost.tokens is None and cost.sequences is None for cost in plan.steps[0].models)
+
+
+def test_inputs_that_must_be_given_are_listed(file):
+    plan = plan_run(file, {}, file.path.parent / "out")
+    assert plan.missing == {"policy": "any model"}
+    assert plan.inputs["policy"] is None
+    assert plan.steps[0].models[1].model == "<policy>"
+
+
+@pytest.mark.parametrize("given", [{"select.by": "beez"}, {"select.topp": "1%"}, {"score.reference": "null"}])
+def test_a_plan_refuses_what_a_run_would(file, given):
+    with pytest.raises(CurateError):
+        planned(file, **given)
+    assert not (file.path.parent / "out").exists()
+
+
+def test_candidates_count_all_their_responses(file, tmp_path):
+    rows = [{"prompt": f"p {i}", "responses": ["a b", "a c", "d"], "rewards": [1.0, 2.0, 0.5]} for i in range(4)]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = write_recipe(
+        tmp_path,
+        ("run: select", "run: pair"),
+        ("by: bees\n      top: ${inputs.share}", "by: dcrm"),
+        ("steps.select", "steps.pair"),
+    )
+    score, pair, export = planned(file, data="c.jsonl").steps
+    assert {cost.sequences for cost in score.models} == {12}
+    assert (score.rows, pair.rows, export.rows) == (4, 4, 4)
+    assert pair.at_most
+    score, pair, _ = planned(file, data="c.jsonl", **{"pair.embedder": "fake:5", "pair.per_prompt": "2"}).steps
+    # three responses a prompt are compared
+    assert [(cost.role, cost.sequences) for cost in pair.models] == [("embedder", 12)]
+    assert pair.rows == 8
+    strategy = {"pair.strategy": "rs-dpo", "pair.by": "null"}
+    assert planned(file, data="c.jsonl", **strategy).steps[1].rows is None
+
+
+def test_the_sample_is_drawn_from_the_whole(tmp_path):
+    path = tmp_path / "d.jsonl"
+    rows = ({"prompt": f"p {i}", "chosen": "a", "rejected": "b"} for i in range(3000))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    volume = survey([str(path)], "pairs")
+    numbers = [int(record.prompt[0]["content"].split()[1]) for record in volume.sample]
+    assert volume.rows == 3000
+    assert 256 <= len(numbers) < 512
+    assert {b - a for a, b in pairwise(numbers)} == {8}
+    assert volume.sequences == 6000
+
+
+def test_parameters_are_counted_from_the_files_headers(tmp_path):
+    save_file({"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float16)}, tmp_path / "model-1.safetensors")
+    save_file({"c": np.zeros((2, 2, 2), np.float32)}, tmp_path / "model-2.safetensors")
+    assert count_parameters(str(tmp_path)) == 3 * 4 + 5 + 2 * 2 * 2
+    assert local_folder(str(tmp_path)) == tmp_path
+    for name in ("fake:1", "owner/no-such-model", "<policy>", str(tmp_path / "none")):
+        assert count_parameters(name) is None
+    (tmp_path / "model-3.safetensors").write_bytes(b"torn")
+    assert count_parameters(str(tmp_path)) is None
+
+
+def test_flops_are_twice_parameters_times_tokens():
+    assert ModelCost("policy", "m", 2, 1000, "tokens", False, 50).flops == 2 * 50 * 1000
+    assert ModelCost("policy", "m", 2, 1000, "words", False, 50).flops is None
+    assert ModelCost("policy", "m", 2, None, "tokens", False, 50).flops is None
+
+
+def test_code_that_would_run_is_named(file):
+    plan = planned(file, **{"score.trust_remote_code": "true", "score.reward": "python:rewards:score"})
+    assert any("own code" in note for note in plan.notes)
+    assert any("rewards:score" in note for note in plan.notes)
