@@ -31,7 +31,7 @@ def run(
     fresh: o.Fresh = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Run the steps of a recipe file: score, pair, select, weigh, export.
+    """Run the steps of a recipe file: generate, score, pair, select, weigh, export.
 
     A run that was stopped goes on where it was when the same command is given again; finished steps are kept.
     """

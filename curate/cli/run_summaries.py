@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from curate.workflow.run import RunResult, StepResult
 
 SUMMARIES: dict[str, Callable[[Any], None]] = {
+    "generate": summaries.print_generate,
     "score": summaries.print_score,
     "pair": summaries.print_pair,
     "select": summaries.print_select,
@@ -58,7 +59,10 @@ def print_plan(plan: RunPlan) -> None:
     if costs:
         header = ("step", "model", "as", "passes", "responses", "tokens", "forward FLOPs")
         console.print(table("", header, costs))
-        console.print("Estimates; equal responses to equal prompts are read once, and counted here each time.")
+        console.print(
+            "Estimates. Equal responses to equal prompts are read once, and counted here each time. FLOPs are "
+            "2 x parameters x tokens; of drawn responses the prompts are left out."
+        )
     for name in plan.unknown:
         console.print(f"tokens unknown: the data is not here ({name}).", markup=False)
     for note in plan.notes:

@@ -132,7 +132,11 @@ def _any_number(values: pl.Series) -> bool:
 
 def _scores(schema: pa.Schema, carried: set[str]) -> dict[str, pa.DataType]:
     """Those of the data's columns that curate measured, are not nested, and are not carried over as they are."""
-    known = {column.name for column in table_columns()} | set(all_metrics()) | {"weight", "target_margin", MARGIN, "chosen_degraded"}
+    known = (
+        {column.name for column in table_columns()}
+        | set(all_metrics())
+        | {"weight", "target_margin", MARGIN, "chosen_degraded"}
+    )
     starts = (named_reward("").chosen, named_reward("").rejected, *(f"{name}_" for name in all_methods()))
     found: dict[str, pa.DataType] = {}
     for field in schema:

@@ -96,25 +96,38 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     Raises:
         CurateError: anything that would stop the run later, and can be known now.
     """
-    check_backend(settings.backend)
-    if settings.options:
-        name = next(iter(settings.options))
-        raise SettingsError("Nothing in a generation has parameters.", f"--set {name}", "Leave it out.")
-    if len(set(settings.temperature)) < len(settings.temperature):
-        raise SettingsError("A temperature is given twice.", "--temperature", "Raise --samples for more responses.")
+    check_generate(settings)
     source = open_source(settings.data)
     check_out(settings.out, input_paths(settings.data))
     layout = prompts_layout(first_rows(source))
     plan = GenerationPlan(settings, source, layout, Draws(settings.temperature, settings.samples, settings.seed))
     if 0 in settings.temperature and settings.samples > 1:
         plan.notes.append("temperature 0 always gives the same response: it is drawn once.")
-    for name, model in _named_models(settings.policy).items():
-        _add_writer(plan, name, model)
+    for name, model in named_models(settings.policy).items():
+        shards = f"responses-{len(plan.writers)}"
+        plan.writers.append(make_writer(settings, name, model, shards))
+        plan.limits[name] = _prompt_limit(settings, name, model, plan.notes)
     plan.layout = replace(layout, parse=lambda row: _fitting(plan, layout, row))
     return plan
 
 
-def _named_models(policies: tuple[str, ...]) -> dict[str, str]:
+def check_generate(settings: GenerateSettings) -> None:
+    """Refuse what can be known to be wrong without data.
+
+    Raises:
+        SettingsError: parameters, a temperature given twice, two models of one name, a backend that is not here.
+        MissingExtra: the backend is not installed.
+    """
+    check_backend(settings.backend)
+    if settings.options:
+        name = next(iter(settings.options))
+        raise SettingsError("Nothing in a generation has parameters.", f"--set {name}", "Leave it out.")
+    if len(set(settings.temperature)) < len(settings.temperature):
+        raise SettingsError("A temperature is given twice.", "--temperature", "Raise --samples for more responses.")
+    named_models(settings.policy)
+
+
+def named_models(policies: tuple[str, ...]) -> dict[str, str]:
     """Model by name: the user's, or the model's own.
 
     Raises:
@@ -132,23 +145,25 @@ def _named_models(policies: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _add_writer(plan: GenerationPlan, name: str, model: str) -> None:
-    settings = plan.settings
+def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) -> Generation:
+    """What draws one model's responses, and keeps them in the shards of this name; no weights are loaded yet.
+
+    Raises:
+        ModelError: the model is not there, or has no chat template.
+    """
     tokenizer = open_chat_tokenizer(
         model, template=template_text(settings), trust_remote_code=settings.trust_remote_code
     )
-    plan.limits[name] = _prompt_limit(plan, name, model)
     check_weights(model)
     spec = resolved(model_spec(settings, model))
     identity = model_facts(model, spec, tokenizer) | {"name": name, "seed": settings.seed, "samples": settings.samples}
     identity |= {"temperatures": list(settings.temperature), "every_row": settings.every_row}
     sampling = Sampling(top_p=settings.top_p, max_tokens=settings.max_tokens, stop_ids=tokenizer.turn_ends())
-    shards = f"responses-{len(plan.writers)}"
-    plan.writers.append(Generation(shards, name, spec, tokenizer, sampling, identity, settings.batch_tokens))
+    return Generation(shards, name, spec, tokenizer, sampling, identity, settings.batch_tokens)
 
 
-def _prompt_limit(plan: GenerationPlan, name: str, model: str) -> int | None:
-    settings, limit = plan.settings, model_limit(model_spec(plan.settings, model))
+def _prompt_limit(settings: GenerateSettings, name: str, model: str, notes: list[str]) -> int | None:
+    limit = model_limit(model_spec(settings, model))
     if limit is None:
         return settings.max_length
     room = limit - settings.max_tokens
@@ -159,9 +174,7 @@ def _prompt_limit(plan: GenerationPlan, name: str, model: str) -> int | None:
             "Lower it.",
         )
     if settings.max_length and settings.max_length > room:
-        plan.notes.append(
-            f"{name}: beside --max-tokens there is room for {room} prompt tokens, fewer than --max-length."
-        )
+        notes.append(f"{name}: beside --max-tokens there is room for {room} prompt tokens, fewer than --max-length.")
     return min(room, settings.max_length or room)
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from curate.pipeline.export import ExportSettings, check_export, export
+from curate.pipeline.generate import generate
+from curate.pipeline.generation_plan import check_generate
 from curate.pipeline.pair import check_pair, pair
 from curate.pipeline.score import check_score, score
 from curate.pipeline.select import check_select, select
 from curate.pipeline.weigh import check_weigh, weigh_table
 from curate.progress import Reporter
-from curate.recipe import PairSettings, ScoreSettings, SelectSettings, Settings, WeighSettings
-from curate.workflow.flow import Kind, Shape, after_export, after_pair, after_score, after_select, after_weigh
+from curate.readers import Layout, Row, detect, prompts_layout
+from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, Settings, WeighSettings
+from curate.workflow.flow import (
+    Kind,
+    Shape,
+    after_export,
+    after_generate,
+    after_pair,
+    after_score,
+    after_select,
+    after_weigh,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Command:
         run: does it.
         check: refuses settings that no data could make right.
         after: (settings, shape of the data) -> shape of the output; refuses what the data cannot give.
-        prefers: what rows that hold both are read as.
+        layout: (first rows, what the settings read them as) -> their layout.
         suffix: of the output; none for a folder.
     """
 
@@ -35,17 +47,30 @@ class Command:
     run: Callable[[Any, Reporter], Any]
     check: Callable[[Any], Any]
     after: Callable[[Any, Shape], Shape]
-    prefers: Kind = "pairs"
+    layout: Callable[[Sequence[Row], Kind | None], Layout]
     suffix: str = ".parquet"
+
+
+def _prompts(rows: Sequence[Row], _: Kind | None) -> Layout:
+    return prompts_layout(rows)
+
+
+def _pairs(rows: Sequence[Row], kind: Kind | None) -> Layout:
+    return detect(rows, kind or "pairs")
+
+
+def _candidates(rows: Sequence[Row], kind: Kind | None) -> Layout:
+    return detect(rows, kind or "candidates")
 
 
 COMMANDS: Mapping[str, Command] = {
     one.name: one
     for one in (
-        Command("score", ScoreSettings, score, check_score, after_score),
-        Command("pair", PairSettings, pair, check_pair, after_pair, prefers="candidates"),
-        Command("select", SelectSettings, select, check_select, after_select),
-        Command("weigh", WeighSettings, weigh_table, check_weigh, after_weigh),
-        Command("export", ExportSettings, export, check_export, after_export, suffix=""),
+        Command("generate", GenerateSettings, generate, check_generate, after_generate, _prompts),
+        Command("score", ScoreSettings, score, check_score, after_score, _pairs),
+        Command("pair", PairSettings, pair, check_pair, after_pair, _candidates),
+        Command("select", SelectSettings, select, check_select, after_select, _pairs),
+        Command("weigh", WeighSettings, weigh_table, check_weigh, after_weigh, _pairs),
+        Command("export", ExportSettings, export, check_export, after_export, _pairs, suffix=""),
     )
 }

@@ -14,13 +14,14 @@ from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import is_fake
 from curate.backends.opening import model_limit, open_chat_tokenizer
 from curate.errors import CurateError
-from curate.recipe import MeasureSettings
+from curate.pipeline.generation_plan import named_models
+from curate.recipe import GenerateSettings, MeasureSettings
 from curate.render import Renderer
 from curate.reward_sources import parse_reward
 from curate.schema import Message
 from curate.tokens import WordsTokenizer, open_text_tokenizer
 from curate.workflow.resolve import Step
-from curate.workflow.volume import Volume
+from curate.workflow.volume import Volume, draws_of
 
 Conversation = tuple[Sequence[Message], str]
 
@@ -30,9 +31,9 @@ class ModelCost:
     """One model in one step.
 
     Attributes:
-        role: `policy`, `reference`, `reward` or `embedder`.
+        role: `policy`, `reference`, `reward` or `embedder`, which read responses; or `draws`, which writes them.
         sequences: responses that it reads, each after its prompt (an embedder: alone); None where that is not known.
-        tokens: of all of these; None where that is not known.
+        tokens: of all of these, of drawn ones without their prompts; None where that is not known.
         unit: what was counted: the model's own tokens in its chat template, or words and marks where its tokenizer is
             not on this machine (a tokenizer makes more of them).
         at_most: whether there may be fewer.
@@ -49,7 +50,7 @@ class ModelCost:
 
     @property
     def flops(self) -> float | None:
-        """2 x parameters x tokens: one forward pass, attention left out."""
+        """2 x parameters x tokens: a forward pass, attention left out."""
         if self.parameters is None or self.tokens is None or self.unit == "words":
             return None
         return 2.0 * self.parameters * self.tokens
@@ -63,6 +64,8 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
         volume: the rows whose responses it measures.
     """
     settings = step.settings
+    if isinstance(settings, GenerateSettings):
+        return [_drawing_cost(model, settings, volume) for model in named_models(settings.policy).values()]
     if not isinstance(settings, MeasureSettings):
         return []
     sources = [one for one in map(parse_reward, settings.reward) if one.kind == "model"]
@@ -72,6 +75,13 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
     named += [("reference", settings.reference, family)] if settings.reference and family else []
     found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
     return found + ([_embedder_cost(settings.embedder, volume)] if settings.embedder else [])
+
+
+def _drawing_cost(model: str, settings: GenerateSettings, volume: Volume) -> ModelCost:
+    """At most prompts x samples x max_tokens are drawn; reading the prompts is left out."""
+    responses = None if volume.rows is None else volume.rows * draws_of(settings) // len(settings.policy)
+    drawn = None if responses is None else responses * settings.max_tokens
+    return ModelCost("draws", model, responses, drawn, "tokens", True, count_parameters(model))
 
 
 def _cost(role: str, model: str, reader: str, settings: MeasureSettings, volume: Volume) -> ModelCost:

@@ -21,9 +21,17 @@ from curate.pipeline.presets import with_preset
 from curate.pipeline.score import check_candidates
 from curate.pipeline.weigh import check_weigh
 from curate.plan import computable, records
-from curate.readers import detect, first_rows, open_source
+from curate.readers import Layout, Row, first_rows, open_source
 from curate.readers.tables import open_table
-from curate.recipe import MeasureSettings, PairSettings, ScoreSettings, SelectSettings, Settings, WeighSettings
+from curate.recipe import (
+    GenerateSettings,
+    MeasureSettings,
+    PairSettings,
+    ScoreSettings,
+    SelectSettings,
+    Settings,
+    WeighSettings,
+)
 from curate.reward_sources import parse_reward
 from curate.schema import (
     CHOSEN_INDEX,
@@ -37,6 +45,7 @@ from curate.schema import (
     REJECTED_INDEX,
     RESPONSE_FIELDS,
     REWARD,
+    SAMPLED,
     TOKENS,
     TRUNCATED,
     ResponseField,
@@ -44,6 +53,7 @@ from curate.schema import (
 )
 
 Kind = Literal["pairs", "candidates"]
+LayoutOf = Callable[[Sequence[Row]], Layout]
 TEXTS = frozenset({"prompt", "chosen", "rejected"})
 LISTS = frozenset({"prompt", "responses", "finish_reasons"})
 
@@ -83,14 +93,18 @@ class Shape:
                 raise missing_column(owner, column, sorted(self.columns))
 
 
-def look(data: Sequence[str], prefer: Kind | None) -> Shape:
+def look(data: Sequence[str], layout_of: LayoutOf) -> Shape:
     """The shape of data from outside, from its first rows.
+
+    Args:
+        data: paths, globs or names of the hub.
+        layout_of: the first rows -> their layout.
 
     Raises:
         InputError: it cannot be read, or no layout fits.
     """
     rows = first_rows(open_source(data))
-    layout = detect(rows, prefer)
+    layout = layout_of(rows)
     fields = {name for record in records(layout, rows) for name in record.measured}
     columns = frozenset(str(name) for row in rows for name in row)
     known = {field.name for field in RESPONSE_FIELDS}
@@ -105,6 +119,14 @@ def joined(shapes: Sequence[Shape]) -> Shape:
     fields = frozenset[str]().union(*(shape.fields for shape in shapes))
     columns = frozenset[str]().union(*(shape.columns for shape in shapes))
     return Shape(shapes[0].kind, fields, columns, False)
+
+
+def after_generate(_: GenerateSettings, before: Shape) -> Shape:
+    """What `curate generate` writes."""
+    drawn = {column.name for column in SAMPLED}
+    return replace(
+        before, kind="candidates", fields=frozenset({TOKENS.name}), columns=before.columns | {"prompt"} | drawn
+    )
 
 
 def after_score(settings: ScoreSettings, before: Shape) -> Shape:

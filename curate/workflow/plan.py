@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curate.recipe import MeasureSettings
+from curate.recipe import ModelSettings
 from curate.reward_sources import parse_reward
 from curate.workflow.estimate import ModelCost, model_costs
-from curate.workflow.flow import Kind, Shape, look
+from curate.workflow.flow import Kind, LayoutOf, Shape, look
 from curate.workflow.prepare import flow_through
 from curate.workflow.recipe_file import Given, Recipe, RecipeFile
 from curate.workflow.resolve import Step, read_overrides, resolve
@@ -75,9 +75,8 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
     for step in steps:
         before = _volume(step, volumes)
         shape = shapes[step.name]
-        measured = _as(before, shape.kind) if step.command.name == "score" else before
         volumes[step.name] = after(step, before, shape.kind)
-        planned.append(_planned(step, volumes[step.name], measured))
+        planned.append(_planned(step, volumes[step.name], _measured(step, before, shape.kind)))
     recipe = file.recipe
     inputs = {name: one.default for name, one in recipe.inputs.items()} | dict(overrides.inputs)
     missing = {name: recipe.inputs[name].about for name, value in inputs.items() if value is None}
@@ -86,7 +85,7 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
 
 
 def _planned(step: Step, volume: Volume, measured: Volume) -> PlannedStep:
-    models = {"policy", "reference", "reward", "embedder"} if isinstance(step.settings, MeasureSettings) else set()
+    models = {"policy", "reference", "reward", "embedder"} if isinstance(step.settings, ModelSettings) else set()
     settings = step.settings.model_dump(mode="json", exclude={"data", "out", *models}, exclude_defaults=True)
     data = tuple(writer or name for name, writer in zip(step.settings.data, step.reads, strict=True))
     costs = tuple(model_costs(step, measured))
@@ -99,16 +98,15 @@ def _outside(step: Step) -> list[str]:
     return [name for name, writer in zip(step.settings.data, step.reads, strict=True) if writer is None]
 
 
-def _look_here(data: Sequence[str], prefer: Kind) -> Shape:
-    return look(data, prefer) if all(map(is_here, data)) else Shape()
+def _look_here(data: Sequence[str], layout_of: LayoutOf) -> Shape:
+    return look(data, layout_of) if all(map(is_here, data)) else Shape()
 
 
 def _volume(step: Step, volumes: Mapping[str, Volume]) -> Volume:
     outside = _outside(step)
     parts = [volumes[writer] for writer in step.reads if writer is not None]
     if outside:
-        prefer: Kind = getattr(step.settings, "rows_as", None) or step.command.prefers
-        parts.append(survey(outside, prefer) if all(map(is_here, outside)) else Volume())
+        parts.append(survey(outside, step.layout) if all(map(is_here, outside)) else Volume())
     return parts[0] if len(parts) == 1 else _summed(parts)
 
 
@@ -120,8 +118,9 @@ def _summed(parts: Sequence[Volume]) -> Volume:
     return Volume(rows, True, sample, parts[0].pairs, parts[0].drawn)
 
 
-def _as(volume: Volume, kind: Kind | None) -> Volume:
-    return Volume(volume.rows, volume.at_most, volume.sample, volume.pairs or kind == "pairs", volume.drawn)
+def _measured(step: Step, before: Volume, kind: Kind | None) -> Volume:
+    """What the step's models read."""
+    return replace(before, pairs=before.pairs or kind == "pairs") if step.command.name == "score" else before
 
 
 def _notes(steps: Sequence[Step]) -> list[str]:

@@ -12,18 +12,19 @@ from typing import Any
 from curate.backends.fake import is_fake
 from curate.errors import CurateError, StoreError
 from curate.identity import short_name, versions
+from curate.pipeline.generation_plan import make_writer, named_models
 from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import input_paths, open_source
-from curate.recipe import MeasureSettings
+from curate.recipe import GenerateSettings, MeasureSettings, ModelSettings
 from curate.reward_sources import parse_reward
 from curate.tokens import open_text_tokenizer
 from curate.version import __version__
-from curate.workflow.flow import Kind, Shape, joined, look
+from curate.workflow.flow import LayoutOf, Shape, joined, look
 from curate.workflow.recipe_file import RecipeFile
 from curate.workflow.resolve import Step, not_given, read_overrides, resolve
 
 MODELS = frozenset({"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "device", "dtype"})
-Outside = Callable[[Sequence[str], Kind], Shape]
+Outside = Callable[[Sequence[str], LayoutOf], Shape]
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,16 @@ def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
 
     Args:
         steps: in order.
-        outside: (data from outside, what to read it as) -> its shape.
+        outside: (data from outside, how its layout is found) -> its shape.
 
     Raises:
         CurateError: a step cannot be given what it reads.
     """
     shapes: dict[str, Shape] = {}
     for step in steps:
-        prefer: Kind = getattr(step.settings, "rows_as", None) or step.command.prefers
         try:
             parts = [
-                shapes[writer] if writer is not None else outside([name], prefer)
+                shapes[writer] if writer is not None else outside([name], step.layout)
                 for name, writer in zip(step.settings.data, step.reads, strict=True)
             ]
             before = joined(parts)
@@ -119,11 +119,18 @@ def step_facts(step: Step) -> dict[str, Any]:
         {"step": writer} if writer is not None else open_source([name]).fingerprints()
         for name, writer in zip(step.settings.data, step.reads, strict=True)
     ]
-    measures = isinstance(step.settings, MeasureSettings)
-    hidden = {"data", "out", "fresh", *(MODELS if measures else ())}
+    hidden = {"data", "out", "fresh", *(MODELS if isinstance(step.settings, ModelSettings) else ())}
     settings = step.settings.model_dump(mode="json", exclude=hidden, exclude_defaults=True)
     facts = {"run": step.command.name, "settings": settings, "data": read}
-    return {**facts, **_measured_with(step.settings)} if measures else facts
+    if isinstance(step.settings, MeasureSettings):
+        return {**facts, **_measured_with(step.settings)}
+    return {**facts, **_drawn_with(step.settings)} if isinstance(step.settings, GenerateSettings) else facts
+
+
+def _drawn_with(settings: GenerateSettings) -> dict[str, Any]:
+    named = named_models(settings.policy)
+    facts = {name: make_writer(settings, name, model, name).facts() for name, model in named.items()}
+    return {"measured_with": facts, "versions": versions(["torch", "transformers"])}
 
 
 def _measured_with(settings: MeasureSettings) -> dict[str, Any]:

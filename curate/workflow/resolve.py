@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError, SettingsError, did_you_mean
+from curate.readers import Layout, Row
 from curate.recipe import Settings, make
 from curate.workflow.commands import COMMANDS, Command
 from curate.workflow.recipe_file import Given, RecipeFile
@@ -64,6 +65,14 @@ class Step:
     reads: tuple[str | None, ...]
     missing: tuple[str, ...]
     place: Place
+
+    def layout(self, rows: Sequence[Row]) -> Layout:
+        """How it reads data from outside.
+
+        Raises:
+            InputError: no layout fits.
+        """
+        return self.command.layout(rows, getattr(self.settings, "rows_as", None))
 
     @property
     def out(self) -> Path:

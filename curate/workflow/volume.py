@@ -10,11 +10,11 @@ from pathlib import Path
 from curate.errors import RowError
 from curate.picking import parse_amount
 from curate.pipeline.presets import with_preset
-from curate.readers import detect, first_rows, open_source
+from curate.readers import first_rows, open_source
 from curate.readers.hub import HUB
-from curate.recipe import PairSettings, SelectSettings, Settings
+from curate.recipe import GenerateSettings, PairSettings, SelectSettings, Settings
 from curate.schema import Record
-from curate.workflow.flow import Kind
+from curate.workflow.flow import Kind, LayoutOf
 from curate.workflow.resolve import Step
 
 CHUNK_ROWS = 4096
@@ -62,14 +62,14 @@ def is_here(name: str) -> bool:
     return Path(name).exists() or bool(glob.glob(name, recursive=True))  # noqa: PTH207 (takes absolute patterns too)
 
 
-def survey(data: Sequence[str], prefer: Kind) -> Volume:
+def survey(data: Sequence[str], layout_of: LayoutOf) -> Volume:
     """Count the rows, and draw up to 512 of them at even distances.
 
     Raises:
         InputError: the data cannot be read.
     """
     source = open_source(data)
-    layout = detect(first_rows(source), prefer)
+    layout = layout_of(first_rows(source))
     sample: list[Record] = []
     rows, stride = 0, 1
     for chunk in source.chunks(CHUNK_ROWS):
@@ -97,6 +97,8 @@ def after(step: Step, before: Volume, kind: Kind | None) -> Volume:
     settings: Settings = step.settings
     if before.rows is None:
         return before
+    if isinstance(settings, GenerateSettings):
+        return replace(before, at_most=True, drawn=(draws_of(settings), settings.max_tokens), pairs=False)
     if isinstance(settings, SelectSettings):
         return _selected(settings, before)
     if isinstance(settings, PairSettings):
@@ -104,6 +106,11 @@ def after(step: Step, before: Volume, kind: Kind | None) -> Volume:
         rows = None if every else before.rows * (settings.per_prompt or 1)
         return replace(before, rows=rows, at_most=True, pairs=True)
     return replace(before, pairs=before.pairs or kind == "pairs")
+
+
+def draws_of(settings: GenerateSettings) -> int:
+    """Responses to one prompt, of all models and temperatures; at temperature 0 one is drawn."""
+    return len(settings.policy) * sum(settings.samples if t else 1 for t in settings.temperature)
 
 
 def _selected(settings: SelectSettings, before: Volume) -> Volume:

@@ -46,10 +46,13 @@ def told_and_written(name, data, out, before=None, **more):
     """The foretold shape, and the columns of what the command then writes."""
     command = COMMANDS[name]
     settings = settings_of(name, data, out, **more)
-    prefer = getattr(settings, "rows_as", None) or command.prefers
-    told = command.after(settings, before or look([str(data)], prefer))
+    told = command.after(settings, before or looked(command, data, settings))
     command.run(settings, Silent())
     return told, set(pq.read_schema(out).names)
+
+
+def looked(command, data, settings=None):
+    return look([str(data)], lambda rows: command.layout(rows, getattr(settings, "rows_as", None)))
 
 
 def measured(columns):
@@ -101,6 +104,19 @@ def test_paired_columns_are_foretold(place, data, more):
     assert written <= told.columns
 
 
+@pytest.mark.parametrize("data", ["d", "c", "b", "p"])
+def test_drawn_columns_are_foretold(place, data):
+    (place / "p.jsonl").write_text('{"question": "what?", "source": "x"}\n')
+    shape, written = told_and_written("generate", place / f"{data}.jsonl", place / "g.parquet", policy="fake:1")
+    assert written <= shape.columns
+    assert (shape.kind, shape.known) == ("candidates", True)
+    settings = settings_of("score", place / "g.parquet", place / "s.parquet", reward=("fake:2",))
+    foretold = COMMANDS["score"].after(settings, shape)
+    _, written = told_and_written("score", place / "g.parquet", place / "s.parquet", shape, reward=("fake:2",))
+    assert foretold.fields >= {"reward"}
+    assert written <= foretold.columns
+
+
 def test_columns_are_foretold_through_several_steps(place):
     shape, _ = told_and_written("score", place / "b.jsonl", place / "1.parquet", rows_as="candidates", **MODELS)
     shape, written = told_and_written("pair", place / "1.parquet", place / "2.parquet", shape, by="dcrm")
@@ -136,7 +152,7 @@ def test_what_the_data_cannot_give_is_refused(place, name, data, more, told):
     command = COMMANDS[name]
     settings = settings_of(name, place / f"{data}.jsonl", **more)
     with pytest.raises(CurateError) as caught:
-        command.after(settings, look([str(place / f"{data}.jsonl")], command.prefers))
+        command.after(settings, looked(command, place / f"{data}.jsonl"))
     assert told in str(caught.value)
     # the command itself refuses the same
     with pytest.raises(CurateError):
@@ -153,14 +169,14 @@ def test_a_column_that_comes_late_in_the_data_is_found(place):
     rows = [json.loads(line) for line in (place / "d.jsonl").read_text().splitlines()] * 60
     rows[-1] = {**rows[-1], "late": 1.0}
     (place / "late.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shape = look([str(place / "late.jsonl")], "pairs")
+    shape = looked(COMMANDS["select"], place / "late.jsonl")
     assert "late" not in shape.columns
     settings = settings_of("select", place / "late.jsonl", by="late", above=0.0)
     assert "late" in COMMANDS["select"].after(settings, shape).columns
 
 
 def test_tables_read_together_have_the_columns_of_all(place):
-    shapes = [look([str(place / f"{name}.jsonl")], "pairs") for name in "dc"]
+    shapes = [looked(COMMANDS["score"], place / f"{name}.jsonl") for name in "dc"]
     both = joined(shapes)
     assert both.columns == shapes[0].columns | shapes[1].columns
     assert not both.known

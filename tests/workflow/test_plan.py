@@ -8,10 +8,12 @@ from safetensors.numpy import save_file
 from curate.backends.opening import open_chat_tokenizer
 from curate.demo.world import make_pairs
 from curate.errors import CurateError
+from curate.readers import detect
 from curate.render import Renderer
 from curate.tokens import WordsTokenizer
 from curate.workflow.estimate import ModelCost, count_parameters, local_folder
 from curate.workflow.plan import plan_run
+from curate.workflow.recipe_file import read_recipe
 from curate.workflow.volume import survey
 
 from .helpers import GIVEN, write_pairs, write_recipe
@@ -109,11 +111,35 @@ def test_candidates_count_all_their_responses(file, tmp_path):
     assert planned(file, data="c.jsonl", **strategy).steps[1].rows is None
 
 
+def test_drawn_responses_are_bounded(file, tmp_path):
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"prompt": f"say {i}"}) + "\n" for i in range(10)))
+    (tmp_path / "small.yaml").write_text(
+        "name: small\nabout: a\ninputs: {data: p.jsonl}\nsteps:\n"
+        "  - {run: generate, with: {data: '${inputs.data}', policy: [fake:1, other=fake:2], samples: 3,"
+        " temperature: '0,1', max_tokens: 7}}\n"
+        "  - {run: score, with: {data: '${steps.generate}', reward: fake:3}}\n"
+        "  - {run: pair, with: {data: '${steps.score}', strategy: max-min}}\n"
+    )
+    generate, score, pair = plan_run(read_recipe(tmp_path / "small.yaml"), {}, tmp_path / "out").steps
+    # of each model a greedy response and three drawn ones to every prompt
+    assert [(one.model, one.sequences, one.tokens) for one in generate.models] == [
+        ("fake:1", 40, 40 * 7),
+        ("fake:2", 40, 40 * 7),
+    ]
+    assert (generate.rows, generate.at_most) == (10, True)
+    reward = score.models[0]
+    assert (reward.sequences, reward.at_most) == (80, True)
+    # beside 7 tokens drawn: "user: say 1\nassistant: \n", in pieces
+    assert 80 * (7 + 5) < reward.tokens < 80 * (7 + 15)
+    assert (pair.rows, pair.models) == (10, ())
+    assert plan_run(file, {"data": "hf://a/b"}, tmp_path / "out").steps[0].rows is None
+
+
 def test_the_sample_is_drawn_from_the_whole(tmp_path):
     path = tmp_path / "d.jsonl"
     rows = ({"prompt": f"p {i}", "chosen": "a", "rejected": "b"} for i in range(3000))
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    volume = survey([str(path)], "pairs")
+    volume = survey([str(path)], detect)
     numbers = [int(record.prompt[0]["content"].split()[1]) for record in volume.sample]
     assert volume.rows == 3000
     assert 256 <= len(numbers) < 512

@@ -23,6 +23,8 @@ ROWS_AND_COLUMNS = {
     "amapo": (PAIRS, TARGET | MARGIN),
     "bpo": (PAIRS, REF | MARGIN),
     "dcrm": (PROMPTS, REF),
+    "iterative-dpo": (10, set()),
+    "on-policy-best-of-n2": (PAIRS, REF),
     "gamma-po": (PAIRS, TARGET | MARGIN),
     "less-is-more": (4, REF),
     "madpo": (PAIRS, WEIGHT | MARGIN),
