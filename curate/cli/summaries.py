@@ -99,7 +99,7 @@ def print_preset(name: str) -> None:
     from curate.pipeline.presets import find_preset
 
     preset = find_preset(name)
-    stdout().print(f"preset {name}: {preset.keeps} ({preset.source}). {preset.differs}".rstrip(), markup=False)
+    stdout().print(f"preset {name} ({preset.source}). {preset.differs}".rstrip(), markup=False)
 
 
 def print_parameters(parameters: dict[str, dict[str, Any]]) -> None:

@@ -19,14 +19,12 @@ class Preset:
     Attributes:
         name: as `--preset` spells it.
         settings: of SelectSettings.
-        keeps: which rows are left, in a few words.
         source: the paper.
         differs: where this is not what the paper does; empty where nothing is known to differ.
     """
 
     name: str
     settings: Mapping[str, Any] = field(repr=False)
-    keeps: str
     source: str
     differs: str = ""
 
@@ -34,29 +32,26 @@ class Preset:
 PRESETS: Mapping[str, Preset] = {
     one.name: one
     for one in (
-        Preset("bees", {"by": "bees", "top": "10%"}, "the surest 10%", "Less is More, arXiv 2502.14560"),
+        Preset("bees", {"by": "bees", "top": "10%"}, "Less is More, arXiv 2502.14560"),
         Preset(
             "alignment-potential",
             {"by": "alignment_potential", "top": "40%"},
-            "the 40% of most potential",
             "arXiv 2503.01864",
         ),
-        Preset("dpo-gap", {"by": "dpo_gap", "top": "10%"}, "the 10% of smallest DPO margin", "arXiv 2508.04149"),
+        Preset("dpo-gap", {"by": "dpo_gap", "top": "10%"}, "arXiv 2508.04149"),
         Preset(
             "easy-first",
             {"by": "dpo_margin", "top": "50%"},
-            "the easier half, of largest DPO margin",
             "SelectiveDPO, arXiv 2502.09650",
-            "The paper takes as difficulty the validation loss of models trained on other parts of the data, averaged, "
-            "and trains from easy to hard. Here it is the DPO loss of the one policy that was scored (large margin, "
-            "small loss), and rows keep the input's order. The share of a half is recalled, not read.",
+            "Its authors take as difficulty the DPO loss under six models, each trained on the other half of the data, "
+            "averaged, and train from easy to hard. Here it is the DPO loss of the one policy that was scored (large "
+            "margin, small loss), and rows keep the input's order.",
         ),
         Preset(
             "rip",
             {"by": "rip", "above": 0.0},
-            "pairs whose rejected response is good and long, and whose margin is small",
             "RIP, arXiv 2501.18578",
-            "The thresholds are the medians; the paper's text names the three criteria.",
+            "The thresholds are the medians of the whole table, taken before anything is left out.",
         ),
     )
 }

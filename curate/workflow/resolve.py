@@ -192,9 +192,14 @@ def not_given(name: str, file: RecipeFile) -> SettingsError:
 def _merged(text: StepText, given: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**text.with_, **{name: value for name, value in given.items() if name != "options"}}
     for metric, parameters in given.get("options", {}).items():
-        options = dict(merged.get("options") or {})
-        merged["options"] = {**options, metric: {**(options.get(metric) or {}), **parameters}}
+        options = _mapping(merged.get("options"))
+        merged["options"] = {**options, metric: {**_mapping(options.get(metric)), **parameters}}
     return merged
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """What is set in a mapping of the recipe; nothing where there is none."""
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _settings(command: Command, values: dict[str, Any], out: Path) -> Settings:
@@ -244,6 +249,11 @@ class _Scope:
             return self._named(whole, setting)
         return REFERENCE.sub(lambda found: self._text(found, setting), value)
 
+    def _plain(self, name: str, value: Given) -> Given:
+        if any("${" in part for part in ([value] if isinstance(value, str) else value or ())):
+            raise SettingsError(f"The input {name} refers to something else.", f"--set {name}", "Write its value out.")
+        return value
+
     def _text(self, found: re.Match[str], setting: str) -> str:
         value = self._named(found, setting)
         if not isinstance(value, str):
@@ -259,7 +269,7 @@ class _Scope:
             if self.inputs[rest] is None:
                 self.missing += [rest] if rest not in self.missing else []
                 return f"<{rest}>"
-            return self.inputs[rest]
+            return self._plain(rest, self.inputs[rest])
         if kind == "steps" and rest in self.outputs and setting == "data":
             return self.outputs[rest]
         if kind == "steps" and setting != "data":

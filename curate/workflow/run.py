@@ -79,7 +79,7 @@ def run(
         CurateError: whatever the user can mend; finished steps are kept, and not run again by the mended command.
     """
     out = prepared.out
-    check_place(out)
+    check_place(out, "" if fresh else prepared.file.recipe.name)
     existed = out.exists()
     try:
         with Workspace(out / WORK, prepared.identity(), fresh=fresh) as workspace:
@@ -95,8 +95,8 @@ def run(
     return RunResult(prepared.file.recipe.name, out, done, done[-1].out)
 
 
-def check_place(out: Path) -> None:
-    """Refuse a place that is no earlier run's folder.
+def check_place(out: Path, recipe: str = "") -> None:
+    """Refuse a place that is no earlier run's folder, or that of another recipe where one is named.
 
     Raises:
         StoreError: it is a file, cannot be written, or holds something else.
@@ -109,6 +109,13 @@ def check_place(out: Path) -> None:
             raise StoreError(
                 f"The output folder holds something else: {min(names)}.", str(out), "Name a new folder with -o."
             )
+    held = _read(out / RECORD).get("recipe", recipe)
+    if recipe and held != recipe:
+        raise StoreError(
+            f"The output folder holds a run of the recipe {held}.",
+            str(out),
+            "Choose another place with -o, or add --fresh to start over here.",
+        )
     check_out(out / WORK, [])
 
 

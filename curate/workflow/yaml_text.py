@@ -52,7 +52,7 @@ def parse_yaml(text: str, name: str) -> Document:
         raise SettingsError(
             f"The recipe is no valid YAML: {error.problem or error.context}.",
             where,
-            "Check indentation; a value that holds ': ' or ' #' needs quotes.",
+            "Check indentation; ': ' and ' #' in a value need quotes, and so does ${...} inside [ ] and { }.",
         ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise SettingsError(

@@ -60,6 +60,15 @@ def test_select_says_what_it_did(curate, data):
     assert "8 not kept: not within --top 20%" in out
 
 
+def test_select_says_what_its_preset_is(curate, data):
+    curate("score", "d.jsonl", "-o", "s.parquet", *MODELS)
+    code, out, _ = curate("select", "s.parquet", "-o", "t.parquet", "--preset", "easy-first", "--top", "20%")
+    assert code == 0
+    assert "2 of 10 rows kept by dpo_margin, highest first" in out
+    assert "preset easy-first (SelectiveDPO, arXiv 2502.09650)." in out
+    assert "rows keep the input's order" in out
+
+
 def test_pair_compares_new_and_old_pairs(curate, data):
     code, out, _ = curate("pair", "c.jsonl", "-o", "p.parquet", "--best-of-n2")
     assert code == 0

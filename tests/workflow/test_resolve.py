@@ -88,6 +88,9 @@ def test_what_cannot_be_set_is_refused(tmp_path, key, value, told):
         ("data: ${steps.score}", "data: ${steps.select}", 19, "no earlier step"),
         ("      data: ${steps.score}\n", "", 18, "needs data"),
         ("to: trl", "keep_scores: true", 23, "needs to"),
+        ("share: 20%", "share: ${inputs.data}", 18, "refers"),
+        ("by: bees", "by: bees\n      options: [a]", 21, "options"),
+        ("by: bees", "by: bees\n      options: {bees: low}", 21, "options"),
         ("      top: ${inputs.share}\n", "", 18, "--by"),
     ],
 )

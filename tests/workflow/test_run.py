@@ -273,6 +273,14 @@ def test_the_place_must_be_a_runs_own(file, out, tmp_path):
         go(file, out, data=str(out / "01-score.parquet"))
 
 
+def test_the_place_of_another_recipe_is_refused(file, out, tmp_path):
+    go(file, out)
+    other = write_recipe(tmp_path, ("name: small", "name: other"))
+    with pytest.raises(StoreError, match="recipe small"):
+        go(other, out)
+    assert ran(go(other, out, fresh=True)) == ["score", "select", "export"]
+
+
 def test_two_runs_in_one_place_exclude_each_other(file, out, failing):
     out.mkdir()
     with Workspace(out / "run", {}), pytest.raises(StoreError, match="Another run"):
