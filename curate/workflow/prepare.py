@@ -15,7 +15,7 @@ from curate.identity import short_name, versions
 from curate.pipeline.generation_plan import make_writer, named_models
 from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import input_paths, open_source
-from curate.recipe import GenerateSettings, MeasureSettings, ModelSettings
+from curate.recipe import GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings
 from curate.reward_sources import parse_reward
 from curate.tokens import open_text_tokenizer
 from curate.version import __version__
@@ -136,7 +136,9 @@ def _drawn_with(settings: GenerateSettings) -> dict[str, Any]:
 def _measured_with(settings: MeasureSettings) -> dict[str, Any]:
     sources = [parse_reward(spec) for spec in settings.reward]
     notes: list[str] = []
-    scorers = [reward_scorer(settings, one, notes) for one in sources if one.kind != "columns"]
+    # Before the data is read nothing says what its rows are; a judge is told apart by its settings alike.
+    as_pairs = isinstance(settings, ScoreSettings) and settings.rows_as != "candidates"
+    scorers = [reward_scorer(settings, one, notes, as_pairs) for one in sources if one.kind != "columns"]
     scorers += logprob_scorers(settings, notes)
     facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
     if settings.embedder:
