@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 
 from curate.errors import InputError, RowError, SettingsError, did_you_mean, first_line
@@ -17,44 +20,72 @@ MARGIN = "reward_margin"
 CHUNK_ROWS = 4096
 
 
-def eligible(
-    table: Table, settings: SelectSettings, values: pl.Series | None, high_first: bool
-) -> tuple[pl.DataFrame, pl.Series]:
-    """The rows that may be kept (row, value, tie, group), and for every row why not, where it may not."""
-    names = table.schema.names
-    wanted = [name for name in (PAIR_ID.name, settings.per or PAIR_ID.name) if name in names]
-    wanted = list(dict.fromkeys(wanted))
-    if settings.per is not None and settings.per not in names:
-        raise SettingsError(
-            f"There is no column {settings.per}.", f"--per {settings.per}", did_you_mean(settings.per, names)
-        )
-    numbers = table.numbers(wanted) if wanted else None
-    rows = table.rows
-    row = pl.int_range(rows, dtype=pl.UInt32, eager=True)
-    frame = pl.DataFrame(
-        {
-            "row": row,
-            "value": values if values is not None else pl.repeat(0.0, rows, eager=True),
-            "tie": numbers[PAIR_ID.name] if numbers is not None and PAIR_ID.name in names else row,
-            "group": numbers[settings.per] if numbers is not None and settings.per else pl.repeat(0, rows, eager=True),
-        }
-    )
-    reasons = pl.repeat(None, rows, dtype=pl.String, eager=True)
+@dataclass(frozen=True)
+class Eligible:
+    """Which rows may be kept, and why not the others.
+
+    Attributes:
+        alive: bool [rows].
+        codes: per row the number of the reason why it may not be kept, 0 where it may: uint8 [rows].
+        reasons: the reasons by their numbers; that of 0 is empty.
+    """
+
+    alive: np.ndarray
+    codes: np.ndarray
+    reasons: list[str]
+
+    def drop(self, rows: np.ndarray, reason: str) -> None:
+        """These rows may not be kept, for this reason, unless another was found before."""
+        self.reasons.append(reason)
+        self.codes[rows & self.alive] = len(self.reasons) - 1
+        self.alive[rows] = False
+
+
+def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, high_first: bool) -> Eligible:
+    """The rows that `--where`, `--drop-ties` and `--one-per-prompt` leave, in this order."""
+    found = Eligible(np.ones(table.rows, bool), np.zeros(table.rows, np.uint8), [""])
     if settings.where is not None:
-        frame, reasons = _drop(frame, reasons, _where(table, settings.where), f"where: {settings.where}")
+        found.drop(~_where(table, settings.where).to_numpy(), f"where: {settings.where}")
     if settings.drop_ties:
-        frame, reasons = _drop(frame, reasons, _not_tied(table), "tie")
+        found.drop(~_not_tied(table).to_numpy(), "tie")
     if settings.one_per_prompt:
-        keyed = frame.with_columns(prompt=_prompt_keys(table).gather(frame["row"]))
-        best = best_of_each(keyed, "prompt", high_first=high_first)["row"]
-        chosen = pl.repeat(False, rows, eager=True).scatter(best, True)
-        frame, reasons = _drop(frame, reasons, chosen, "not the best of its prompt")
-    return frame, reasons
+        frame = ranking_frame(table, found.alive, values, _prompt_keys(table))
+        best = np.zeros(table.rows, bool)
+        best[best_of_each(frame, "group", high_first=high_first)["row"].to_numpy()] = True
+        found.drop(~best, "not the best of its prompt")
+    return found
 
 
-def _drop(frame: pl.DataFrame, reasons: pl.Series, holds: pl.Series, reason: str) -> tuple[pl.DataFrame, pl.Series]:
-    fallen = frame.filter(~holds.gather(frame["row"]))["row"]
-    return frame.filter(holds.gather(frame["row"])), reasons.scatter(fallen, reason)
+def ranking_frame(table: Table, alive: np.ndarray, values: np.ndarray | None, groups: pl.Series) -> pl.DataFrame:
+    """The rows that are left as a frame for ranking within groups: row, value, tie, group."""
+    rows = pl.Series("row", np.flatnonzero(alive), dtype=pl.UInt32)
+    return pl.DataFrame(
+        {
+            "row": rows,
+            "value": pl.Series(values[alive], nan_to_null=True) if values is not None else pl.repeat(0.0, rows.len()),
+            "tie": tie_breakers(table, rows.to_numpy()),
+            "group": groups.gather(rows),
+        },
+        schema_overrides={"value": pl.Float64},
+    )
+
+
+def tie_breakers(table: Table, rows: np.ndarray) -> pl.Series:
+    """What ranks these rows where their values are equal: their `pair_id`, else their place."""
+    if PAIR_ID.name in table.schema.names:
+        return table.taken(PAIR_ID.name, rows)
+    return pl.Series(PAIR_ID.name, rows)
+
+
+def group_column(table: Table, name: str) -> pl.Series:
+    """The column of `--per`.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if name not in table.schema.names:
+        raise SettingsError(f"There is no column {name}.", f"--per {name}", did_you_mean(name, table.schema.names))
+    return table.numbers([name])[name]
 
 
 def condition(text: str) -> tuple[pl.Expr, list[str]]:
@@ -112,15 +143,17 @@ def _not_tied(table: Table) -> pl.Series:
 
 
 def _prompt_keys(table: Table) -> pl.Series:
-    """A hash of each row's prompt, read as its layout says."""
+    """A 128-bit hash of each row's prompt, read as its layout says."""
     layout = detect(first_rows(table.source))
-    keys: list[bytes] = []
+    keys, first = np.zeros((table.rows, 2), np.uint64), 0
     for chunk in table.source.chunks(CHUNK_ROWS):
-        for row, origin in zip(chunk.rows, chunk.origins, strict=True):
+        for i, (row, origin) in enumerate(zip(chunk.rows, chunk.origins, strict=True)):
             try:
-                keys.append(text_hash(text_of(layout.parse(row).prompt)))
+                prompt = text_of(layout.parse(row).prompt)
             except RowError as error:
                 raise InputError(
                     f"A row's prompt cannot be read: {error}.", origin, "Leave out --one-per-prompt, or mend the row."
                 ) from error
-    return pl.Series("prompt", keys)
+            keys[first + i] = np.frombuffer(text_hash(prompt), np.uint64)
+        first += len(chunk.rows)
+    return pl.DataFrame(keys, schema=["high", "low"]).to_struct("prompt")

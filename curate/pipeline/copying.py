@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -13,15 +14,20 @@ from curate.pipeline.output import plain
 from curate.readers.tables import Table
 from curate.writers.parquet import write_output
 
+Slices = Callable[[int, int], pl.Series]
+"""(first row, number of rows) -> a column's values there."""
+
 
 def copy_rows(
     table: Table,
-    added: Mapping[str, pl.Series],
+    added: Mapping[str, Slices],
     manifest: Mapping[str, Any],
     out: Path,
-    mask: pl.Series | None = None,
+    mask: np.ndarray | None = None,
 ) -> int:
-    """Write the rows for which `mask` holds (all without one); an added column of a known name takes its place.
+    """Write the rows for which `mask` (bool [rows]) holds, all without one.
+
+    An added column of a known name takes its place.
 
     Returns:
         The rows written.
@@ -32,10 +38,10 @@ def copy_rows(
         for batch in table.batches():
             piece = batch
             for name, column in added.items():
-                values = plain(column.slice(first, batch.num_rows).to_arrow())
+                values = plain(column(first, batch.num_rows).to_arrow())
                 place = piece.schema.get_field_index(name)
                 piece = piece.append_column(name, values) if place < 0 else piece.set_column(place, name, values)
-            yield piece if mask is None else piece.filter(mask.slice(first, batch.num_rows).to_arrow())
+            yield piece if mask is None else piece.filter(pa.array(mask[first : first + batch.num_rows]))
             first += batch.num_rows
 
     return write_output(tables(), next(tables()).schema, manifest, out)

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from curate.errors import SettingsError, did_you_mean
-from curate.metrics.registry import (
-    all_metrics,
-    as_numbers,
-    check_options,
-    columns_read,
-    complete_columns,
-    compute,
-    find,
-    missing_column,
-    parameters_used,
-)
-from curate.picking import Amount, End, parse_amount, pick
-from curate.pipeline.conditions import eligible
-from curate.pipeline.copying import copy_rows
+from curate.errors import SettingsError
+from curate.metrics.registry import check_options
+from curate.picking import Amount, End, parse_amount, pick, pick_whole
+from curate.pipeline.conditions import eligible, group_column, ranking_frame, tie_breakers
+from curate.pipeline.copying import Slices, copy_rows
 from curate.pipeline.presets import with_preset
+from curate.pipeline.ranking import high_first, ranking_values
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
@@ -73,31 +67,27 @@ def select(settings: SelectSettings, _: Reporter) -> SelectResult:
     settings, end, amount = check_select(settings)
     _check_places(settings)
     table = open_table(settings.data)
-    values, used = _values(table, settings)
-    high_first = _high_first(settings)
-    frame, reasons = eligible(table, settings, values, high_first)
-    kept = pick(frame, end, amount, high_first=high_first) if amount else frame["row"]
-    kept = _within(frame.filter(pl.col("row").is_in(kept.implode())), settings)
-    rest = frame.filter(~pl.col("row").is_in(kept.implode()))
-    decision = Decision(pl.repeat(False, reasons.len(), eager=True).scatter(kept, True), _why(reasons, rest, settings))
-    added = {values.name: values} if values is not None and used else {}
-    order = "highest" if high_first else "lowest"
+    best_high = high_first(settings)
+    values, used = ranking_values(table, settings)
+    decision = _decide(table, settings, values, end, amount)
+    added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
+    order = "highest" if best_high else "lowest"
     manifest = _manifest(table, settings, decision, order, used)
     if settings.rejects is not None:
         not_kept = {**manifest, "part": "not kept"}
-        copy_rows(table, {**added, REASON: decision.reasons}, not_kept, settings.rejects, ~decision.mask)
+        copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
     copy_rows(table, added, manifest, settings.out, decision.mask)
-    best = values.filter(decision.mask) if values is not None else None
-    cut = None if best is None else (best.min() if high_first else best.max())
+    best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)
+    cut = float(best.min() if best_high else best.max()) if best.size else None
     return SelectResult(
         settings.out,
-        decision.mask.len(),
+        decision.mask.size,
         decision.kept,
         decision.counts,
         settings.preset,
         settings.by,
         order,
-        float(cut) if isinstance(cut, int | float) else None,
+        cut,
         bool(added),
         used,
     )
@@ -105,10 +95,17 @@ def select(settings: SelectSettings, _: Reporter) -> SelectResult:
 
 @dataclass(frozen=True)
 class Decision:
-    """Per row whether it is kept (bool), and why not (text, null where it is kept)."""
+    """Which rows are kept, and why not the others.
 
-    mask: pl.Series
-    reasons: pl.Series
+    Attributes:
+        mask: bool [rows].
+        codes: per row the number of the reason why it is not kept, 0 where it is: uint8 [rows].
+        reasons: the reasons by their numbers.
+    """
+
+    mask: np.ndarray
+    codes: np.ndarray
+    reasons: list[str]
 
     @property
     def kept(self) -> int:
@@ -118,7 +115,39 @@ class Decision:
     @property
     def counts(self) -> dict[str, int]:
         """How many rows are not kept, by reason, the commonest first."""
-        return dict(self.reasons.filter(~self.mask).value_counts(sort=True, name="n").iter_rows())
+        counted: Counter[str] = Counter()
+        for reason, rows in zip(self.reasons[1:], np.bincount(self.codes, minlength=256)[1:].tolist(), strict=False):
+            counted[reason] += rows
+        return {reason: rows for reason, rows in counted.most_common() if rows}
+
+    def reasons_of(self, first: int, rows: int) -> pl.Series:
+        """The reasons of some consecutive rows."""
+        return pl.Series(REASON, self.reasons).gather(self.codes[first : first + rows])
+
+
+def _decide(
+    table: Table, settings: SelectSettings, values: np.ndarray | None, end: End, amount: Amount | None
+) -> Decision:
+    best_high = high_first(settings)
+    left = eligible(table, settings, values, best_high)
+    if amount is None or values is None:
+        kept = left.alive.copy()
+    elif settings.per is not None:
+        frame = ranking_frame(table, left.alive, values, group_column(table, settings.per))
+        kept = np.zeros(table.rows, bool)
+        kept[pick(frame, end, amount, high_first=best_high).to_numpy()] = True
+    else:
+        ties = partial(tie_breakers, table)
+        kept = pick_whole(values, left.alive, ties, end, amount, high_first=best_high)
+    if values is not None:
+        kept &= _within(values, settings)
+        left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
+    left.drop(~kept, f"not within {_bounds(settings)}")
+    return Decision(kept, left.codes, left.reasons)
+
+
+def _slices(name: str, values: np.ndarray) -> Slices:
+    return lambda first, rows: pl.Series(name, values[first : first + rows], nan_to_null=True)
 
 
 def _check_places(settings: SelectSettings) -> None:
@@ -143,7 +172,11 @@ def _manifest(
         "inputs": table.source.fingerprints(),
         "order": order,
         "metrics": used,
-        "rows": {"in": decision.mask.len(), "kept": decision.kept, "not_kept": dict(sorted(decision.counts.items()))},
+        "rows": {
+            "in": int(decision.mask.size),
+            "kept": decision.kept,
+            "not_kept": dict(sorted(decision.counts.items())),
+        },
         "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
     }
 
@@ -175,61 +208,15 @@ def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:
     return (given[0][0], parse_amount(given[0][1], f"--{given[0][0]}")) if given else ("top", None)
 
 
-def _high_first(settings: SelectSettings) -> bool:
-    if settings.order is not None:
-        return settings.order == "highest"
-    return settings.by not in all_metrics() or find(str(settings.by)).prefer == "high"
-
-
-def _values(table: Table, settings: SelectSettings) -> tuple[pl.Series | None, dict[str, dict[str, Any]]]:
-    """The values to rank by; with the parameters used where they were computed here."""
-    by, names = settings.by, table.schema.names
-    _check_read(settings, names)
-    if by is None:
-        return None, {}
-    if by in names and not settings.options:
-        column = table.numbers([by])[by]
-        if not column.dtype.is_numeric() and column.dtype != pl.Boolean:
-            raise SettingsError(f"The column {by} holds no numbers.", f"--by {by}", "Rank by a metric or a number.")
-        return as_numbers(column), {}
-    if by not in all_metrics():
-        raise SettingsError(
-            f"There is neither a metric nor a column called {by}.",
-            f"--by {by}",
-            did_you_mean(by, [*all_metrics(), *names]),
-        )
-    candidates = [name for name in columns_read(by, settings.options, frozenset(names)) if name in names]
-    complete = complete_columns(table.numbers(candidates))
-    wanted = columns_read(by, settings.options, complete)
-    for column_name in wanted:
-        if column_name not in names:
-            raise missing_column(by, column_name, names)
-    values, _ = compute(by, table.numbers(list(wanted)), settings.options, complete)
-    return values, parameters_used(by, settings.options, complete)
-
-
-def _check_read(settings: SelectSettings, names: list[str]) -> None:
-    """Refuse parameters of a metric that `--by` does not read: they would change nothing."""
-    by = settings.by
-    read = set(parameters_used(by, settings.options, frozenset(names))) if by in all_metrics() and by else set()
-    for name in settings.options:
-        if name not in read:
-            ranking = f"Ranking by {by}" if by else "Selecting without --by"
-            raise SettingsError(f"{ranking} does not use {name}.", f"--set {name}.*", "Leave it out.")
-
-
-def _within(frame: pl.DataFrame, settings: SelectSettings) -> pl.Series:
-    inside = pl.col("value").is_not_null() if settings.by is not None else pl.lit(True)
+def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
+    inside: np.ndarray = ~np.isnan(values)
     if settings.above is not None:
-        inside &= pl.col("value") > settings.above
+        inside &= values > settings.above
     if settings.below is not None:
-        inside &= pl.col("value") < settings.below
-    return frame.filter(inside)["row"]
+        inside &= values < settings.below
+    return inside
 
 
-def _why(reasons: pl.Series, rest: pl.DataFrame, settings: SelectSettings) -> pl.Series:
-    shown = {"top": settings.top, "bottom": settings.bottom, "middle": settings.middle}
-    bounds = {"above": settings.above, "below": settings.below}
-    parts = [f"--{name} {value}" for name, value in {**shown, **bounds}.items() if value is not None]
-    reasons = reasons.scatter(rest["row"], f"not within {' '.join(parts)}")
-    return reasons.scatter(rest.filter(pl.col("value").is_null())["row"], f"no value of {settings.by}")
+def _bounds(settings: SelectSettings) -> str:
+    shown = {name: getattr(settings, name) for name in ("top", "bottom", "middle", "above", "below")}
+    return " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)

@@ -74,7 +74,7 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
         "rows": {"written": table.rows, "null": nulls},
         "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
     }
-    rows = copy_rows(table, added, manifest, settings.out)
+    rows = copy_rows(table, {name: values.slice for name, values in added.items()}, manifest, settings.out)
     numeric = [name for name, values in added.items() if values.dtype == pl.Float64]
     return WeighResult(settings.out, chosen.name, rows, nulls, summarise(pl.DataFrame(added), numeric), shown)
 
