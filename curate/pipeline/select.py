@@ -116,8 +116,8 @@ class Decision:
     def counts(self) -> dict[str, int]:
         """How many rows are not kept, by reason, the commonest first."""
         counted: Counter[str] = Counter()
-        for reason, rows in zip(self.reasons[1:], np.bincount(self.codes, minlength=256)[1:].tolist(), strict=False):
-            counted[reason] += rows
+        for code, reason in enumerate(self.reasons[1:], 1):
+            counted[reason] += int((self.codes == code).sum())
         return {reason: rows for reason, rows in counted.most_common() if rows}
 
     def reasons_of(self, first: int, rows: int) -> pl.Series:

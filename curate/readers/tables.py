@@ -81,7 +81,8 @@ class Table:
             yield from (chunk.table for chunk in self.source.chunks(BATCH_ROWS) if chunk.table.num_rows)
             return
         for path in self.parquet:
-            with pq.ParquetFile(path) as file:
+            # Buffering ahead would keep every row group until the file is closed.
+            with pq.ParquetFile(path, pre_buffer=False) as file:
                 present = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
                 if whole:
                     yield file.read(columns=present)
