@@ -114,6 +114,7 @@ def print_pair(result: PairResult) -> None:
     """Pairs made, and how they differ from the old ones."""
     console = stdout()
     console.print(f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair.")
+    console.print(f"{result.distances:,} of {result.distances_of_all:,} edit distances measured.")
     print_rejected(result.rejected, result.rejects)
     print_judges(result.judges)
     print_parameters(result.parameters)

@@ -64,7 +64,7 @@ def numerator(reward_margin: pl.Series, scale: float) -> pl.Series:
     return pl.Series(reward_margin.name, 0.5 * np.tanh(reward_margin.to_numpy() / (2 * scale)), nan_to_null=True)
 
 
-@metric(unit="", prefer="high", needs=_needs, resolve=_resolve)
+@metric(unit="", prefer="high", monotone_in_edit=True, needs=_needs, resolve=_resolve)
 def dcrm(
     reward_margin: pl.Series,
     measured: Measured,

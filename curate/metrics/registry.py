@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
 from curate.parameters import check_parameters, parameter_model, positional_names
+from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM
 
 Measured = Mapping[str, pl.Series]
 Parameters = Mapping[str, Any]
@@ -21,6 +22,7 @@ Options = dict[str, dict[str, Any]]
 """Per metric name the parameters that the user set."""
 
 EXTRA_COLUMNS = "measured"
+EDIT_COLUMNS = frozenset({EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name})
 
 
 def _no_needs(_: Parameters) -> tuple[str, ...]:
@@ -40,6 +42,7 @@ class Metric:
         unit: unit of its values.
         prefer: whether the larger or the smaller value is the better pair, as its source says.
         population: whether a value depends on the whole table (a z-score, a quantile).
+        monotone_in_edit: whether, all else equal, a pair's value only rises or only falls as its edit distance grows.
         columns: the columns that it always reads: measurements, or other metrics.
         model: pydantic model of its parameters.
         needs: parameters -> further columns that it then reads.
@@ -51,6 +54,7 @@ class Metric:
     unit: str
     prefer: Literal["high", "low"]
     population: bool
+    monotone_in_edit: bool
     columns: tuple[str, ...]
     model: type[BaseModel]
     needs: Callable[[Parameters], tuple[str, ...]]
@@ -82,6 +86,7 @@ def metric(
     unit: str,
     prefer: Literal["high", "low"],
     population: bool = False,
+    monotone_in_edit: bool = False,
     needs: Callable[[Parameters], tuple[str, ...]] = _no_needs,
     resolve: Callable[[Parameters, frozenset[str]], Parameters] = _as_given,
 ) -> Callable[[Callable[..., pl.Series]], Metric]:
@@ -90,12 +95,17 @@ def metric(
     Positional arguments are the columns it reads; the positional argument `measured`, when it has one, receives the
     columns named by `needs(parameters)`; keyword-only arguments are its parameters. An argument that ends in an
     underscore (`lambda_`) is spelled without it by users.
+
+    A metric that reads the edit distance should say `monotone_in_edit` where that holds (which way may differ from pair
+    to pair): best-of-N^2 then finds the same pairs with few edit distances. Without it every distance is measured.
     """
 
     def declare(function: Callable[..., pl.Series]) -> Metric:
         columns = tuple(name for name in positional_names(function) if name != EXTRA_COLUMNS)
         model = parameter_model(function)
-        return Metric(function.__name__, function, unit, prefer, population, columns, model, needs, resolve)
+        return Metric(
+            function.__name__, function, unit, prefer, population, monotone_in_edit, columns, model, needs, resolve
+        )
 
     return declare
 
@@ -166,6 +176,29 @@ def depends_on_population(name: str, options: Options, complete: frozenset[str])
     )
 
 
+def reads_edit(name: str, options: Options, complete: frozenset[str]) -> bool:
+    """Whether the metric, or one that it reads, is computed from the pair's edit distance."""
+    return not EDIT_COLUMNS.isdisjoint(columns_read(name, options, complete))
+
+
+def bounded_by_edit(name: str, options: Options, complete: frozenset[str]) -> bool:
+    """Whether a pair's value lies between its values at a smaller and at a larger edit distance.
+
+    So it does where the metric, and every metric through which it reads the edit distance, is monotone in it; and where
+    none reads it. Never where a value depends on the whole table.
+    """
+    if depends_on_population(name, options, complete):
+        return False
+    if not reads_edit(name, options, complete):
+        return True
+    chosen = find(name)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    reads = (*chosen.columns, *chosen.needs(parameters))
+    return chosen.monotone_in_edit and all(
+        bounded_by_edit(column, options, complete) for column in reads if column in all_metrics()
+    )
+
+
 def complete_columns(frame: pl.DataFrame) -> frozenset[str]:
     """The columns of a table that hold a finite value in every row."""
     return frozenset(name for name in frame.columns if frame.height and as_numbers(frame[name]).null_count() == 0)
@@ -174,6 +207,8 @@ def complete_columns(frame: pl.DataFrame) -> frozenset[str]:
 def as_numbers(column: pl.Series) -> pl.Series:
     """The column as Float64, everything that is not a finite number made null."""
     numbers = column.cast(pl.Float64, strict=False)
+    if numbers.is_finite().all():
+        return numbers.alias(column.name)
     return pl.select(pl.when(numbers.is_finite()).then(numbers)).to_series().alias(column.name)
 
 

@@ -1,4 +1,4 @@
-"""Distances of many pairs of a few texts: each text is tokenised and embedded once, each two compared once."""
+"""Distances of many pairs of a few texts: each text is tokenised and embedded once, each two compared once at most."""
 
 from __future__ import annotations
 
@@ -7,41 +7,100 @@ from dataclasses import dataclass
 import numpy as np
 
 from curate.pipeline.measure import Numbers
-from curate.scorers.edit_distance import EditDistance, edit_distances, normalised
+from curate.scorers.edit_bounds import least_by_length, least_by_tokens
+from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, normalised
 from curate.scorers.embedding_distance import EmbeddingDistance, cosine_distances
+
+COSINE_ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Measures pairs of slots. `embedding` must be open."""
+    """Measures pairs of texts. `embedding` must be open."""
 
     edit: EditDistance
     embedding: EmbeddingDistance | None
 
-    def measure(self, texts: dict[int, str], chosen: np.ndarray, rejected: np.ndarray) -> Numbers:
-        """The pairs' columns, float64 [n] each: distances and the texts' token counts."""
-        places = {text: i for i, text in enumerate(dict.fromkeys(texts.values()))}
-        ids = self.edit.tokenizer.encode(list(places))
-        sizes = np.array([len(one) for one in ids], np.float64)
-        first = np.array([places[texts[slot]] for slot in chosen.tolist()], np.int64)
-        second = np.array([places[texts[slot]] for slot in rejected.tolist()], np.int64)
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        unique, back = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
-        edits = edit_distances([ids[i] for i in unique[:, 0]], [ids[i] for i in unique[:, 1]])[back.ravel()]
-        found = {
-            "edit_distance": edits.astype(np.float64),
-            "edit_distance_norm": normalised(edits, sizes[first], sizes[second]),
-            "chosen_text_tokens": sizes[first],
-            "rejected_text_tokens": sizes[second],
-        }
-        if self.embedding is not None:
-            vectors = self.embedding.embed(list(places))
-            cosine = np.concatenate(
-                [
-                    cosine_distances(vectors[first[i : i + 4096]], vectors[second[i : i + 4096]])
-                    for i in range(0, first.size, 4096)
-                ]
-                or [np.zeros(0)]
-            )
-            found["embedding_distance"] = np.where(first == second, 0.0, cosine)
+    def of(self, texts: dict[int, str]) -> Comparison:
+        """The distances of these slots' texts."""
+        return Comparison(self, texts)
+
+
+class Comparison:
+    """Some slots' texts, each tokenised and embedded once, and what was measured of them. Equal texts are one text."""
+
+    def __init__(self, distances: Distances, texts: dict[int, str]) -> None:
+        numbers = {text: i for i, text in enumerate(dict.fromkeys(texts.values()))}
+        self._slots = np.array(sorted(texts), np.int64)
+        self._numbers = np.array([numbers[texts[slot]] for slot in self._slots.tolist()], np.int64)
+        self._tokens = distances.edit.tokenizer.encode_lists(list(numbers))
+        self._sizes = self._tokens.sizes
+        self._comparable = comparable(self._tokens)
+        self._vectors = distances.embedding.embed(list(numbers)) if distances.embedding is not None else None
+        self._keys, self._edits = np.zeros(0, np.int64), np.zeros(0, np.int32)
+
+    def numbers(self, slots: np.ndarray) -> np.ndarray:
+        """The numbers of these slots' texts, by which the other methods know them, int64 [n]."""
+        found: np.ndarray = self._numbers[np.searchsorted(self._slots, slots)]
         return found
+
+    @property
+    def compared(self) -> int:
+        """How many different pairs of texts were compared token by token until now."""
+        return int(self._keys.size)
+
+    def different(self, first: np.ndarray, second: np.ndarray) -> int:
+        """How many different pairs of texts these are."""
+        return int(np.unique(self._pair_keys(first, second)).size)
+
+    def measure(self, first: np.ndarray, second: np.ndarray) -> Numbers:
+        """The pairs' columns, float64 [n] each: distances and the texts' token counts."""
+        return {**self.of_edits(first, second, self.edits(first, second)), **self.known(first, second)}
+
+    def known(self, first: np.ndarray, second: np.ndarray) -> Numbers:
+        """The columns that need no comparison token by token, float64 [n] each."""
+        sizes = self._sizes.astype(np.float64)
+        found = {"chosen_text_tokens": sizes[first], "rejected_text_tokens": sizes[second]}
+        if self._vectors is not None:
+            found["embedding_distance"] = np.where(first == second, 0.0, self._cosines(self._vectors, first, second))
+        return found
+
+    def of_edits(self, first: np.ndarray, second: np.ndarray, edits: np.ndarray) -> Numbers:
+        """The columns of edit distances, float64 [n] each."""
+        shares = normalised(edits, self._sizes[first], self._sizes[second])
+        return {"edit_distance": edits.astype(np.float64), "edit_distance_norm": shares}
+
+    def edits(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The edit distances, int32 [n]; those measured before are not measured again."""
+        keys, back = np.unique(self._pair_keys(first, second), return_inverse=True)
+        places = np.searchsorted(self._keys, keys)
+        new = np.append(self._keys, -1)[places] != keys
+        sides = [[self._comparable[i] for i in side.tolist()] for side in np.divmod(keys[new], self._sizes.size)]
+        self._edits = np.insert(self._edits, places[new], edit_distances(*sides))
+        self._keys = np.insert(self._keys, places[new], keys[new])
+        found: np.ndarray = self._edits[np.searchsorted(self._keys, keys)][back.ravel()]
+        return found
+
+    def most(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The largest edit distances that these pairs can have: the longer text's tokens, int64 [n]."""
+        longer: np.ndarray = np.maximum(self._sizes[first], self._sizes[second])
+        return longer
+
+    def least_by_length(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The smallest edit distances that these pairs can have by their texts' lengths, int64 [n]."""
+        return least_by_length(self._sizes[first], self._sizes[second])
+
+    def least_by_tokens(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The same for pairs of few texts, by the texts' tokens in any order: closer to the truth, and dearer."""
+        texts, places = np.unique(np.stack([first, second]), return_inverse=True)
+        return least_by_tokens(self._tokens.take(texts), *places.reshape(2, first.size))
+
+    def _pair_keys(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        keys: np.ndarray = np.minimum(first, second) * self._sizes.size + np.maximum(first, second)
+        return keys
+
+    @staticmethod
+    def _cosines(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        cuts = range(0, first.size, COSINE_ROWS)
+        rows = [(first[i : i + COSINE_ROWS], second[i : i + COSINE_ROWS]) for i in cuts]
+        return np.concatenate([np.zeros(0), *(cosine_distances(vectors[a], vectors[b]) for a, b in rows)])

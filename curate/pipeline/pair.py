@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class PairResult:
         old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
         judges: per judge how many pairs or responses got each verdict.
         compared: per metric the mean over the old and over the new pairs.
+        distances: edit distances measured.
+        distances_of_all: what measuring all candidate pairs, and the old ones, would have taken.
     """
 
     out: Path
@@ -61,6 +64,8 @@ class PairResult:
     compared: dict[str, tuple[float | None, float | None]]
     metrics: list[MetricSummary]
     parameters: dict[str, dict[str, Any]]
+    distances: int
+    distances_of_all: int
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -187,7 +192,8 @@ def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, r
 
 def _finish(plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any], workspace: Workspace) -> PairResult:
     settings = pairing.settings
-    new, old = pairing.picked(workspace.shards("pairs"))
+    picked = pairing.picked(workspace.shards("pairs"))
+    new, old = picked.new, picked.old
     if not new.height:
         raise SettingsError(
             "No prompt yields a pair.",
@@ -211,11 +217,15 @@ def _finish(plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any]
         {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
         summarise(frame, names),
         used,
+        picked.measured,
+        picked.different,
     )
     rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
     manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
+    manifest |= {"edit_distances": {"measured": picked.measured, "pairs": picked.different}}
     tables = _tables(plan, pools, new, frame)
-    write_output(tables(), next(tables()).schema, manifest, settings.out)
+    first = next(tables)
+    write_output(chain([first], tables), first.schema, manifest, settings.out)
     return result
 
 
@@ -224,45 +234,41 @@ def _mean(frame: pl.DataFrame, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Any:
-    """A function that makes the output's tables, one a chunk of prompts; the flags are of the whole table."""
+def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Iterator[pa.Table]:
+    """The output's tables, one a chunk of prompts; the numbers and their flags are of the whole table."""
     own_schema = _carried_schema(plan, pools.staged)
-
-    def texts() -> Iterator[tuple[list[tuple[str, str, str]], pa.Table | None]]:
-        done = 0
-        for chunk in pools.chunks():
-            inside = new.slice(done).filter(pl.col("prompt") <= chunk[-1].prompt)
-            done += inside.height
-            if not inside.height:
-                continue
-            prompts, responses = pools.prompts(chunk), pools.texts(chunk)
-            rows = {pool.prompt: pool.row for pool in chunk}
-            columns = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
-            picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in columns]
-            first_rows = [rows[p] for p in inside["prompt"].to_list()]
-            # Rows come in the order of their prompts' first appearance, and so in ascending order.
-            yield picked, carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
-
-    flags = [text_flags(Record((), (c, r), (0, 1))) for picked, _ in texts() for _, c, r in picked]
-    numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", flags, dtype=pl.List(pl.String))))
+    numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", [[]] * frame.height, pl.List(pl.String))))
     numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
+    done = 0
+    for chunk in pools.chunks():
+        inside = new.slice(done).filter(pl.col("prompt") <= chunk[-1].prompt)
+        piece = numbers.slice(done, inside.height)
+        done += inside.height
+        if not inside.height:
+            continue
+        prompts, responses = pools.prompts(chunk), pools.texts(chunk)
+        rows = {pool.prompt: pool.row for pool in chunk}
+        places = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
+        picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in places]
+        # Rows come in the order of their prompts' first appearance, and so in ascending order.
+        first_rows = [rows[p] for p in inside["prompt"].to_list()]
+        own = carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
+        yield _table(picked, piece, own)
 
-    def tables() -> Iterator[pa.Table]:
-        done = 0
-        for picked, own in texts():
-            piece = numbers.slice(done, len(picked))
-            done += len(picked)
-            columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
-            columns |= {
-                "prompt": pa.array([messages_of(prompt) for prompt, _, _ in picked], MESSAGES),
-                "chosen": pa.array([[{"role": "assistant", "content": c}] for _, c, _ in picked], MESSAGES),
-                "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
-            }
-            columns |= {name: plain(piece[name].to_arrow()) for name in piece.columns}
-            kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
-            yield pa.table({**kept, **columns})
 
-    return tables
+def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None) -> pa.Table:
+    """The output's rows of some pairs, each its prompt and its two texts."""
+    flags = [text_flags(Record((), (chosen, rejected), (0, 1))) for _, chosen, rejected in picked]
+    numbers = numbers.with_columns(pl.Series("flags", flags, pl.List(pl.String)).list.concat(numbers["flags"]))
+    columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
+    columns |= {
+        "prompt": pa.array([messages_of(prompt) for prompt, _, _ in picked], MESSAGES),
+        "chosen": pa.array([[{"role": "assistant", "content": c}] for _, c, _ in picked], MESSAGES),
+        "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
+    }
+    columns |= {name: plain(numbers[name].to_arrow()) for name in numbers.columns}
+    kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
+    return pa.table({**kept, **columns})
 
 
 def _carried_schema(plan: Plan, staged: Staged) -> pa.Schema | None:

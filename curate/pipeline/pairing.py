@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ import polars as pl
 import pyarrow as pa
 
 from curate.metrics.registry import compute, depends_on_population, find
-from curate.pairs.candidates import Candidates, ordered_pairs
+from curate.pairs.candidates import Candidates as Responses
+from curate.pairs.candidates import ordered_pairs
 from curate.pairs.strategies import apply
-from curate.pipeline.distances import Distances
+from curate.pipeline.distances import Comparison, Distances
 from curate.pipeline.measure import Numbers
 from curate.pipeline.pair_table import pair_frame
 from curate.pipeline.pools import Pool, Pools
+from curate.pipeline.pruning import Candidates, Ranking, worth_measuring
 from curate.progress import Reporter
 from curate.recipe import PairSettings
 from curate.schema import REWARD
@@ -27,6 +30,25 @@ BEST_OF_N2, DEFAULT_METRIC = "best-of-n2", "dcrm"
 PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_index")
 VALUE, PART = "value", "part"
 NEW, OLD = 0, 1
+ORDERS = {"high": "highest", "low": "lowest"}
+MEASURED, DIFFERENT = b"edit_distances_measured", b"different_pairs"
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What came of the pairing.
+
+    Attributes:
+        new: the picked pairs.
+        old: the pairs that they are compared with.
+        measured: of how many different pairs of texts among the candidate pairs the edit distance was measured.
+        different: how many different pairs of texts there are among them.
+    """
+
+    new: pl.DataFrame
+    old: pl.DataFrame
+    measured: int
+    different: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,12 @@ class Pairing:
         """Whether a metric decides, rather than a strategy on rewards."""
         return self.settings.strategy == BEST_OF_N2
 
+    @cached_property
+    def ranking(self) -> Ranking:
+        """How best-of-n2 ranks."""
+        highest = (self.settings.order or ORDERS[find(self.by).prefer]) == "highest"
+        return Ranking(self.by, self.settings.options, self.complete, highest, self.settings.per_prompt or 1)
+
     @property
     def needs_all(self) -> bool:
         """Whether the metric needs the candidate pairs of all prompts at once."""
@@ -74,38 +102,57 @@ class Pairing:
                 step.advance(len(chunk))
 
     def _chunk(self, pools: Pools, chunk: list[Pool]) -> pa.Table:
-        texts = pools.texts(chunk)
+        comparison = self.distances.of(pools.texts(chunk))
         made = [self._pairs(pool) for pool in chunk]
         places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
-        found = self.distances.measure(texts, places[:, 1], places[:, 2])
-        frame = pl.DataFrame({name: places[:, i] for i, name in enumerate(PLACES)}).with_columns(
-            [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
-        )
+        different = comparison.different(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
+        if self.ranks_by_metric and self.ranking.prunes:
+            places = places[worth_measuring(self._candidates(places, comparison), self.ranking)]
+        frame = self._with_distances(places, comparison)
+        measured = comparison.compared
         if self.ranks_by_metric and not self.needs_all:
             frame = self.pick(self._valued(frame))
-        else:
-            frame = frame.with_columns(pl.lit(None, pl.Float64).alias(VALUE))
-        old = self._old(chunk, texts, given=pools.has_given)
+        old = self._with_distances(self._old(chunk, given=pools.has_given), comparison)
         both = pl.concat([frame.with_columns(pl.lit(NEW).alias(PART)), old.with_columns(pl.lit(OLD).alias(PART))])
-        return both.to_arrow()
+        return both.to_arrow().replace_schema_metadata({MEASURED: str(measured), DIFFERENT: str(different)})
+
+    def _candidates(self, places: np.ndarray, comparison: Comparison) -> Candidates:
+        prompts, chosen, rejected = places[:, :3].T
+        first, second = comparison.numbers(chosen), comparison.numbers(rejected)
+        known = pair_frame(self.numbers, chosen, rejected, comparison.known(first, second))
+        return Candidates(prompts, first, second, self._margins(chosen, rejected), known, comparison)
+
+    def _margins(self, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+        """The reward margins by which ties are broken, float64 [n]; zeros where nothing rates responses."""
+        rewards = self.numbers.get(REWARD.name, np.zeros(self.texts.size))
+        margins: np.ndarray = rewards[chosen] - rewards[rejected]
+        return margins
+
+    @staticmethod
+    def _with_distances(places: np.ndarray, comparison: Comparison) -> pl.DataFrame:
+        """These pairs with their distances, and no value yet."""
+        found = comparison.measure(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
+        columns = {name: places[:, i] for i, name in enumerate(PLACES)}
+        measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+        return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
 
     def _pairs(self, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
         settings = self.settings
         rewards = self.numbers[REWARD.name][pool.slots] if REWARD.name in self.numbers else None
-        candidates = Candidates(
+        responses = Responses(
             rewards, self.texts[pool.slots], self.choosable[pool.slots], prompt_seed(settings.seed, pool.prompt)
         )
         if self.ranks_by_metric:
-            return ordered_pairs(candidates, settings.min_margin)
-        return apply(settings.strategy, candidates, self.parameters, settings.min_margin, settings.per_prompt)
+            return ordered_pairs(responses, settings.min_margin)
+        return apply(settings.strategy, responses, self.parameters, settings.min_margin, settings.per_prompt)
 
     @staticmethod
     def _places(pool: Pool, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
         number = np.full(chosen.size, pool.prompt)
         return np.stack([number, pool.slots[chosen], pool.slots[rejected], chosen, rejected], axis=1)
 
-    def _old(self, chunk: Sequence[Pool], texts: dict[int, str], *, given: bool) -> pl.DataFrame:
-        """The pairs that the data itself names, or else each prompt's highest against lowest reward."""
+    def _old(self, chunk: Sequence[Pool], *, given: bool) -> np.ndarray:
+        """The places of the pairs that the data itself names, or else of each prompt's highest and lowest reward."""
         rows = [np.zeros((0, len(PLACES)), np.int64)]
         for pool in chunk:
             if given:
@@ -117,11 +164,7 @@ class Pairing:
                 if np.isfinite(rewards).any() and np.nanmax(rewards) > np.nanmin(rewards):
                     ends = np.array([np.nanargmax(rewards)]), np.array([np.nanargmin(rewards)])
                     rows.append(self._places(pool, *ends))
-        places = np.concatenate(rows)
-        found = self.distances.measure(texts, places[:, 1], places[:, 2])
-        columns = {name: places[:, i] for i, name in enumerate(PLACES)}
-        measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
-        return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
+        return np.concatenate(rows)
 
     def measured(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The measurement columns of these pairs, row for row."""
@@ -135,29 +178,26 @@ class Pairing:
 
     def pick(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Of each prompt the best pairs; ties by larger reward margin, then lower positions. Nulls are never picked."""
-        order = self.settings.order or ("highest" if find(self.by).prefer == "high" else "lowest")
-        margins = np.zeros(frame.height)
-        if REWARD.name in self.numbers:
-            rewards = self.numbers[REWARD.name]
-            margins = rewards[frame["chosen_slot"].to_numpy()] - rewards[frame["rejected_slot"].to_numpy()]
+        margins = self._margins(frame["chosen_slot"].to_numpy(), frame["rejected_slot"].to_numpy())
         ranked = (
             frame.with_columns(margin=pl.Series(margins))
             .filter(pl.col(VALUE).is_not_null())
             .sort(
                 ["prompt", VALUE, "margin", "chosen_index", "rejected_index"],
-                descending=[False, order == "highest", True, False, False],
+                descending=[False, self.ranking.highest, True, False, False],
             )
         )
-        return ranked.group_by("prompt", maintain_order=True).head(self.settings.per_prompt or 1).drop("margin")
+        return ranked.group_by("prompt", maintain_order=True).head(self.ranking.keep).drop("margin")
 
-    def picked(self, shards: Shards) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def picked(self, shards: Shards) -> Picked:
         """The picked pairs and the old ones, in the order of their prompts."""
-        frames = [frame for table in shards.tables() if isinstance(frame := pl.from_arrow(table), pl.DataFrame)]
-        both = pl.concat(frames)
+        tables = list(shards.tables())
+        both = pl.concat([frame for table in tables if isinstance(frame := pl.from_arrow(table), pl.DataFrame)])
         new, old = (both.filter(pl.col(PART) == part).drop(PART) for part in (NEW, OLD))
         if self.needs_all and new.height:
             new = self.pick(self._valued(new))
-        return new, old
+        counts = (sum(int(table.schema.metadata[name]) for table in tables) for name in (MEASURED, DIFFERENT))
+        return Picked(new, old, *counts)
 
 
 def prompt_seed(seed: int, prompt: int) -> int:

@@ -10,6 +10,7 @@ from curate.scorers import PairItem
 from curate.scorers import edit_distance as module
 from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, normalised
 from curate.tokens import WordsTokenizer
+from curate.tokens.lists import joined
 
 # few different ids, among them the surrogates and the last code point, which are no characters of any text
 IDS = st.lists(st.sampled_from([0, 1, 2, 0xD800, 0xDFFF, 0x10FFFF]), max_size=9)
@@ -84,10 +85,31 @@ def test_calls_are_cut_by_position_and_done_ones_left_out(monkeypatch: pytest.Mo
     assert scorer.facts() == {"tokenizer": "words", "tokenizer_hash": WordsTokenizer().fingerprint()}
 
 
-@given(st.lists(st.integers(0, 0x10FFFF), max_size=20))
-def test_one_character_a_token(ids: list[int]) -> None:
-    assert [ord(c) for c in comparable([ids])[0]] == ids
+@given(st.lists(st.lists(st.integers(0, 70_000), max_size=9), min_size=1, max_size=4))
+def test_one_character_a_token(lists: list[list[int]]) -> None:
+    texts = comparable(joined(lists))
+    characters = {(id_, c) for ids, text in zip(lists, texts, strict=True) for id_, c in zip(ids, text, strict=True)}
+    assert len(characters) == len({id_ for id_, _ in characters}) == len({c for _, c in characters})
 
 
-def test_more_different_words_in_a_call_than_there_are_characters() -> None:
-    assert edit_distances([[0x110000, 1]], [[1]]).tolist() == [1]
+def test_every_character_can_stand_for_a_token() -> None:
+    ids = list(range(0x110000))
+    (text,) = comparable(joined([ids]))
+    assert sorted(map(ord, text)) == ids
+
+
+def test_the_commonest_tokens_become_the_first_characters() -> None:
+    assert comparable(joined([[7, 9, 9], [9, 5, 5]])) == ["\2\0\0", "\0\1\1"]
+
+
+def test_more_different_words_in_a_call_than_there_are_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHARACTERS", 2)
+    assert comparable(joined([[5, 5], [5, 9]])) == ["\0\0", "\0\1"]
+    texts = comparable(joined([[5, 7], [5, 9]]))
+    assert texts == [[5, 7], [5, 9]]
+    assert edit_distances(texts[:1], texts[1:]).tolist() == [1]
+
+
+def test_no_texts() -> None:
+    assert comparable(joined([])) == []
+    assert comparable(joined([[]])) == [""]

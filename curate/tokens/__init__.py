@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import string
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,10 +15,18 @@ from jinja2 import TemplateError
 
 from curate.errors import ModelError, first_line
 from curate.schema import Message
+from curate.tokens.lists import TokenLists, by_pieces, cuts, joined
+from curate.tokens.plain import plain_tokenizer, rust_fingerprint
+from curate.tokens.rust import PieceEncoder
 
 WORD = re.compile(r"\w+|[^\w\s]")
 WORDS = "words"
 PROBE = "Zyx"
+# Words never cross a byte that is no part of one; a space stays with the word behind it, so that fewer pieces differ.
+WORD_CUTS = cuts(
+    [string.ascii_letters + string.digits + "_", "".join(set(string.punctuation) - {"_"}), " "],
+    [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (3, 1), (3, 2)],
+)
 
 
 class TextTokenizer(Protocol):
@@ -29,6 +39,13 @@ class TextTokenizer(Protocol):
 
     def fingerprint(self) -> str:
         """A hash of whatever decides the ids."""
+
+
+class CountingTokenizer(TextTokenizer, Protocol):
+    """A tokenizer that is quick on many texts: what edit distance counts with."""
+
+    def encode_lists(self, texts: Sequence[str]) -> TokenLists:
+        """The ids that `encode` gives."""
 
 
 class ChatTokenizer(TextTokenizer, Protocol):
@@ -65,6 +82,10 @@ class WordsTokenizer:
         ids: dict[str, int] = {}
         return [[ids.setdefault(word, len(ids)) for word in WORD.findall(text)] for text in texts]
 
+    def encode_lists(self, texts: Sequence[str]) -> TokenLists:
+        """The same ids."""
+        return by_pieces(texts, WORD_CUTS, lambda pieces: joined(self.encode(pieces.to_pylist())))
+
     def fingerprint(self) -> str:
         """The pattern itself."""
         return f"{WORDS}:{WORD.pattern}"
@@ -76,6 +97,13 @@ class HubTokenizer:
     def __init__(self, name: str, *, trust_remote_code: bool = False) -> None:
         self.name = name
         self._tokenizer = _load(name, trust_remote_code)
+
+    @cached_property
+    def _pieces(self) -> PieceEncoder | None:
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        if backend is None or backend.truncation or backend.padding:
+            return None
+        return PieceEncoder(backend)
 
     def use_template(self, template: str) -> None:
         """Write conversations with this Jinja template instead of the tokenizer's own."""
@@ -99,6 +127,12 @@ class HubTokenizer:
             return []
         encoded = self._tokenizer(list(texts), add_special_tokens=False, verbose=False, return_attention_mask=False)
         return [list(ids) for ids in encoded["input_ids"]]
+
+    def encode_lists(self, texts: Sequence[str]) -> TokenLists:
+        """The same ids."""
+        if self._pieces is None:
+            return joined(self.encode(texts))
+        return self._pieces.encode_lists(texts)
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """The messages in the chat template, begin-of-text included when the template writes it."""
@@ -141,7 +175,9 @@ class HubTokenizer:
     def fingerprint(self) -> str:
         """Hash of vocabulary, merges and normalisation."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
-        source = backend.to_str() if backend is not None else json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
+        if backend is not None:
+            return rust_fingerprint(backend)
+        source = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
         return hashlib.blake2b(source.encode(), digest_size=16).hexdigest()
 
     def template_fingerprint(self) -> str:
@@ -188,6 +224,33 @@ def check_weights(name: str) -> None:
         )
 
 
-def open_text_tokenizer(name: str, *, trust_remote_code: bool = False) -> TextTokenizer:
+class PlainTokenizer:
+    """A tokenizer read from its own file, without transformers, which takes seconds to import."""
+
+    def __init__(self, name: str, backend: Any) -> None:
+        self.name = name
+        self._backend = backend
+        self._pieces = PieceEncoder(backend)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without any special token added."""
+        return self._pieces.encode(texts)
+
+    def encode_lists(self, texts: Sequence[str]) -> TokenLists:
+        """The same ids."""
+        return self._pieces.encode_lists(texts)
+
+    def fingerprint(self) -> str:
+        """Hash of vocabulary, merges and normalisation; that of `HubTokenizer`."""
+        return rust_fingerprint(self._backend)
+
+
+def open_text_tokenizer(name: str, *, trust_remote_code: bool = False) -> CountingTokenizer:
     """The tokenizer that edit distance counts with: `words`, a folder, or a hub id."""
-    return WordsTokenizer() if name == WORDS else HubTokenizer(name, trust_remote_code=trust_remote_code)
+    if name == WORDS:
+        return WordsTokenizer()
+    check_model_name(name)
+    backend = plain_tokenizer(Path(name).expanduser())
+    if backend is not None:
+        return PlainTokenizer(name, backend)
+    return HubTokenizer(name, trust_remote_code=trust_remote_code)
