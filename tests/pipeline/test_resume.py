@@ -216,7 +216,8 @@ def test_a_run_killed_while_it_tidies_up_can_be_given_again(monkeypatch, tmp_pat
 def test_two_runs_of_one_output_exclude_each_other(place):
     folder = place / "twice"
     folder.mkdir()
-    _at(place, "twice")
+    # slow enough that the second command always comes while the first one runs
+    (folder / "slow_reward.py").write_text(SLOW.replace("0.15", "5"))
     words = command("score", "../d.jsonl", "o.parquet")
     first = start(words, folder)
     wait_for_work(first, folder / "o.parquet.work")
