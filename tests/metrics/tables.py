@@ -25,6 +25,7 @@ ISSUE_LIST = {
     "dpo_gap",
     "length_ratio",
     "length_difference",
+    "ifd",
     "rm_agrees",
 }
 SIDES = ("chosen", "rejected")
