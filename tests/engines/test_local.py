@@ -95,7 +95,7 @@ def windows(read: list[int] | None = None) -> Iterator[Window]:
         def items(start: int = start) -> list[ResponseItem]:
             if read is not None:
                 read.append(start)
-            return [ResponseItem(k, user("q"), "word " * (k % 5)) for k in range(start, start + WINDOW)]
+            return [ResponseItem(k, user("q"), f"{k} " + "word " * (k % 5)) for k in range(start, start + WINDOW)]
 
         yield range(start, start + WINDOW), items
 
@@ -169,7 +169,7 @@ def test_a_model_scorer_stopped_and_resumed_gives_the_very_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def scorer() -> ModelScorer:
-        return ModelScorer("logps", "policy", ModelSpec("fake:3"), Renderer(FakeTokenizer(), 14, "keep_start"), 15)
+        return ModelScorer("logps", "policy", ModelSpec("fake:3"), Renderer(FakeTokenizer(), 14, "keep_start"), 40)
 
     run(scorer(), windows(), TOTAL, Shards(tmp_path / "whole"), Silent())
     wanted = results(scorer(), Shards(tmp_path / "whole"), TOTAL)
