@@ -41,9 +41,6 @@ class Backend(Protocol):
     notes: list[str]
     """What the user should know of how it runs, such as a self-check that made it slower."""
 
-    padding_free: bool
-    """Whether rows of different lengths must not share a batch, because padding would change their numbers."""
-
     def facts(self) -> dict[str, Any]:
         """Device, dtype and whatever else decided the numbers."""
 
@@ -51,14 +48,27 @@ class Backend(Protocol):
         """Free the model and its memory."""
 
 
-class LogprobBackend(Backend, Protocol):
+class BatchBackend(Backend, Protocol):
+    """A model that reads rows of token ids in batches, and what a batch of them costs."""
+
+    packs: bool
+    """Whether a batch costs its tokens, those that rows begin with in common once; else its rows are padded."""
+
+    padding_free: bool
+    """Whether rows of different lengths must not share a batch, because padding would change their numbers."""
+
+    batch_tokens: int
+    """Tokens of one batch that should fit and are enough to be fast; the same at every opening on one machine."""
+
+
+class LogprobBackend(BatchBackend, Protocol):
     """A causal language model."""
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
         """Per row the log-probability of ids[start:] given what stands before, summed, in nats."""
 
 
-class RewardBackend(Backend, Protocol):
+class RewardBackend(BatchBackend, Protocol):
     """A reward model with one raw output."""
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
@@ -99,6 +109,9 @@ class Sample:
 
 class GenerationBackend(Backend, Protocol):
     """A causal language model that writes."""
+
+    padding_free: bool
+    """Whether prompts of different lengths must not share a batch, because padding would change their numbers."""
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
         """Per row one response to the prompt, drawn with its own seed: its neighbours in the batch change nothing."""

@@ -35,8 +35,6 @@ def embedder_path(name: str) -> str:
 class SentenceEmbedder:
     """A sentence-transformers model, in float32."""
 
-    padding_free = False
-
     def __init__(self, spec: ModelSpec) -> None:
         import torch
         from safetensors import SafetensorError

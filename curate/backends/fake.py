@@ -96,7 +96,9 @@ class FakeTokenizer:
 class FakeBackend:
     """Log-probabilities, rewards, responses and embeddings from hashes of the ids or the text."""
 
+    packs = True
     padding_free = False
+    batch_tokens = 4096
 
     def __init__(self, spec: ModelSpec) -> None:
         self.seed = spec.name.removeprefix(PREFIX)

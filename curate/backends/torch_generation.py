@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.backends import ModelSpec, Sample, Sampling
+from curate.backends.torch_forward import TorchModel, longrope_border
 from curate.backends.torch_loading import LoadedModel, load
-from curate.backends.torch_models import TorchModel, token_logps
+from curate.backends.torch_models import token_logps
 from curate.errors import ModelError
 from curate.render import Ids
 
@@ -40,6 +41,14 @@ class TorchGeneration(TorchModel):
         self.whole_logits = not self.loaded.has_linear_head
         self.cached = True
         self._self_check()
+        border = longrope_border(self.loaded.config)
+        if border is not None:
+            # Beyond the border all positions turn by other angles: what a cache or a shorter neighbour holds is void.
+            self.cached, self.padding_free = False, True
+            self.notes.append(
+                f"Beyond {border} tokens this model turns positions by other angles: each token reads the whole text "
+                "again (slow), and only prompts of one length share a batch."
+            )
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
         """Per row one response to the prompt, drawn with its own seed: its neighbours in the batch change nothing.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.backends import ModelSpec
+from curate.backends.torch_head import Head
 from curate.errors import ModelError, SettingsError, first_line
 from curate.tokens import check_model_name
 
@@ -55,14 +56,16 @@ class LoadedModel:
         """Whether the output is a plain linear map of the body's last hidden states."""
         return self.head is not None and self.body is not self.model
 
-    def logits(self, states: torch.Tensor) -> torch.Tensor:
-        """Float32 logits [n, vocabulary] of hidden states [n, width]; products are summed in float32."""
-        logits: torch.Tensor = self.score(states)
+    @property
+    def output(self) -> Head:
+        """The head, where it is linear."""
         cap = getattr(self.config, "final_logit_softcapping", None)
-        if not cap:
-            return logits
-        capped: torch.Tensor = cap * (logits / cap).tanh()
-        return capped
+        return Head(self.head.weight, self.head.bias, cap or None)
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Float32 logits [n, vocabulary] of hidden states [n, width]: for a few positions only."""
+        logits, cap = self.score(states), self.output.cap
+        return logits if cap is None else cap * (logits / cap).tanh()
 
     def score(self, states: torch.Tensor) -> torch.Tensor:
         """The head applied in float32, [n, outputs]."""
@@ -111,8 +114,11 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
             "The model cannot be loaded.", f"{spec.name}: {first_line(error)}", _hint(str(error))
         ) from error
     check_loaded(spec.name, model, report, kind)
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        # transformers' default attention leaves the soft cap out, with which the model was trained.
+        model.set_attn_implementation("eager")
     model = model.eval().to(device)
-    body = getattr(model, model.base_model_prefix, model)
+    body = getattr(model, model.base_model_prefix, getattr(model, "model", model))
     head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
     head = head if isinstance(head, torch.nn.Linear) else None
     configured = model.config.get_text_config().pad_token_id

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.progress import Reporter
-from curate.scorers import DrawItem, JudgedPair, PairItem, ResponseItem, Scored, Scorer
+from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer
 from curate.store import Shards
 
 KEY = "key"
@@ -96,10 +97,8 @@ def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, r
         for note in notes:
             reporter.note(note)
         try:
-            for keys, read in windows:
-                if all(key in done for key in keys):
-                    continue
-                for batch in scorer.score(read(), done):
+            for items in ahead(scorer, windows, done):
+                for batch in scorer.score(items, done):
                     buffer.add(batch)
                     step.advance(len(batch.keys), batch.tokens)
         finally:
@@ -107,6 +106,24 @@ def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, r
                 buffer.flush()
             finally:
                 scorer.close()
+
+
+def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Iterator[Any]:
+    """The items of each window of which something is left to do, read and prepared while the one before is measured."""
+    prepare: Callable[[Items], Any] = scorer.prepare if isinstance(scorer, Prepares) else lambda items: items
+    coming: Future[Any] | None = None
+    thread = ThreadPoolExecutor(1)
+    try:
+        for keys, read in windows:
+            if all(key in done for key in keys):
+                continue
+            ready, coming = coming, thread.submit(lambda read=read: prepare(read()))  # type: ignore[misc]
+            if ready is not None:
+                yield ready.result()
+        if coming is not None:
+            yield coming.result()
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -96,3 +96,11 @@ class Scorer(Protocol):
 
     def close(self) -> None:
         """Free what `open` loaded."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A scorer that can do part of its work ahead, in another thread, while it measures earlier items."""
+
+    def prepare(self, items: Sequence[Any]) -> Any:
+        """What `score` takes in place of these items, with the same numbers."""

@@ -9,21 +9,26 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from curate.backends import LogprobBackend, ModelSpec, RewardBackend
+from curate.backends import BatchBackend, LogprobBackend, ModelSpec, RewardBackend
 from curate.backends.opening import open_logprobs, open_rewards
 from curate.errors import ModelError
 from curate.identity import short_name
 from curate.render import Rendered, Renderer
 from curate.scorers import ResponseItem, Scored
-from curate.scorers.batching import halving, token_batches
+from curate.scorers.batching import halving, packed_batches, token_batches
 
-CPU_BATCH_TOKENS = 4096
-GPU_BATCH_TOKENS = 32768
+
+@dataclass(frozen=True)
+class Prepared:
+    """Items as the model will read them: their keys, and their token ids."""
+
+    keys: list[int]
+    rendered: list[Rendered]
 
 
 @dataclass
 class ModelScorer:
-    """Runs rendered responses through one model, in length-sorted batches under a token budget.
+    """Runs rendered responses through one model, in batches under a token budget.
 
     Attributes:
         kind: `logps` yields `logps` (nats, summed), `tokens` (those counted), `truncated` and `border`; `reward` yields
@@ -60,15 +65,22 @@ class ModelScorer:
         self._backend = (open_logprobs if self.kind == "logps" else open_rewards)(self.spec)
         return [f"{self.title}: {note}" for note in self._backend.notes]
 
-    def score(self, items: Sequence[ResponseItem], done: Container[int]) -> Iterator[Scored]:
+    def prepare(self, items: Sequence[ResponseItem]) -> Prepared:
+        """Render the items: all that is done to them before the model."""
+        return Prepared(
+            [item.key for item in items],
+            self.renderer.render([(item.prompt, item.response) for item in items], [item.beside for item in items]),
+        )
+
+    def score(self, items: Sequence[ResponseItem] | Prepared, done: Container[int]) -> Iterator[Scored]:
         """Measure the items."""
-        rendered = self.renderer.render([(item.prompt, item.response) for item in items], [i.beside for i in items])
-        lengths = [len(row.ids) if row.response_tokens > 0 else 0 for row in rendered]
-        for batch in token_batches(lengths, self._budget(), one_length=self._backend.padding_free):
-            keys = [items[i].key for i in batch]
+        ready = items if isinstance(items, Prepared) else self.prepare(items)
+        lengths = [len(row.ids) if row.response_tokens > 0 else 0 for row in ready.rendered]
+        for batch in self._batches(ready.rendered, lengths):
+            keys = [ready.keys[i] for i in batch]
             if all(key in done for key in keys):
                 continue
-            rows = [rendered[i] for i in batch]
+            rows = [ready.rendered[i] for i in batch]
             yield Scored(keys, self._measure(rows), tokens=sum(lengths[i] for i in batch))
 
     def facts(self) -> dict[str, Any]:
@@ -83,10 +95,14 @@ class ModelScorer:
             self._backend.close()
         self._backend = None
 
-    def _budget(self) -> int:
-        if self.batch_tokens is not None:
-            return self.batch_tokens
-        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
+    def _batches(self, rows: Sequence[Rendered], lengths: Sequence[int]) -> list[list[int]]:
+        backend: BatchBackend = self._backend
+        budget = self.batch_tokens or backend.batch_tokens
+        if backend.packs:
+            return packed_batches(
+                [row.ids if length else [] for row, length in zip(rows, lengths, strict=True)], budget
+            )
+        return token_batches(lengths, budget, one_length=backend.padding_free)
 
     def _measure(self, rows: list[Rendered]) -> dict[str, list[Any]]:
         wanted = [row for row in rows if row.response_tokens > 0]

@@ -57,6 +57,28 @@ ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "phi_head_with_bias": lambda: transformers.PhiConfig(**small, intermediate_size=48, num_attention_heads=4, **wide),
     "granite_scaled": lambda: transformers.GraniteConfig(**sized(logits_scaling=4.0)),
     "cohere_scaled": lambda: transformers.CohereConfig(**sized(logit_scale=0.25)),
+    "mistral_window": lambda: transformers.MistralConfig(**sized(sliding_window=12)),
+    "gemma3_windows": lambda: transformers.Gemma3TextConfig(
+        **sized(sliding_window=12, num_hidden_layers=3, layer_types=["sliding_attention"] * 2 + ["full_attention"])
+    ),
+    "mixtral_experts": lambda: transformers.MixtralConfig(**sized(num_local_experts=4)),
+    "phi3_longrope": lambda: transformers.Phi3Config(
+        **sized(
+            original_max_position_embeddings=32,
+            rope_parameters={
+                "rope_type": "longrope",
+                "rope_theta": 10000.0,
+                "short_factor": [1.0] * 4,
+                "long_factor": [1.0, 1.5, 2.5, 4.0],
+                "original_max_position_embeddings": 32,
+            },
+        )
+    ),
+    "gpt_oss_sinks": lambda: transformers.GptOssConfig(**sized(num_local_experts=4, sliding_window=12)),
+    "llama4_chunks": lambda: transformers.Llama4TextConfig(**sized(num_local_experts=2, attention_chunk_size=16)),
+    "lfm2_convolutions": lambda: transformers.Lfm2Config(
+        **sized(layer_types=["conv", "full_attention"], conv_L_cache=3)
+    ),
     "mamba": lambda: transformers.MambaConfig(
         vocab_size=VOCAB, hidden_size=32, state_size=4, num_hidden_layers=2, **wide
     ),
@@ -79,11 +101,15 @@ def save_reward(config: Any, folder: Path, outputs: int = 1) -> str:
 
 
 def open_alone(name: str, kind: str = "causal") -> Any:
+    """The model as its authors wrote it: attention whose logits are capped is only so in the eager form."""
     auto = {
         "causal": transformers.AutoModelForCausalLM,
         "reward": transformers.AutoModelForSequenceClassification,
     }[kind]
-    return auto.from_pretrained(name, dtype=torch.float32).eval()
+    model = auto.from_pretrained(name, dtype=torch.float32).eval()
+    if getattr(model.config, "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")
+    return model
 
 
 @torch.inference_mode()

@@ -161,7 +161,9 @@ def test_every_architecture_draws_by_its_own_logits(architecture: str, tmp_path:
     path = save_causal(ARCHITECTURES[architecture](), tmp_path)
     backend = TorchGeneration(ModelSpec(path, device="cpu"))
     model = open_alone(path)
-    rows = [row.ids for row in random_rows([9, 30, 30, 47], seed=3)]
+    # beyond its border of 32 tokens a long-rope model judges anew what it drew before: no one pass tells both
+    lengths = [39, 50, 50, 67] if architecture == "phi3_longrope" else [9, 30, 30, 47]
+    rows = [row.ids for row in random_rows(lengths, seed=3)]
     sampling = Sampling(max_tokens=20)
     alone = [backend.generate([row], [i], sampling)[0] for i, row in enumerate(rows)]
     assert max(off(model, row, sample) for row, sample in zip(rows, alone, strict=True)) < NATS_PER_TOKEN
@@ -169,7 +171,7 @@ def test_every_architecture_draws_by_its_own_logits(architecture: str, tmp_path:
     for group in groups:
         made = backend.generate([rows[i] for i in group], group, sampling)
         assert [s.ids for s in made] == [alone[i].ids for i in group]
-    assert backend.cached == (architecture != "mamba")
+    assert backend.cached == (architecture not in ("mamba", "phi3_longrope"))
     assert backend.cached == (not any("whole text" in note for note in backend.notes))
     assert backend.padding_free == any("share a batch" in note for note in backend.notes)
 

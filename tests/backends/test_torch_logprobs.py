@@ -9,20 +9,24 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.backends import ModelSpec, OutOfMemory, torch_models
-from curate.backends.torch_loading import LoadedModel
-from curate.backends.torch_models import TorchLogprobs, TorchModel, token_logps
+from curate.backends import ModelSpec, OutOfMemory, torch_head
+from curate.backends import torch_forward as forward
+from curate.backends.torch_attention import CannotPack
+from curate.backends.torch_forward import TorchModel
+from curate.backends.torch_head import Head
+from curate.backends.torch_models import TorchLogprobs, token_logps
 from curate.render import Rendered, Renderer
 from curate.scorers import ResponseItem
 from curate.scorers.batching import halving
 from curate.scorers.model_scorers import ModelScorer
 from curate.tokens import HubTokenizer
-from tests.backends.models import ARCHITECTURES, logp_alone, open_alone, random_rows, save_causal, worst
+from tests.backends.models import ARCHITECTURES, SHAPE, logp_alone, open_alone, random_rows, save_causal, sized, worst
 
 NATS_PER_TOKEN = 1e-4
 LENGTHS = [2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 4, 40, 41, 42, 7, 100, 2, 60, 61]
 
 SCALES_ITS_LOGITS = {"granite_scaled", "cohere_scaled"}
+PADDED = SCALES_ITS_LOGITS | {"bloom_alibi", "mamba", "gpt_oss_sinks", "llama4_chunks", "lfm2_convolutions"}
 
 
 @pytest.fixture(scope="module")
@@ -100,23 +104,12 @@ def test_a_real_conversation_from_text_to_number(policy: TorchLogprobs, demo_mod
     assert row.response_tokens == len(whole) - len(opening)
 
 
-def test_chunked_logits_give_the_same_numbers(
+def test_tiled_logits_give_the_same_numbers(
     policy: TorchLogprobs, rows: list[Rendered], alone: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[int] = []
-    logits = LoadedModel.logits
-
-    def watched(self: LoadedModel, states: torch.Tensor) -> torch.Tensor:
-        taken.append(len(states))
-        return logits(self, states)
-
-    monkeypatch.setattr(LoadedModel, "logits", watched)
-    for at_once, most in ((1, 1), (1024 * 7, 7)):
-        taken.clear()
-        monkeypatch.setattr(torch_models, "LOGITS_AT_ONCE", at_once)
+    for tile in ((1, 1024), (7, 100)):
+        monkeypatch.setattr(torch_head, "CPU_TILE", tile)
         assert worst(policy.logps(rows[:9]), alone[:9], rows[:9]) < NATS_PER_TOKEN
-        assert max(taken) == most
-        assert sum(taken) == sum(row.response_tokens for row in rows[:9])
 
 
 def test_a_row_without_response_is_zero_beside_others(policy: TorchLogprobs) -> None:
@@ -127,11 +120,21 @@ def test_a_row_without_response_is_zero_beside_others(policy: TorchLogprobs) -> 
     assert numbers[1] == pytest.approx(policy.logps([row])[0], abs=NATS_PER_TOKEN * row.response_tokens)
 
 
+def open_rightly(path: str) -> Any:
+    """The model alone; with attention's soft cap, which transformers' default leaves out."""
+    model = open_alone(path)
+    if getattr(model.config, "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")
+    return model
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_agrees_with_its_own_logits(name: str, tmp_path: Path) -> None:
     path = save_causal(ARCHITECTURES[name](), tmp_path)
     backend = TorchLogprobs(ModelSpec(path, device="cpu"))
-    model, rows = open_alone(path), random_rows([2, 9, 30, 31, 5, 47], seed=3)
+    model, rows = open_rightly(path), random_rows([2, 9, 30, 31, 5, 47], seed=3)
+    prompt = random_rows([18], seed=5)[0].ids
+    rows += [Rendered(prompt + row.ids[:n], 16, "exact") for row, n in zip(rows, (2, 9, 12, 31, 5, 40), strict=True)]
     expected = [logp_alone(model, row) for row in rows]
     spread = [-e / r.response_tokens for e, r in zip(expected, rows, strict=True)]
     assert max(spread) > min(spread) + 0.1, "the model is too flat for this test to fail"
@@ -141,6 +144,8 @@ def test_every_architecture_agrees_with_its_own_logits(name: str, tmp_path: Path
     else:
         assert worst(backend.logps(rows), expected, rows) < NATS_PER_TOKEN
     assert any("all logits" in note for note in backend.notes) == (name in SCALES_ITS_LOGITS)
+    assert backend.packs == (name not in PADDED)
+    assert any("cannot be packed" in note for note in backend.notes) == (name in PADDED - SCALES_ITS_LOGITS)
 
 
 def test_bfloat16_is_near_and_says_so(demo_models: Path, rows: list[Rendered], alone: list[float]) -> None:
@@ -161,13 +166,21 @@ def test_float32_is_the_cpus_default(policy: TorchLogprobs) -> None:
 
 
 def test_a_broken_head_is_found_and_the_models_own_logits_are_used(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    logits = LoadedModel.logits
-    monkeypatch.setattr(LoadedModel, "logits", lambda self, states: logits(self, states) * 1.05)
+    logps = Head.logps
+    monkeypatch.setattr(Head, "logps", lambda self, states, targets: logps(self, states, targets) * 1.05)
     backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
     assert len(backend.notes) == 1
     assert "all logits are computed" in backend.notes[0]
     rows, model = random_rows(LENGTHS), open_alone(llama)
     assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
+
+
+def break_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packed rows get wrong states."""
+    packed_states = TorchModel._packed_states
+    monkeypatch.setattr(
+        TorchModel, "_packed_states", lambda self, rows, wanted: packed_states(self, rows, wanted).flip(-1)
+    )
 
 
 def break_padding(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
@@ -183,14 +196,46 @@ def break_padding(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     return seen
 
 
+def test_broken_packing_is_found_and_rows_are_padded(
+    demo_models: Path, rows: list[Rendered], alone: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_packing(monkeypatch)
+    backend = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    assert not backend.packs
+    assert not backend.padding_free
+    assert len(backend.notes) == 1
+    assert "padded to batches" in backend.notes[0]
+    assert backend.loaded.model.config._attn_implementation == "sdpa"
+    assert worst(backend.logps(rows), alone, rows) < NATS_PER_TOKEN
+
+
+def test_a_window_that_attention_is_not_told_of_is_not_packed(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # longer than the rows of the self-check, which cannot see it
+    monkeypatch.setattr(forward, "expected_windows", lambda config: [4096, None])
+    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    assert not backend.packs
+
+
+def test_memory_running_out_in_the_check_is_not_taken_for_an_answer(
+    llama: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: TorchModel, rows: Any, wanted: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TorchModel, "_packed_states", full)
+    with pytest.raises(OutOfMemory):
+        TorchLogprobs(ModelSpec(llama, device="cpu"))
+
+
 def test_broken_padding_is_found_and_lengths_no_longer_mix(demo_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_packing(monkeypatch)
     seen = break_padding(monkeypatch)
     name = str(demo_models / "policy")
     renderer = Renderer(HubTokenizer(name), None, "keep_start")
     scorer = ModelScorer("logps", "policy", ModelSpec(name, device="cpu"), renderer)
     notes = scorer.open()
-    assert len(notes) == 1
-    assert "only rows of one length share a batch" in notes[0]
+    assert len(notes) == 2
+    assert "only rows of one length share a batch" in notes[1]
     assert scorer._backend.padding_free
     seen.clear()
     prompt = [{"role": "user", "content": "Name fruits."}]
@@ -223,21 +268,41 @@ def test_a_padding_id_of_minus_one(llama: str, tmp_path: Path) -> None:
     assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
 
 
+def test_rows_beyond_the_border_of_longrope_are_measured_apart(tmp_path: Path) -> None:
+    """One long row in the batch would turn the positions of all by the long factors."""
+    path = save_causal(ARCHITECTURES["phi3_longrope"](), tmp_path)
+    backend, model = TorchLogprobs(ModelSpec(path, device="cpu")), open_alone(path)
+    assert forward.longrope_border(model.config) == 32
+    rows = random_rows([20, 60, 32, 33, 10])
+    expected = [logp_alone(model, row) for row in rows]
+    assert worst(backend.logps(rows), expected, rows) < NATS_PER_TOKEN
+    together = backend.run(lambda: backend._from_hidden(rows))
+    assert worst(together, expected, rows) > 100 * NATS_PER_TOKEN, "the border does not matter to this model"
+
+
+def test_windows_by_configuration() -> None:
+    assert forward.expected_windows(transformers.LlamaConfig(**SHAPE)) == [None, None]
+    assert forward.expected_windows(transformers.MistralConfig(**sized(sliding_window=12))) == [12, 12]
+    assert forward.expected_windows(transformers.Gemma2Config(**sized(sliding_window=16))) == [16, None]
+    with pytest.raises(CannotPack, match="chunked_attention"):
+        forward.expected_windows(ARCHITECTURES["llama4_chunks"]())
+
+
 # ---- memory
 
 
 def test_memory_running_out_halves_the_batch(
     policy: TorchLogprobs, rows: list[Rendered], alone: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hidden_states, sizes = TorchModel.hidden_states, []
+    packed_states, sizes = TorchModel._packed_states, []
 
-    def scarce(self: TorchModel, ids: Any) -> torch.Tensor:
+    def scarce(self: TorchModel, ids: Any, wanted: Any) -> torch.Tensor:
         if len(ids) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(ids))
-        return hidden_states(self, ids)
+        return packed_states(self, ids, wanted)
 
-    monkeypatch.setattr(TorchModel, "hidden_states", scarce)
+    monkeypatch.setattr(TorchModel, "_packed_states", scarce)
     with pytest.raises(OutOfMemory):
         policy.logps(rows)
     assert worst(halving(policy.logps, rows), alone, rows) < NATS_PER_TOKEN

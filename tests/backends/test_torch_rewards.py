@@ -9,8 +9,9 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec, OutOfMemory
+from curate.backends.torch_forward import TorchModel
 from curate.backends.torch_loading import LoadedModel
-from curate.backends.torch_models import TorchModel, TorchRewards
+from curate.backends.torch_models import TorchRewards
 from curate.scorers.batching import halving
 from tests.backends.models import SHAPE, VOCAB, open_alone, random_rows, reward_alone, save_reward
 
@@ -20,7 +21,7 @@ LENGTHS = [2, 3, 50, 21, 22, 80, 7, 1, 33, 120]
 ARCHITECTURES: dict[str, Callable[[], Any]] = {
     "llama": lambda: transformers.LlamaConfig(**SHAPE),
     "qwen3": lambda: transformers.Qwen3Config(**SHAPE),
-    "gemma2": lambda: transformers.Gemma2Config(**SHAPE, sliding_window=16),
+    "gemma2": lambda: transformers.Gemma2Config(**SHAPE, sliding_window=16, attn_logit_softcapping=None),
     "gpt2": lambda: transformers.GPT2Config(
         vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=256, eos_token_id=2, initializer_range=0.4
     ),
@@ -89,7 +90,10 @@ def test_every_architecture_agrees_with_its_own_logit(name: str, tmp_path: Path)
     alone = [reward_alone(model, ids) for ids in rows]
     close([backend.rewards([ids])[0] for ids in rows], alone)
     assert not backend.padding_free
+    assert backend.packs == (name != "bert_reads_the_first_token")
     close(backend.rewards(rows), alone)
+    shared = [rows[9][:40] + ids for ids in rows]
+    close(backend.rewards(shared), [reward_alone(model, ids) for ids in shared])
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -130,7 +134,24 @@ def test_a_broken_head_is_found_and_the_model_speaks_for_itself(
     close(backend.rewards(rows_of(1024)), expected)
 
 
+def break_packing(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed_states = TorchModel._packed_states
+    monkeypatch.setattr(
+        TorchModel, "_packed_states", lambda self, rows, wanted: packed_states(self, rows, wanted).flip(-1)
+    )
+
+
+def test_broken_packing_is_found(demo_models: Path, expected: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    break_packing(monkeypatch)
+    backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
+    assert not backend.packs
+    assert not backend.padding_free
+    assert "cannot be packed" in backend.notes[0]
+    close(backend.rewards(rows_of(1024)), expected)
+
+
 def test_broken_padding_is_found(demo_models: Path, expected: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    break_packing(monkeypatch)
     hidden_states = TorchModel.hidden_states
 
     def broken(self: TorchModel, rows: Any) -> torch.Tensor:
@@ -140,8 +161,8 @@ def test_broken_padding_is_found(demo_models: Path, expected: list[float], monke
     monkeypatch.setattr(TorchModel, "hidden_states", broken)
     backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
     assert backend.padding_free
-    assert len(backend.notes) == 1
-    assert "one length" in backend.notes[0]
+    assert len(backend.notes) == 2
+    assert "one length" in backend.notes[1]
     close([backend.rewards([ids])[0] for ids in rows_of(1024)], expected)
 
 
@@ -158,14 +179,14 @@ def test_a_deeper_head_without_a_padding_token(tmp_path: Path, monkeypatch: pyte
 def test_memory_running_out_halves_the_batch(
     judge: TorchRewards, expected: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hidden_states = TorchModel.hidden_states
+    packed_states = TorchModel._packed_states
 
-    def scarce(self: TorchModel, rows: Any) -> torch.Tensor:
+    def scarce(self: TorchModel, rows: Any, wanted: Any) -> torch.Tensor:
         if len(rows) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return hidden_states(self, rows)
+        return packed_states(self, rows, wanted)
 
-    monkeypatch.setattr(TorchModel, "hidden_states", scarce)
+    monkeypatch.setattr(TorchModel, "_packed_states", scarce)
     with pytest.raises(OutOfMemory):
         judge.rewards(rows_of(1024))
     close(halving(judge.rewards, rows_of(1024)), expected)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ def windows(read: list[int] | None = None) -> Iterator[Window]:
         def items(start: int = start) -> list[ResponseItem]:
             if read is not None:
                 read.append(start)
-            return [ResponseItem(k, user("q"), "word " * (k % 5)) for k in range(start, start + WINDOW)]
+            return [ResponseItem(k, user("q"), f"{k} " + "word " * (k % 5)) for k in range(start, start + WINDOW)]
 
         yield range(start, start + WINDOW), items
 
@@ -176,7 +177,7 @@ def test_a_model_scorer_stopped_and_resumed_gives_the_very_same_numbers(
     assert not np.isnan(wanted["logps"]).any()
 
     class Impatient(Silent):
-        left = 7
+        left = 3
 
         def advance(self, rows: int, tokens: int = 0) -> None:
             self.left -= 1
@@ -192,6 +193,62 @@ def test_a_model_scorer_stopped_and_resumed_gives_the_very_same_numbers(
         np.testing.assert_array_equal(found[name], values)
     keys = Shards(tmp_path / "parts").read(keyed_schema(scorer().schema))["key"].to_pylist()
     assert sorted(keys) == list(range(TOTAL))
+
+
+# ---- reading ahead
+
+
+@dataclass
+class Prepared(Square):
+    """Prepares its items in another thread."""
+
+    prepared: list[tuple[int, int]] = field(default_factory=list)
+    measured: list[int] = field(default_factory=list)
+
+    def prepare(self, items: Sequence[Any]) -> list[Any]:
+        if items[0].key == self.fail_at:
+            raise ValueError("unreadable")
+        self.prepared.append((items[0].key, threading.get_ident()))
+        return list(items)
+
+    def score(self, items: Sequence[Any], done: Set[int]) -> Iterator[Scored]:
+        assert isinstance(items, list)
+        self.measured.append(items[0].key)
+        yield from super().score(items, done)
+
+
+def test_the_next_window_is_prepared_elsewhere_and_all_in_order(tmp_path: Path) -> None:
+    scorer = Prepared()
+    run(scorer, windows(), TOTAL, Shards(tmp_path), Silent())
+    numbers_are_right(Shards(tmp_path))
+    assert [key for key, _ in scorer.prepared] == scorer.measured == [0, 20, 40]
+    assert threading.get_ident() not in {thread for _, thread in scorer.prepared}
+
+
+def test_what_fails_in_preparing_stops_the_run_and_what_came_before_is_kept(tmp_path: Path) -> None:
+    scorer = Prepared(fail_at=40)
+    with pytest.raises(ValueError, match="unreadable"):
+        run(scorer, windows(), TOTAL, Shards(tmp_path), Silent())
+    assert scorer.log == ["open", "close"]
+    assert sum(t.num_rows for t in Shards(tmp_path).tables()) == 40
+
+
+def test_no_more_than_one_window_is_read_ahead(tmp_path: Path) -> None:
+    read: list[int] = []
+
+    @dataclass
+    class Watched(Square):
+        ahead: list[int] = field(default_factory=list)
+
+        def score(self, items: Sequence[Any], done: Set[int]) -> Iterator[Scored]:
+            for batch in super().score(items, done):
+                self.ahead.append(len(read) - 1 - items[0].key // WINDOW)
+                yield batch
+
+    scorer = Watched()
+    run(scorer, windows(read), TOTAL, Shards(tmp_path), Silent())
+    assert read == [0, 20, 40]
+    assert set(scorer.ahead) <= {0, 1}
 
 
 def test_a_full_disk_still_closes_the_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.backends import OutOfMemory
+from curate.backends.prefixes import reading_order
 from curate.errors import ModelError
-from curate.scorers.batching import halving, token_batches
+from curate.scorers.batching import halving, packed_batches, token_batches
 
 LENGTHS = st.lists(st.integers(0, 50), max_size=40)
 
@@ -42,6 +43,44 @@ def test_batches_golden() -> None:
     assert token_batches([4, 1, 9, 4, 2, 3], 12) == [[2], [0, 3, 5], [4, 1]]
     assert token_batches([4, 1, 9, 4, 2, 3], 12, one_length=True) == [[2], [0, 3], [5], [4], [1]]
     assert token_batches([], 12) == []
+
+
+PROMPTS = [[], list(range(50, 60)), list(range(50, 90)), list(range(20, 45))]
+ROWS = st.lists(
+    st.builds(lambda p, r: [*p, *r], st.sampled_from(PROMPTS), st.lists(st.integers(0, 3), max_size=30)), max_size=30
+)
+
+
+def cost(rows: list[list[int]]) -> int:
+    """Tokens that a backend which packs must read."""
+    return sum(len(rows[i]) - shared for i, shared in reading_order(rows))
+
+
+@given(ROWS, st.integers(1, 200))
+def test_packed_batches_hold_every_row_once_within_the_budget(rows: list[list[int]], budget: int) -> None:
+    batches = packed_batches(rows, budget)
+    assert sorted(p for batch in batches for p in batch) == list(range(len(rows)))
+    for batch in batches:
+        longest = max(len(rows[p]) for p in batch)
+        assert len(batch) == 1 or cost([rows[p] for p in batch]) <= max(budget, longest + longest // 4)
+    assert batches == packed_batches(rows, budget)
+
+
+def test_packed_batches_golden() -> None:
+    prompt = list(range(100, 110))
+    rows = [[*prompt, 1, 2], [5] * 9, [*prompt, 2], [*prompt, 3, 3, 3], [], [*prompt, 4, 4]]
+    # [] 9 | 12 + 1 + 3 | 12: the prompt is read again
+    assert packed_batches(rows, 16) == [[4, 1], [0, 2, 3], [5]]
+    # 12 + 1 + 3 + 2 = 18
+    assert packed_batches(rows, 18) == [[4, 1], [0, 2, 3, 5]]
+    assert packed_batches([], 18) == []
+
+
+def test_other_responses_to_a_prompt_longer_than_the_budget_share_it() -> None:
+    prompt = list(range(100, 200))
+    rows = [[*prompt, i] + [7] * 9 for i in range(5)]
+    # 110 alone exceeds the budget; 110 // 4 = 27 more tokens are let in: two of ten
+    assert packed_batches(rows, 64) == [[0, 1, 2], [3, 4]]
 
 
 @given(st.lists(st.integers(-9999, 9999), min_size=1, max_size=30), st.integers(1, 8))

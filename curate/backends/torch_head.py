@@ -1,0 +1,126 @@
+"""The output head over a large vocabulary: log-probabilities of given tokens, never all logits at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+CPU_TILE = (512, 1024)
+GPU_TILE = (4096, 16384)
+"""Rows and vocabulary entries whose logits are held at a time: 2 MiB, which a core's cache holds, and 256 MiB."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear output head.
+
+    Attributes:
+        weight: [vocabulary, width].
+        bias: [vocabulary], or none.
+        cap: logits become cap * tanh(logit / cap); None leaves them.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    cap: float | None
+
+    def logps(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Log-probability of each target, float32 [n].
+
+        With t the target's logit it is -log sum_v exp(x_v - t). The sum is at least one, and too large for float32 only
+        where the target is less likely than exp(-88); those rows are computed again, shifted by their largest logit.
+
+        Args:
+            states: last hidden states [n, width].
+            targets: token ids, int64 [n].
+        """
+        import torch
+
+        shift = self._of_targets(states, targets)
+        logps = -self._sums(states, shift).log()
+        lost = torch.isinf(logps).nonzero()[:, 0]
+        if len(lost):
+            some, target = states[lost], shift[lost]
+            largest = self._largest(some)
+            logps[lost] = target - largest - self._sums(some, largest).log()
+        return logps
+
+    def _of_targets(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        pieces = []
+        for some, ids in zip(torch.split(states, 4096), torch.split(targets, 4096), strict=True):
+            logits = torch.linalg.vecdot(some.float(), self.weight[ids].float())
+            if self.bias is not None:
+                logits += self.bias[ids].float()
+            pieces.append(self._capped(logits))
+        return torch.cat(pieces) if pieces else states.new_zeros(0, dtype=torch.float32)
+
+    def _sums(self, states: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        sums = shift.new_zeros(len(shift))
+        for rows, logits in self._tiles(states):
+            sums[rows] += logits.sub_(shift[rows, None]).exp_().sum(1)
+        return sums
+
+    def _largest(self, states: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        largest = torch.full((len(states),), -torch.inf, device=states.device)
+        for rows, logits in self._tiles(states):
+            largest[rows] = torch.maximum(largest[rows], logits.amax(1))
+        return largest
+
+    def _tiles(self, states: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Which rows, and their float32 logits [rows, some of the vocabulary], to be used up before the next tile."""
+        import torch
+
+        high, wide = GPU_TILE if states.is_cuda else CPU_TILE
+        states = states if states.is_cuda else states.float()
+        held = states.new_empty(min(high, len(states)) * wide if states.dtype == torch.float32 else 0)
+        for first in range(0, len(self.weight), wide):
+            columns = slice(first, first + wide)
+            weight = self.weight[columns]
+            weight = (weight if states.is_cuda else weight.float()).T
+            for top in range(0, len(states), high):
+                rows = slice(top, top + high)
+                some = states[rows]
+                with products_as(self.weight.dtype):
+                    tile = product(some, weight, held)
+                if self.bias is not None:
+                    tile += self.bias[columns].float()
+                yield rows, self._capped(tile)
+
+    def _capped(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits if not self.cap else logits.div_(self.cap).tanh_().mul_(self.cap)
+
+
+def product(states: torch.Tensor, weight: torch.Tensor, held: torch.Tensor) -> torch.Tensor:
+    """Float32 [n, outputs] of [n, width] and [width, outputs], summed in float32; float32 states write into `held`."""
+    import torch
+
+    if states.dtype != torch.float32:
+        return torch.mm(states, weight, out_dtype=torch.float32)
+    out = held[: len(states) * weight.shape[1]].view(len(states), weight.shape[1])
+    return torch.mm(states, weight, out=out)
+
+
+@contextmanager
+def products_as(dtype: torch.dtype) -> Iterator[None]:
+    """Let a CPU multiply float32 numbers that are bfloat16 numbers by its bfloat16 units: exact, summed in float32."""
+    import torch
+
+    settings: Any = getattr(torch.backends.mkldnn, "matmul", None)
+    if dtype != torch.bfloat16 or not hasattr(settings, "fp32_precision"):
+        yield
+        return
+    before = settings.fp32_precision
+    settings.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
