@@ -14,11 +14,12 @@ from curate.metrics.registry import all_metrics, check_options, columns_read, mi
 from curate.plan_models import ALONE, ResponseScorer, embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import MeasureSettings, Settings
-from curate.reward_sources import RewardSource, plan_rewards
+from curate.reward_sources import RewardSource, parse_reward, plan_rewards
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.scorers.judging import judge_options
 from curate.scorers.model_scorers import ModelScorer
 from curate.store import check_out
 from curate.tokens import WORDS, open_text_tokenizer
@@ -109,10 +110,15 @@ def check_settings(settings: MeasureSettings) -> None:
     """Refuse what no data and no model could make right.
 
     Raises:
-        SettingsError: an unknown metric or parameter, a backend or an engine that this version does not have.
+        SettingsError: an unknown metric or parameter, parameters of a judge where none is, a backend or an engine that
+            this version does not have.
         MissingExtra: the backend or the engine is not installed.
     """
     check_options({name: given for name, given in settings.options.items() if name != JUDGE_OPTIONS})
+    if JUDGE_OPTIONS in settings.options:
+        judge_options(settings.options[JUDGE_OPTIONS])
+        if not any(parse_reward(spec).kind == "judge" for spec in settings.reward):
+            raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
     check_backend(settings.backend)
     if settings.engine == "ray":
         raise (
@@ -146,8 +152,6 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     for name in settings.options:
         if name != JUDGE_OPTIONS:
             plan.require(name)
-        elif not any(one.kind == "judge" for one in plan.rewards):
-            raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
     if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
         raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
     return plan

@@ -33,7 +33,8 @@ def select(
         typer.Option(
             metavar="NAME",
             help="After a paper: bees (top 10%), alignment-potential (top 40%), dpo-gap (hardest 10%), easy-first "
-            "(easier half, SelectiveDPO) or rip. What is set beside it goes before it.",
+            "(easier half, SelectiveDPO), ifd (highest 10% of those up to 1) or rip. What is set beside it goes "
+            "before it.",
         ),
     ] = None,
     by: Annotated[str | None, typer.Option(metavar="METRIC", help="A metric, or any column of numbers.")] = None,

@@ -33,11 +33,7 @@ PRESETS: Mapping[str, Preset] = {
     one.name: one
     for one in (
         Preset("bees", {"by": "bees", "top": "10%"}, "Less is More, arXiv 2502.14560"),
-        Preset(
-            "alignment-potential",
-            {"by": "alignment_potential", "top": "40%"},
-            "arXiv 2503.01864",
-        ),
+        Preset("alignment-potential", {"by": "alignment_potential", "top": "40%"}, "arXiv 2503.01864"),
         Preset("dpo-gap", {"by": "dpo_gap", "top": "10%"}, "arXiv 2508.04149"),
         Preset(
             "easy-first",
@@ -47,6 +43,7 @@ PRESETS: Mapping[str, Preset] = {
             "averaged, and train from easy to hard. Here it is the DPO loss of the one policy that was scored (large "
             "margin, small loss), and rows keep the input's order.",
         ),
+        Preset("ifd", {"by": "ifd", "top": "10%", "where": "ifd <= 1"}, "Cherry LLM, arXiv 2308.12032"),
         Preset(
             "rip",
             {"by": "rip", "above": 0.0},

@@ -15,10 +15,12 @@ from curate.backends.fake import is_fake
 from curate.backends.opening import model_limit, open_chat_tokenizer
 from curate.errors import CurateError
 from curate.pipeline.generation_plan import named_models
-from curate.recipe import GenerateSettings, MeasureSettings
-from curate.render import Renderer
+from curate.recipe import GenerateSettings, MeasureSettings, ScoreSettings
+from curate.render import AloneRenderer, Renderer
 from curate.reward_sources import parse_reward
 from curate.schema import Message
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
 from curate.tokens import WordsTokenizer, open_text_tokenizer
 from curate.workflow.resolve import Step
 from curate.workflow.volume import Volume, draws_of
@@ -31,7 +33,8 @@ class ModelCost:
     """One model in one step.
 
     Attributes:
-        role: `policy`, `reference`, `reward` or `embedder`, which read responses; or `draws`, which writes them.
+        role: `policy`, `reference`, `reward` or `embedder`, which read responses; `policy alone`, without the prompts;
+            `judge`, which reads them in a question and answers; or `draws`, which writes them.
         sequences: responses that it reads, each after its prompt (an embedder: alone); None where that is not known.
         tokens: of all of these, of drawn ones without their prompts; None where that is not known.
         unit: what was counted: the model's own tokens in its chat template, or words and marks where its tokenizer is
@@ -68,12 +71,15 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
         return [_drawing_cost(model, settings, volume) for model in named_models(settings.policy).values()]
     if not isinstance(settings, MeasureSettings):
         return []
-    sources = [one for one in map(parse_reward, settings.reward) if one.kind == "model"]
+    sources = [parse_reward(spec) for spec in settings.reward]
     family = settings.policy or settings.reference
-    named = [("reward", one.target, one.target) for one in sources]
+    named = [("reward", one.target, one.target) for one in sources if one.kind == "model"]
     named += [("policy", settings.policy, family)] if settings.policy and family else []
     named += [("reference", settings.reference, family)] if settings.reference and family else []
     found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
+    if settings.unconditional and settings.policy:
+        found.append(_cost("policy alone", settings.policy, settings.policy, settings, volume))
+    found += [_judge_cost(one.target, settings, volume) for one in sources if one.kind == "judge"]
     return found + ([_embedder_cost(settings.embedder, volume)] if settings.embedder else [])
 
 
@@ -88,7 +94,7 @@ def _cost(role: str, model: str, reader: str, settings: MeasureSettings, volume:
     parameters = count_parameters(model)
     if volume.sequences is None or not volume.sample:
         return ModelCost(role, model, parameters=parameters)
-    lengths, unit = _lengths(_conversations(volume), reader, settings)
+    lengths, unit = _lengths(_conversations(volume), reader, settings, alone=role == "policy alone")
     longest = volume.drawn[1] if volume.drawn else 0
     tokens = round(volume.sequences * (sum(lengths) / max(1, len(lengths)) + longest))
     at_most = volume.at_most or volume.drawn is not None
@@ -101,20 +107,47 @@ def _conversations(volume: Volume) -> list[Conversation]:
     return [(record.prompt, text) for record in volume.sample for text in volume.texts(record)]
 
 
+def _judge_cost(model: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
+    """A judge is asked of a pair in both orders, or of each response; it reads the question and writes an answer."""
+    parameters = count_parameters(model)
+    if volume.rows is None or volume.sequences is None or not volume.sample:
+        return ModelCost("judge", model, parameters=parameters)
+    options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
+    pairwise = isinstance(settings, ScoreSettings) and volume.pairs and options.mode != "pointwise"
+    question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
+    texts = [(record.prompt, volume.texts(record) if not volume.drawn else ("", "")) for record in volume.sample]
+    told = [(prompt, told) for prompt, both in texts for told in ([both] if pairwise else [(one,) for one in both])]
+    asked: list[Conversation] = [([{"role": "user", "content": question.ask(*one)}], "") for one in told]
+    lengths, unit = _lengths(asked, model, settings.model_copy(update={"max_length": None}))
+    asks = 2 * volume.rows if pairwise else volume.sequences
+    longest = options.max_tokens + (volume.drawn[1] if volume.drawn else 0) * (2 if pairwise else 1)
+    tokens = round(asks * (sum(lengths) / max(1, len(lengths)) + longest))
+    return ModelCost("judge", model, volume.sequences, tokens, unit, True, parameters)
+
+
 def _lengths(
-    conversations: Sequence[Conversation], model: str, settings: MeasureSettings
+    conversations: Sequence[Conversation], model: str, settings: MeasureSettings, alone: bool = False
 ) -> tuple[list[int], Literal["tokens", "words"]]:
-    """Of every conversation how many tokens the model reads; words where its tokenizer is not here."""
+    """Of every conversation how many tokens the model reads; words where its tokenizer is not here.
+
+    Args:
+        conversations: prompts and responses.
+        model: whose tokenizer counts.
+        settings: may bound the length.
+        alone: whether the responses are read without their prompts.
+    """
     place = model if is_fake(model) else local_folder(model)
     if place is not None:
         try:
             tokenizer = open_chat_tokenizer(str(place), trust_remote_code=settings.trust_remote_code)
             limits = [limit for limit in (settings.max_length, model_limit(ModelSpec(str(place)))) if limit]
-            renderer = Renderer(tokenizer, min(limits, default=None), settings.truncation)
+            kind = AloneRenderer if alone else Renderer
+            renderer = kind(tokenizer, min(limits, default=None), settings.truncation)
             return [len(row.ids) for row in renderer.render(conversations)], "tokens"
         except CurateError:
             pass
-    texts = ["\n".join([*(message["content"] for message in prompt), text]) for prompt, text in conversations]
+    before = [[] if alone else [message["content"] for message in prompt] for prompt, _ in conversations]
+    texts = ["\n".join([*said, text]) for said, (_, text) in zip(before, conversations, strict=True)]
     return [len(ids) for ids in WordsTokenizer().encode(texts)], "words"
 
 

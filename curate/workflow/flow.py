@@ -34,6 +34,7 @@ from curate.recipe import (
 )
 from curate.reward_sources import parse_reward
 from curate.schema import (
+    ALP_ALONE,
     CHOSEN_INDEX,
     EDIT_DISTANCE,
     EDIT_DISTANCE_NORM,
@@ -51,6 +52,7 @@ from curate.schema import (
     ResponseField,
     named_reward,
 )
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 
 Kind = Literal["pairs", "candidates"]
 LayoutOf = Callable[[Sequence[Row]], Layout]
@@ -139,7 +141,7 @@ def after_score(settings: ScoreSettings, before: Shape) -> Shape:
         return replace(before, kind=kind, fields=fields, columns=before.columns | LISTS | lists)
     columns = _pair_columns(settings, fields)
     shape = replace(before, kind=kind, fields=fields, columns=before.columns | TEXTS | columns)
-    for name in settings.options:
+    for name in (one for one in settings.options if one != JUDGE_OPTIONS):
         shape.require(columns_read(name, settings.options, columns), name)
     return replace(shape, columns=shape.columns | set(computable(sorted(columns), settings, columns)))
 
@@ -150,7 +152,7 @@ def after_pair(settings: PairSettings, before: Shape) -> Shape:
     fields = measured_fields(settings, before, pairs=True)
     columns = _pair_columns(settings, fields) | {CHOSEN_INDEX.name, REJECTED_INDEX.name}
     made = replace(before, kind="pairs", fields=fields, columns=columns)
-    for name in settings.options:
+    for name in (one for one in settings.options if one != JUDGE_OPTIONS):
         made.require(columns_read(name, settings.options, columns), name)
     if settings.strategy == BEST_OF_N2:
         by = settings.by or DEFAULT_METRIC
@@ -219,6 +221,7 @@ def measured_fields(settings: MeasureSettings, before: Shape, *, pairs: bool) ->
     fields |= {named_reward(one.name).name for one in sources if one.named or len(sources) > 1}
     models = {POLICY_LOGPS.name: settings.policy, REF_LOGPS.name: settings.reference}
     fields |= {name for name, model in models.items() if model}
+    fields |= {ALP_ALONE.name} if settings.unconditional else set()
     if {POLICY_LOGPS.name, REF_LOGPS.name} & fields:
         fields |= {TOKENS.name} if any(models.values()) else set()
     else:

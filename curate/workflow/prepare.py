@@ -17,9 +17,10 @@ from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import input_paths, open_source
 from curate.recipe import GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings
 from curate.reward_sources import parse_reward
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.tokens import open_text_tokenizer
 from curate.version import __version__
-from curate.workflow.flow import LayoutOf, Shape, joined, look
+from curate.workflow.flow import Kind, LayoutOf, Shape, joined, look
 from curate.workflow.recipe_file import RecipeFile
 from curate.workflow.resolve import Step, not_given, read_overrides, resolve
 
@@ -59,12 +60,12 @@ def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path) -> Prepared:
         if step.missing:
             raise not_given(step.missing[0], file)
     _check_inputs(steps, out)
-    flow_through(steps, look)
+    shapes = flow_through(steps, look)
     facts: dict[str, dict[str, Any]] = {}
     keys: dict[str, str] = {}
     for step in steps:
         try:
-            facts[step.name] = step_facts(step)
+            facts[step.name] = step_facts(step, shapes[step.name].kind)
         except CurateError as error:
             step.place.add_to(error)
             raise
@@ -109,8 +110,12 @@ def _check_inputs(steps: Sequence[Step], out: Path) -> None:
                 )
 
 
-def step_facts(step: Step) -> dict[str, Any]:
+def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
     """What decides a step's output; no path of this machine in it.
+
+    Args:
+        step: the step.
+        kind: what a row of its output is.
 
     Raises:
         CurateError: the data or a model is not there, or the model lacks what is asked of it.
@@ -123,7 +128,9 @@ def step_facts(step: Step) -> dict[str, Any]:
     settings = step.settings.model_dump(mode="json", exclude=hidden, exclude_defaults=True)
     facts = {"run": step.command.name, "settings": settings, "data": read}
     if isinstance(step.settings, MeasureSettings):
-        return {**facts, **_measured_with(step.settings)}
+        # A judge's options are among what measures: its template by its hash, not by its place.
+        settings.get("options", {}).pop(JUDGE_OPTIONS, None)
+        return {**facts, **_measured_with(step.settings, kind)}
     return {**facts, **_drawn_with(step.settings)} if isinstance(step.settings, GenerateSettings) else facts
 
 
@@ -133,11 +140,10 @@ def _drawn_with(settings: GenerateSettings) -> dict[str, Any]:
     return {"measured_with": facts, "versions": versions(["torch", "transformers"])}
 
 
-def _measured_with(settings: MeasureSettings) -> dict[str, Any]:
+def _measured_with(settings: MeasureSettings, kind: Kind | None) -> dict[str, Any]:
     sources = [parse_reward(spec) for spec in settings.reward]
     notes: list[str] = []
-    # Before the data is read nothing says what its rows are; a judge is told apart by its settings alike.
-    as_pairs = isinstance(settings, ScoreSettings) and settings.rows_as != "candidates"
+    as_pairs = kind != "candidates" if isinstance(settings, ScoreSettings) else settings.rows_as == "pairs"
     scorers = [reward_scorer(settings, one, notes, as_pairs) for one in sources if one.kind != "columns"]
     scorers += logprob_scorers(settings, notes)
     facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}

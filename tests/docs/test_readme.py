@@ -111,7 +111,7 @@ def test_the_table_of_presets_is_complete_and_true() -> None:
     shown = typer.main.get_command(app).commands["select"].get_params(click.Context(typer.main.get_command(app)))
     text = next(str(option.help) for option in shown if option.name == "preset")
     for row, preset in zip(rows, PRESETS.values(), strict=True):
-        said = row.split("`")[3].replace("--", "").split()
+        said = shlex.split(row.split("`")[3].replace("--", ""))
         given = {name: f"{value:g}" if isinstance(value, float) else value for name, value in preset.settings.items()}
         assert dict(zip(said[::2], said[1::2], strict=True)) == given
         assert preset.source.rsplit(" ", 1)[1] in row

@@ -14,7 +14,7 @@ from .helpers import MODELS, pair_rows, read_manifest, rows_of, run_score, run_s
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("presets")
-    run_score(write_jsonl(folder / "d.jsonl", pair_rows(60)), folder / "s.parquet", **MODELS)
+    run_score(write_jsonl(folder / "d.jsonl", pair_rows(60)), folder / "s.parquet", unconditional=True, **MODELS)
     return folder / "s.parquet"
 
 
@@ -31,8 +31,9 @@ def test_a_preset_is_its_settings_given_by_hand(scored, tmp_path, name):
     result = run_select(scored, tmp_path / "o.parquet", preset=name)
     run_select(scored, tmp_path / "p.parquet", **PRESETS[name].settings)
     assert rows_of(tmp_path / "o.parquet") == rows_of(tmp_path / "p.parquet")
-    rip = int((pl.read_parquet(scored)["rip"] == 1).sum())
-    assert result.kept == (rip if name == "rip" else KEPT[name])
+    table = pl.read_parquet(scored)
+    by_value = {"rip": int((table["rip"] == 1).sum()), "ifd": int((table["ifd"] <= 1).sum()) // 10}
+    assert result.kept == (KEPT | by_value)[name]
     assert 0 < result.kept < 60
     assert result.preset == name
 
@@ -43,6 +44,15 @@ def test_the_hardest_are_of_smallest_margin_and_the_easy_of_largest(scored, tmp_
     run_select(scored, tmp_path / "easy.parquet", preset="easy-first")
     assert pl.read_parquet(tmp_path / "hard.parquet")["dpo_margin"].max() == margins[5]
     assert pl.read_parquet(tmp_path / "easy.parquet")["dpo_margin"].min() == margins[30]
+
+
+def test_the_highest_ifd_up_to_one_are_kept(scored, tmp_path):
+    values = pl.read_parquet(scored)["ifd"]
+    useful = values.filter(values <= 1).sort(descending=True)
+    assert 10 <= useful.len() < 60
+    run_select(scored, tmp_path / "o.parquet", preset="ifd")
+    kept = pl.read_parquet(tmp_path / "o.parquet")["ifd"].sort(descending=True)
+    assert kept.to_list() == useful.head(useful.len() // 10).to_list()
 
 
 def test_the_manifest_says_what_the_preset_became(scored, tmp_path):

@@ -10,7 +10,7 @@ from curate.errors import CurateError
 from curate.metrics.registry import all_metrics
 from curate.progress import Silent
 from curate.recipe import make
-from curate.schema import table_columns
+from curate.schema import RESPONSE_FIELDS, table_columns
 from curate.workflow.commands import COMMANDS
 from curate.workflow.flow import Shape, joined, look
 
@@ -58,7 +58,7 @@ def looked(command, data, settings=None):
 def measured(columns):
     """Those that only measuring makes."""
     known = {column.name for column in table_columns()} | set(all_metrics())
-    lists = {"rewards", "policy_logps", "ref_logps", "tokens", "truncated", "responses", "finish_reasons"}
+    lists = {"responses", "finish_reasons", *(field.candidates for field in RESPONSE_FIELDS)}
     return {name for name in columns if name in known | lists or name.startswith(("chosen_reward_", "rewards_"))}
 
 
@@ -70,6 +70,10 @@ def measured(columns):
         ("d", {"reward": ("a=fake:3", "b=columns"), "reward_combine": "zmean"}),
         ("d", {"reward": ("a=fake:3",), **MODELS}),
         ("d", {"policy": "fake:1"}),
+        ("d", {"policy": "fake:1", "unconditional": True}),
+        ("c", {"policy": "fake:1", "unconditional": True}),
+        ("d", {"reward": ("judge:fake:3",), "options": {"judge": {"mode": "pairwise"}}}),
+        ("c", {"reward": ("a=judge:fake:3", "columns")}),
         ("d", {"reference": "fake:2", "embedder": "fake:4"}),
         ("b", {"rows_as": "pairs"}),
         ("b", MODELS),
@@ -131,6 +135,7 @@ def test_columns_are_foretold_through_several_steps(place):
 REFUSED = [
     ("score", "d", {"options": {"bees": {"low": "-3"}}}, "policy"),
     ("score", "c", {"embedder": "fake:1"}, "candidates"),
+    ("score", "d", {"policy": "fake:1", "options": {"ifd": {}}}, "--unconditional"),
     ("pair", "c", {"by": "simpo_margin"}, "policy"),
     ("pair", "c", {"options": {"dcrm": {"distance": "logp"}}}, "reference"),
     ("pair", "n", {"strategy": "max-min"}, "max-min"),

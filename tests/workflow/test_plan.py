@@ -135,6 +135,24 @@ def test_drawn_responses_are_bounded(file, tmp_path):
     assert plan_run(file, {"data": "hf://a/b"}, tmp_path / "out").steps[0].rows is None
 
 
+def test_responses_read_alone_are_a_pass_of_their_own(file):
+    costs = {cost.role: cost for cost in planned(file, **{"score.unconditional": "true"}).steps[0].models}
+    tokenizer = open_chat_tokenizer("fake:1")
+    texts = [row[side][-1]["content"] for row in make_pairs(20, 1) for side in ("chosen", "rejected")]
+    ends = len(tokenizer.encode(["\n"])[0])
+    assert costs["policy alone"].tokens == sum(len(ids) + ends for ids in tokenizer.encode(texts))
+    assert costs["policy alone"].tokens < costs["policy"].tokens
+
+
+def test_a_judge_reads_questions_and_answers_them(file):
+    judge = {"score.reward": "judge:fake:7", "score.judge.max_tokens": "9"}
+    pairwise = planned(file, **judge).steps[0].models[-1]
+    assert (pairwise.role, pairwise.model, pairwise.sequences, pairwise.at_most) == ("judge", "fake:7", 40, True)
+    # both responses are in each of the two questions of a pair; alone each is in one question
+    pointwise = planned(file, **judge, **{"score.judge.mode": "pointwise"}).steps[0].models[-1]
+    assert pairwise.tokens > pointwise.tokens > 40 * 9
+
+
 def test_the_sample_is_drawn_from_the_whole(tmp_path):
     path = tmp_path / "d.jsonl"
     rows = ({"prompt": f"p {i}", "chosen": "a", "rejected": "b"} for i in range(3000))

@@ -61,6 +61,7 @@ def test_parameters_of_the_file_are_kept_beside_those_that_are_set(tmp_path):
         ("select.beez.low", "1", "bees"),
         ("select.a.b.c", "1", "STEP.METRIC"),
         ("select.out", "x", "decides"),
+        ("score.judge.max_tokens", "5", "judge"),
         ("score.fresh", "true", "decides"),
         ("score.max_length", "many", "max_length"),
         ("score.policy", "${inputs.nothing}", "no input"),
