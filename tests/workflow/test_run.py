@@ -1,7 +1,6 @@
 """Runs that go through, stop, are mended, changed or killed."""
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -302,34 +301,41 @@ def test_the_python_face(file, tmp_path):
     assert curate.plan_run(file.path, set={"policy": "fake:1"}).steps[1].rows == 4
 
 
-SLOW = """
+BLOCKING = """
 import time
+from pathlib import Path
+
 def score(batch):
-    time.sleep(0.1)
+    calls = Path("calls.txt")
+    calls.write_text(calls.read_text() + "." if calls.exists() else ".")
+    for _ in range(6000):
+        if not Path("block").exists() or len(calls.read_text()) < 3:
+            break
+        time.sleep(0.01)
     return [float(len(b["response"])) for b in batch]
 """
 
 
-def test_a_run_killed_at_random_points_ends_with_the_same_bytes(file, out, tmp_path):
-    (tmp_path / "slow_reward.py").write_text(SLOW)
-    write_pairs(tmp_path / "d.jsonl", 600)
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(file, out, tmp_path):
+    (tmp_path / "blocking_reward.py").write_text(BLOCKING)
+    write_pairs(tmp_path / "d.jsonl", 800)
     words = [sys.executable, "-c", "from curate.cli import main; main()", "run", "small.yaml"]
-    words += ["--set", "policy=fake:1", "--set", "score.reward=python:slow_reward:score"]
+    words += ["--set", "policy=fake:1", "--set", "score.reward=python:blocking_reward:score"]
+    calls = tmp_path / "calls.txt"
 
     def start(place):
         return subprocess.Popen([*words, "-o", place], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    rng = random.Random(3)
-    killed = 0
-    for _ in range(2):
-        running = start("out")
-        time.sleep(rng.uniform(1.0, 2.5))
-        running.send_signal(signal.SIGKILL)
-        running.communicate()
-        killed += running.returncode == -signal.SIGKILL
+    (tmp_path / "block").touch()
+    running = start("out")
+    while not calls.exists() or len(calls.read_text()) < 3:
+        assert running.poll() is None, running.communicate()[1]
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
+    (tmp_path / "block").unlink()
     for place in ("out", "whole"):
         running = start(place)
-        _, error = running.communicate()
-        assert running.returncode == 0, error
-    assert killed
+        assert running.wait() == 0, running.communicate()[1]
     assert contents(out) == contents(tmp_path / "whole")
