@@ -108,11 +108,12 @@ def compare(name: str, path: Path, tokenizer: str) -> None:
         counted = json.loads(pq.read_schema(out).metadata[b"curate"])["edit_distances"]
     ratios = [theirs / ours for ours, theirs in taken]
     ours, theirs = (statistics.median(column) for column in zip(*taken, strict=True))
+    fewer = counted["pairs"] / counted["measured"]
     same = "the same pairs" if picked == best_pairs(pools, all_pairs(pools)) else "OTHER PAIRS"
     sys.stdout.write(
         f"pairing {name}: {statistics.median(ratios):.2f}x rapidfuzz on all pairs of id lists ({min(ratios):.2f} to "
         f"{max(ratios):.2f}; {ours:.2f} s against {theirs:.2f} s); {counted['measured']:,} of {counted['pairs']:,} "
-        f"distances, {counted['pairs'] / counted['measured']:.0f} times fewer; {same}\n"
+        f"distances, {fewer:.0f} times fewer, {counted['broken_off']:,} comparisons broken off; {same}\n"
     )
 
 
