@@ -114,7 +114,9 @@ def print_pair(result: PairResult) -> None:
     """Pairs made, and how they differ from the old ones."""
     console = stdout()
     console.print(f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair.")
-    console.print(f"{result.distances:,} of {result.distances_of_all:,} edit distances measured.")
+    counted = result.edit_distances
+    broken_off = f", {counted['broken_off']:,} more comparisons broken off" if counted["broken_off"] else ""
+    console.print(f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}.")
     print_rejected(result.rejected, result.rejects)
     print_judges(result.judges)
     print_parameters(result.parameters)

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-Measure = Callable[[np.ndarray], np.ndarray]
-"""From positions, int64 [k], to their merits, float64 [k]; minus infinity for a candidate that has none."""
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From positions, int64 [k], and the merits that they must reach to be among the best, float64 [k], to their merits,
+float64 [k]; minus infinity for a candidate that has none, or does not reach so much."""
 
-
-SHARE_AT_ONCE = 16
+SHARE_AT_ONCE = 8
 """A group's next candidates are measured together, this part of those measured before, so that long races end soon."""
 
 
@@ -38,7 +38,7 @@ def hopeful(groups: np.ndarray, least: np.ndarray, most: np.ndarray, keep: int) 
 
 
 def best_first(groups: np.ndarray, most: np.ndarray, margins: np.ndarray, keep: int, measure: Measure) -> np.ndarray:
-    """Measure candidates, the most promising of every group first, until no other can be among its `keep` best.
+    """The best candidates of each group: the most promising are measured first, until no other can be one of them.
 
     Args:
         groups: the group of each candidate, ascending, int64 [n].
@@ -48,13 +48,12 @@ def best_first(groups: np.ndarray, most: np.ndarray, margins: np.ndarray, keep: 
         measure: called with some candidates of many groups at a time, with each candidate at most once.
 
     Returns:
-        The positions of the measured candidates, ascending, int64 [k].
+        The positions of the best, ascending, int64 [k].
     """
     starts, sizes = _cut(groups)
     falling = np.lexsort((-margins, -most, groups))
     following, ends = starts.copy(), starts + sizes
     best = _Best(starts.size, min(keep, int(sizes.max(initial=1))))
-    measured = [np.zeros(0, np.int64)]
     racing, width, done = np.arange(starts.size), best.keep, 0
     while racing.size:
         block = following[racing, None] + np.arange(width)
@@ -68,13 +67,12 @@ def best_first(groups: np.ndarray, most: np.ndarray, margins: np.ndarray, keep: 
         if not racing.size:
             break
         merits = np.full(candidates.shape, -np.inf)
-        merits[may_win] = measure(candidates[may_win])
-        measured.append(candidates[may_win])
+        merits[may_win] = measure(candidates[may_win], np.repeat(best.to_reach(racing), may_win.sum(axis=1)))
         best.add(racing, merits, margins[candidates], candidates)
         following[racing] += width
         done += width
         width = max(1, done // SHARE_AT_ONCE)
-    return np.sort(np.concatenate(measured))
+    return best.positions()
 
 
 def _cut(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +89,15 @@ class _Best:
         self._merits = np.full((groups, keep), -np.inf)
         self._margins = np.full((groups, keep), -np.inf)
         self._positions = np.full((groups, keep), np.iinfo(np.int64).max)
+
+    def to_reach(self, groups: np.ndarray) -> np.ndarray:
+        """The merits without which a candidate of these groups cannot be among the best, float64 [groups]."""
+        least: np.ndarray = self._merits[groups, -1]
+        return least
+
+    def positions(self) -> np.ndarray:
+        """Those of all groups' best, ascending."""
+        return np.sort(self._positions[self._merits > -np.inf])
 
     def beaten_by(
         self, groups: np.ndarray, merits: np.ndarray, margins: np.ndarray, positions: np.ndarray

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from curate.pipeline.measure import Numbers
 from curate.scorers.edit_bounds import least_by_length, least_by_tokens
-from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, normalised
+from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, edit_distances_within, normalised
 from curate.scorers.embedding_distance import EmbeddingDistance, cosine_distances
 
 COSINE_ROWS = 4096
@@ -38,6 +39,8 @@ class Comparison:
         self._comparable = comparable(self._tokens)
         self._vectors = distances.embedding.embed(list(numbers)) if distances.embedding is not None else None
         self._keys, self._edits = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        self.broken_off = 0
+        """How many comparisons were not carried to their end."""
 
     def numbers(self, slots: np.ndarray) -> np.ndarray:
         """The numbers of these slots' texts, by which the other methods know them, int64 [n]."""
@@ -45,8 +48,8 @@ class Comparison:
         return found
 
     @property
-    def compared(self) -> int:
-        """How many different pairs of texts were compared token by token until now."""
+    def measured(self) -> int:
+        """How many different pairs of texts have their edit distance measured by now."""
         return int(self._keys.size)
 
     def different(self, first: np.ndarray, second: np.ndarray) -> int:
@@ -73,13 +76,32 @@ class Comparison:
     def edits(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The edit distances, int32 [n]; those measured before are not measured again."""
         keys, back = np.unique(self._pair_keys(first, second), return_inverse=True)
-        places = np.searchsorted(self._keys, keys)
-        new = np.append(self._keys, -1)[places] != keys
-        sides = [[self._comparable[i] for i in side.tolist()] for side in np.divmod(keys[new], self._sizes.size)]
-        self._edits = np.insert(self._edits, places[new], edit_distances(*sides))
-        self._keys = np.insert(self._keys, places[new], keys[new])
-        found: np.ndarray = self._edits[np.searchsorted(self._keys, keys)][back.ravel()]
+        new = keys[~np.isin(keys, self._keys)]
+        self._learn(new, edit_distances(*self._sides(new)))
+        found: np.ndarray = self._edits[np.searchsorted(self._keys, keys)][back]
         return found
+
+    def edits_within(self, first: np.ndarray, second: np.ndarray, most: np.ndarray) -> np.ndarray:
+        """The edit distances where they are at most `most`; else some number in between of the two. int64 [n]."""
+        keys, back = np.unique(self._pair_keys(first, second), return_inverse=True)
+        within = np.zeros(keys.size, np.int64)
+        np.maximum.at(within, back, most)
+        new = ~np.isin(keys, self._keys)
+        found = np.empty(keys.size, np.int64)
+        found[new] = edit_distances_within(*self._sides(keys[new]), within[new].tolist())
+        whole = new & (found <= within)
+        self.broken_off += int(new.sum() - whole.sum())
+        self._learn(keys[whole], found[whole])
+        found[~new] = self._edits[np.searchsorted(self._keys, keys[~new])]
+        return found[back]
+
+    def _learn(self, keys: np.ndarray, edits: np.ndarray) -> None:
+        places = np.searchsorted(self._keys, keys)
+        self._keys, self._edits = np.insert(self._keys, places, keys), np.insert(self._edits, places, edits)
+
+    def _sides(self, keys: np.ndarray) -> tuple[list[Any], list[Any]]:
+        first, second = np.divmod(keys, self._sizes.size)
+        return [self._comparable[i] for i in first.tolist()], [self._comparable[i] for i in second.tolist()]
 
     def most(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The largest edit distances that these pairs can have: the longer text's tokens, int64 [n]."""

@@ -50,8 +50,8 @@ class PairResult:
         old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
         judges: per judge how many pairs or responses got each verdict.
         compared: per metric the mean over the old and over the new pairs.
-        distances: edit distances measured.
-        distances_of_all: what measuring all candidate pairs, and the old ones, would have taken.
+        edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
+            distance was `measured`, and how many comparisons were `broken_off` as they could not win any more.
     """
 
     out: Path
@@ -64,8 +64,7 @@ class PairResult:
     compared: dict[str, tuple[float | None, float | None]]
     metrics: list[MetricSummary]
     parameters: dict[str, dict[str, Any]]
-    distances: int
-    distances_of_all: int
+    edit_distances: dict[str, int]
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -217,12 +216,11 @@ def _finish(plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any]
         {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
         summarise(frame, names),
         used,
-        picked.measured,
-        picked.different,
+        picked.edit_distances,
     )
     rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
     manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
-    manifest |= {"edit_distances": {"measured": picked.measured, "pairs": picked.different}}
+    manifest |= {"edit_distances": picked.edit_distances}
     tables = _tables(plan, pools, new, frame)
     first = next(tables)
     write_output(chain([first], tables), first.schema, manifest, settings.out)

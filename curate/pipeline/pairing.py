@@ -20,7 +20,7 @@ from curate.pipeline.distances import Comparison, Distances
 from curate.pipeline.measure import Numbers
 from curate.pipeline.pair_table import pair_frame
 from curate.pipeline.pools import Pool, Pools
-from curate.pipeline.pruning import Candidates, Ranking, worth_measuring
+from curate.pipeline.pruning import Candidates, Ranking, best_pairs
 from curate.progress import Reporter
 from curate.recipe import PairSettings
 from curate.schema import REWARD
@@ -31,7 +31,7 @@ PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_in
 VALUE, PART = "value", "part"
 NEW, OLD = 0, 1
 ORDERS = {"high": "highest", "low": "lowest"}
-MEASURED, DIFFERENT = b"edit_distances_measured", b"different_pairs"
+COUNTS = MEASURED, BROKEN_OFF, DIFFERENT = "measured", "broken_off", "pairs"
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,13 @@ class Picked:
     Attributes:
         new: the picked pairs.
         old: the pairs that they are compared with.
-        measured: of how many different pairs of texts among the candidate pairs the edit distance was measured.
-        different: how many different pairs of texts there are among them.
+        edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
+            distance was `measured`, and how many comparisons were `broken_off` as they could not win any more.
     """
 
     new: pl.DataFrame
     old: pl.DataFrame
-    measured: int
-    different: int
+    edit_distances: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,14 @@ class Pairing:
         places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
         different = comparison.different(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
         if self.ranks_by_metric and self.ranking.prunes:
-            places = places[worth_measuring(self._candidates(places, comparison), self.ranking)]
+            places = places[best_pairs(self._candidates(places, comparison), self.ranking)]
         frame = self._with_distances(places, comparison)
-        measured = comparison.compared
+        counts = {MEASURED: comparison.measured, BROKEN_OFF: comparison.broken_off, DIFFERENT: different}
         if self.ranks_by_metric and not self.needs_all:
             frame = self.pick(self._valued(frame))
         old = self._with_distances(self._old(chunk, given=pools.has_given), comparison)
         both = pl.concat([frame.with_columns(pl.lit(NEW).alias(PART)), old.with_columns(pl.lit(OLD).alias(PART))])
-        return both.to_arrow().replace_schema_metadata({MEASURED: str(measured), DIFFERENT: str(different)})
+        return both.to_arrow().replace_schema_metadata({name: str(count) for name, count in counts.items()})
 
     def _candidates(self, places: np.ndarray, comparison: Comparison) -> Candidates:
         prompts, chosen, rejected = places[:, :3].T
@@ -196,8 +195,8 @@ class Pairing:
         new, old = (both.filter(pl.col(PART) == part).drop(PART) for part in (NEW, OLD))
         if self.needs_all and new.height:
             new = self.pick(self._valued(new))
-        counts = (sum(int(table.schema.metadata[name]) for table in tables) for name in (MEASURED, DIFFERENT))
-        return Picked(new, old, *counts)
+        counts = {name: sum(int(t.schema.metadata[name.encode()]) for t in tables) for name in COUNTS}
+        return Picked(new, old, counts)
 
 
 def prompt_seed(seed: int, prompt: int) -> int:

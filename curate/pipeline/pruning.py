@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -76,54 +78,106 @@ class Candidates:
         return self.known[positions].with_columns(series)
 
 
-def worth_measuring(pairs: Candidates, ranking: Ranking) -> np.ndarray:
-    """The positions of some pairs among which are each prompt's best ones, ascending, int64 [k].
+def best_pairs(pairs: Candidates, ranking: Ranking) -> np.ndarray:
+    """The positions of each prompt's best pairs, ascending, int64 [k]; few edit distances are measured to find them.
 
     A pair's value lies between its values at the smallest and the largest edit distance that it can have. Also in
     floating point: rounding keeps order, so no bound is crossed by a last bit.
     """
     if reads_edit(ranking.by, ranking.options, ranking.complete):
-        left, most, measure = _by_bounds(pairs, ranking)
-    else:
-        merits = ranking.merits(pairs.known)
-        left = np.flatnonzero(~np.isnan(merits))
-        most, measure = merits[left], lambda places: merits[left[places]]
-    race = best_first(pairs.prompts[left], most, pairs.margins[left], ranking.keep, measure)
-    found: np.ndarray = left[race]
+        left = _Left.of(pairs, ranking, np.arange(pairs.prompts.size), _by_length)
+        left = _Left.of(pairs, ranking, left.positions, _by_tokens)
+        return _race(pairs, ranking, left.positions, left.most, left.measure)
+    merits = ranking.merits(pairs.known)
+    known = np.flatnonzero(~np.isnan(merits))
+    return _race(pairs, ranking, known, merits[known], lambda places, _: merits[known[places]])
+
+
+def _race(pairs: Candidates, ranking: Ranking, left: np.ndarray, most: np.ndarray, measure: Measure) -> np.ndarray:
+    found: np.ndarray = left[best_first(pairs.prompts[left], most, pairs.margins[left], ranking.keep, measure)]
     return found
 
 
-def _by_bounds(pairs: Candidates, ranking: Ranking) -> tuple[np.ndarray, np.ndarray, Measure]:
-    """The positions that bounds leave in the race, the most that each can be worth, and how to measure them."""
-    left = np.arange(pairs.prompts.size)
-    left, _ = _hopeful(pairs, ranking, left, pairs.comparison.least_by_length(*pairs.at(left)))
-    left, most = _hopeful(pairs, ranking, left, _least_by_tokens(pairs, left))
-
-    def measure(places: np.ndarray) -> np.ndarray:
-        at = left[places]
-        merits = ranking.merits(pairs.frame(at, pairs.comparison.edits(*pairs.at(at))))
-        return np.where(np.isnan(merits), -np.inf, merits)
-
-    return left, most, measure
+Bound = Callable[[Candidates, np.ndarray], np.ndarray]
 
 
-def _hopeful(
-    pairs: Candidates, ranking: Ranking, left: np.ndarray, least_edits: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of these positions those that may be among the best by such edit distances, and the most they can be worth."""
-    most_edits = pairs.comparison.most(*pairs.at(left))
-    near, far = (ranking.merits(pairs.frame(left, edits)) for edits in (least_edits, most_edits))
+@dataclass(frozen=True)
+class _Left:
+    """The pairs that some bounds of the edit distance leave among those that may be the best.
+
+    Attributes:
+        positions: int64 [n].
+        nearest: the smallest edit distance that each can have, int64 [n].
+        farthest: the largest one, int64 [n].
+        near: the merit of each at the smallest distance, float64 [n], NaN for null.
+        far: the merit of each at the largest distance.
+    """
+
+    pairs: Candidates
+    ranking: Ranking
+    positions: np.ndarray
+    nearest: np.ndarray
+    farthest: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+
+    @classmethod
+    def of(cls, pairs: Candidates, ranking: Ranking, positions: np.ndarray, bound: Bound) -> _Left:
+        """Those of the pairs at these positions that the bound leaves."""
+        nearest, farthest = bound(pairs, positions), pairs.comparison.most(*pairs.at(positions))
+        near, far = (ranking.merits(pairs.frame(positions, edits)) for edits in (nearest, farthest))
+        every = cls(pairs, ranking, positions, nearest, farthest, near, far)
+        hope = hopeful(pairs.prompts[positions], every.least, every.most, ranking.keep)
+        return cls(pairs, ranking, *(one[hope] for one in (positions, nearest, farthest, near, far)))
+
     # A value that cannot be computed at one end says nothing of what lies between.
-    unknown = np.isnan(near) | np.isnan(far)
-    least = np.where(unknown, -np.inf, np.minimum(near, far))
-    most = np.where(unknown, np.inf, np.maximum(near, far))
-    hope = hopeful(pairs.prompts[left], least, most, ranking.keep)
-    return left[hope], most[hope]
+    @property
+    def least(self) -> np.ndarray:
+        """The least that each can be worth, float64 [n]."""
+        both = np.minimum(self.near, self.far)
+        return np.where(np.isnan(both), -np.inf, both)
+
+    @cached_property
+    def most(self) -> np.ndarray:
+        """The most that each can be worth, float64 [n]."""
+        both = np.maximum(self.near, self.far)
+        return np.where(np.isnan(both), np.inf, both)
+
+    def measure(self, places: np.ndarray, to_reach: np.ndarray) -> np.ndarray:
+        """The merits at these places; minus infinity for null, and where they surely do not reach so much."""
+        at, within = self.positions[places], self._within(places, to_reach)
+        first, second = self.pairs.at(at)
+        edits = self.pairs.comparison.edits_within(first, second, within)
+        # Beyond `within` merits fall: what is worth too little there, where the comparison ended, is so at the end.
+        merits = self.ranking.merits(self.pairs.frame(at, edits)).copy()
+        lost = (edits > within) & (merits < to_reach)
+        again = (edits > within) & ~lost
+        if again.any():
+            edits = self.pairs.comparison.edits(first[again], second[again])
+            merits[again] = self.ranking.merits(self.pairs.frame(at[again], edits))
+        return np.where(lost | np.isnan(merits), -np.inf, merits)
+
+    def _within(self, places: np.ndarray, to_reach: np.ndarray) -> np.ndarray:
+        """How far each comparison need go: about to the distance beyond which these merits are out of reach."""
+        near, far = self.near[places], self.far[places]
+        nearest, farthest = self.nearest[places], self.farthest[places]
+        with np.errstate(all="ignore"):
+            # Where one over the merit grows evenly with the distance, as dcrm's does, this is that very distance.
+            share = (1 / to_reach - 1 / near) / (1 / far - 1 / near)
+            reached = np.clip(nearest + share * (farthest - nearest) + 1, nearest, farthest)
+            falling = (near > far) & (far > 0) & (to_reach > 0) & np.isfinite(reached)
+        within: np.ndarray = np.where(falling, reached, farthest).astype(np.int64)
+        return within
 
 
-def _least_by_tokens(pairs: Candidates, left: np.ndarray) -> np.ndarray:
-    """The smallest edit distances that the pairs at these positions can have by their tokens, prompt by prompt."""
-    first, second = pairs.at(left)
-    cuts = np.flatnonzero(np.diff(pairs.prompts[left], prepend=-1, append=-2)).tolist()
+def _by_length(pairs: Candidates, positions: np.ndarray) -> np.ndarray:
+    """The smallest edit distances that the pairs at these positions can have by their lengths."""
+    return pairs.comparison.least_by_length(*pairs.at(positions))
+
+
+def _by_tokens(pairs: Candidates, positions: np.ndarray) -> np.ndarray:
+    """The same by their tokens, prompt by prompt."""
+    first, second = pairs.at(positions)
+    cuts = np.flatnonzero(np.diff(pairs.prompts[positions], prepend=-1, append=-2)).tolist()
     found = [pairs.comparison.least_by_tokens(first[a:b], second[a:b]) for a, b in pairwise(cuts)]
     return np.concatenate([np.zeros(0, np.int64), *found])

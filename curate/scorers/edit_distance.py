@@ -45,6 +45,12 @@ def edit_distances(first: Comparable, second: Comparable) -> np.ndarray:
     return np.asarray(cpdist(first, second, scorer=Levenshtein.distance, dtype=np.int32, workers=-1))
 
 
+def edit_distances_within(first: Comparable, second: Comparable, most: Sequence[int]) -> np.ndarray:
+    """The same where it is at most most[i]; else most[i] + 1, the comparison being broken off. int32 [n]."""
+    found = (Levenshtein.distance(a, b, score_cutoff=m) for a, b, m in zip(first, second, most, strict=True))
+    return np.fromiter(found, np.int32, len(most))
+
+
 def normalised(distances: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Distances over the longer one's tokens: 0 for equal texts (two empty ones too), 1 for nothing in common."""
     found: np.ndarray = distances / np.maximum(np.maximum(first, second), 1)

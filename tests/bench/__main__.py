@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench import pairing
+
 ROUNDS = 3
 
 
@@ -97,37 +99,6 @@ def bench_logps() -> None:
     ratio("logps", ours, "a batch-of-one transformers loop", one_by_one, f"largest difference {worst:.1e} nats/token")
 
 
-def bench_pairing() -> None:
-    """Best-of-N^2 on 100 prompts of 20 responses against rapidfuzz on all pairs, the command's reading included."""
-    import random
-
-    import polars as pl
-    from rapidfuzz.distance import Levenshtein
-
-    import curate
-    from curate.tokens import WordsTokenizer
-
-    drawn = random.Random(0)
-    words = [f"w{i}" for i in range(400)]
-    responses = [[" ".join(drawn.choices(words, k=drawn.randint(50, 500))) for _ in range(20)] for _ in range(100)]
-    rewards = [[drawn.gauss(0, 1) for _ in range(20)] for _ in range(100)]
-    ids = [WordsTokenizer().encode(one) for one in responses]
-    with tempfile.TemporaryDirectory() as folder:
-        table = {"prompt": [f"prompt {i}" for i in range(100)], "responses": responses, "rewards": rewards}
-        pl.DataFrame(table).write_parquet(Path(folder) / "candidates.parquet")
-
-        def ours() -> None:
-            curate.pair(f"{folder}/candidates.parquet", f"{folder}/pairs.parquet")
-
-        def all_pairs() -> None:
-            for one in ids:
-                for i in range(len(one)):
-                    for j in range(i):
-                        Levenshtein.distance(one[i], one[j])
-
-        ratio("pairing", ours, "rapidfuzz on all pairs of id lists", all_pairs)
-
-
 def bench_select() -> None:
     """The top 10% of 2M scored rows against a bare Polars read, sort and write."""
     import numpy as np
@@ -159,7 +130,7 @@ def bench_startup() -> None:
 
 def main() -> None:
     """Run the benchmarks named on the command line, or all of them."""
-    known = {"logps": bench_logps, "pairing": bench_pairing, "select": bench_select, "startup": bench_startup}
+    known = {"logps": bench_logps, "pairing": pairing.main, "select": bench_select, "startup": bench_startup}
     for name in sys.argv[1:] or known:
         known[name]()
 

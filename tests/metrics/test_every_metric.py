@@ -120,5 +120,29 @@ def test_only_a_population_metric_looks_at_other_rows(name: str, parameters: dic
     assert same == (not of_the_population or parameters.get("form") == "raw")
 
 
+@every_metric
+@examples
+@given(tables(), st.lists(st.integers(0, 64), min_size=3, max_size=3).map(sorted))
+def test_a_value_lies_between_those_of_a_smaller_and_a_larger_edit_distance(
+    name: str, parameters: dict[str, Any], frame: pl.DataFrame, distances: list[int]
+) -> None:
+    if not registry.bounded_by_edit(name, {name: parameters}, NOTHING_COMPLETE):
+        return
+    near, between, far = (
+        floats(
+            values(name, frame.with_columns(edit_distance=pl.lit(d), edit_distance_norm=pl.lit(d / 64)), **parameters)
+        )
+        for d in distances
+    )
+    assert (np.minimum(near, far) <= between).all()
+    assert (between <= np.maximum(near, far)).all()
+
+
+@every_metric
+def test_every_metric_that_reads_the_edit_distance_is_bounded_by_it(name: str, parameters: dict[str, Any]) -> None:
+    if registry.reads_edit(name, {name: parameters}, NOTHING_COMPLETE):
+        assert registry.bounded_by_edit(name, {name: parameters}, NOTHING_COMPLETE)
+
+
 def test_every_metric_of_the_issue_takes_part() -> None:
     assert {name for name, _ in CASES} == ISSUE_LIST

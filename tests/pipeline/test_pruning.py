@@ -17,7 +17,7 @@ from curate.metrics.registry import Metric, metric
 from curate.pipeline import pairing
 from curate.pipeline.distances import Distances
 from curate.pipeline.pair_table import pair_frame
-from curate.pipeline.pruning import Candidates, Ranking, worth_measuring
+from curate.pipeline.pruning import Candidates, Ranking, best_pairs
 from curate.scorers.edit_distance import EditDistance
 from curate.tokens import WordsTokenizer
 
@@ -104,7 +104,7 @@ RANKINGS = st.builds(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pools(), RANKINGS, st.booleans())
-def test_the_best_pairs_are_among_those_worth_measuring(
+def test_the_best_pairs_are_those_of_measuring_everything(
     pool: tuple[list[str], np.ndarray, dict[str, np.ndarray]], ranking: Ranking, positive: bool
 ) -> None:
     texts, prompts, numbers = pool
@@ -124,15 +124,11 @@ def test_the_best_pairs_are_among_those_worth_measuring(
     known = pair_frame(numbers, every[:, 1], every[:, 2], comparison.known(first, second))
     candidates = Candidates(every[:, 0], first, second, margins, known, comparison)
     assert ranking.prunes
-    found = worth_measuring(candidates, ranking)
+    found = best_pairs(candidates, ranking)
 
-    whole = candidates.frame(np.arange(len(every)), comparison.edits(first, second))
-    merits = ranking.merits(whole)
-    frame = pl.DataFrame({"prompt": every[:, 0]})
-    best = ranked(frame, merits, margins, ranking.keep)
-    some = np.full(len(every), np.nan)
-    some[found] = ranking.merits(whole[found])
-    assert ranked(frame, some, margins, ranking.keep) == best
+    merits = ranking.merits(candidates.frame(np.arange(len(every)), comparison.edits(first, second)))
+    wanted = ranked(pl.DataFrame({"prompt": every[:, 0]}), merits, margins, ranking.keep)
+    assert found.tolist() == sorted(place for places in wanted.values() for place in places)
 
 
 def outputs(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> tuple[Any, Any]:
@@ -186,6 +182,7 @@ def test_the_output_is_that_of_measuring_everything(
     assert said == said_of_all
     assert counted["pairs"] == brute["pairs"] == brute["measured"]
     assert counted["measured"] <= brute["measured"]
+    assert brute["broken_off"] == 0
 
 
 def test_without_rewards_both_directions_share_a_distance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +190,7 @@ def test_without_rewards_both_directions_share_a_distance(tmp_path: Path, monkey
     data = write_jsonl(tmp_path / "c.jsonl", rows)
     (few, said), (all_, said_of_all) = outputs(tmp_path, data, monkeypatch, by="rising", order="lowest")
     assert few == all_
-    assert said_of_all["edit_distances"] == {"measured": 6, "pairs": 6}
+    assert said_of_all["edit_distances"] == {"measured": 6, "broken_off": 0, "pairs": 6}
     assert said["edit_distances"]["measured"] < 6
 
 
@@ -220,7 +217,8 @@ def test_a_metric_without_bounds_has_every_distance_measured(tmp_path: Path, by:
 def test_a_metric_that_reads_no_distance_needs_those_of_its_picks_only(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(20, 7))
     result = run_pair(data, tmp_path / "p.parquet", by="reward_margin")
-    assert result.distances == result.pairs < result.distances_of_all
+    counted = result.edit_distances
+    assert counted["measured"] == result.pairs < counted["pairs"]
 
 
 def test_long_responses_that_differ_in_length_need_few(tmp_path: Path) -> None:
@@ -236,8 +234,20 @@ def test_long_responses_that_differ_in_length_need_few(tmp_path: Path) -> None:
     ]
     # Equal pairs of texts are measured once, in whichever prompts they stand.
     result = run_pair(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "p.parquet")
-    assert (result.distances, result.distances_of_all) == (1, 30)
+    assert result.edit_distances == {"measured": 1, "broken_off": 0, "pairs": 30}
     assert [row["rejected_index"] for row in rows_of(tmp_path / "p.parquet")] == [30] * 3
+
+
+def test_comparisons_that_cannot_win_are_broken_off(tmp_path: Path) -> None:
+    # The same words in another order: by their tokens alone all are as near to the first as its near twin is.
+    words = [f"w{i}" for i in range(40)]
+    twin = [words[1], words[0], *words[2:]]
+    shuffled = [words[i:] + words[:i] for i in range(5, 35)]
+    responses = [" ".join(order) for order in (words, twin, *shuffled)]
+    row = {"prompt": "p", "responses": responses, "rewards": [1.0] + [0.0] * 31}
+    result = run_pair(write_jsonl(tmp_path / "c.jsonl", [row]), tmp_path / "p.parquet")
+    assert result.edit_distances == {"measured": 1, "broken_off": 30, "pairs": 31}
+    assert rows_of(tmp_path / "p.parquet")[0]["edit_distance"] == 2
 
 
 def test_which_metrics_are_bounded() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curate.scorers import PairItem
 from curate.scorers import edit_distance as module
-from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, normalised
+from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, edit_distances_within, normalised
 from curate.tokens import WordsTokenizer
 from curate.tokens.lists import joined
 
@@ -38,6 +38,14 @@ def test_equals_the_textbook(pairs: list[tuple[list[int], list[int]]]) -> None:
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
     assert edit_distances(first, second).tolist() == [plain(a, b) for a, b in pairs]
     assert edit_distances(second, first).tolist() == edit_distances(first, second).tolist()
+
+
+@given(st.lists(st.tuples(IDS, IDS, st.integers(0, 9)), min_size=1, max_size=6))
+def test_a_comparison_is_broken_off_beyond_its_limit(pairs: list[tuple[list[int], list[int], int]]) -> None:
+    texts = comparable(joined([ids for a, b, _ in pairs for ids in (a, b)]))
+    most = [limit for _, _, limit in pairs]
+    wanted = [min(plain(a, b), limit + 1) for a, b, limit in pairs]
+    assert edit_distances_within(texts[::2], texts[1::2], most).tolist() == wanted
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
