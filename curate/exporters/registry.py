@@ -34,11 +34,13 @@ class Written:
         file: the data file's name within the folder.
         columns: the columns in it.
         rows: how many rows it has.
+        weighed: how `curate weigh` made its weights and target margins, where that is known: method and parameters.
     """
 
     file: str
     columns: tuple[str, ...]
     rows: int
+    weighed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,33 @@ if __name__ == "__main__":
 """
 
 
+def _loss(written: Written) -> tuple[str, dict[str, float], str]:
+    """The loss that the weights and target margins belong to, its options, and what to know of it."""
+    weighed = written.weighed or {}
+    method, given = weighed.get("method"), weighed.get("parameters", {})
+    if method in ("gamma_po", "amapo"):
+        form = "dpo" if given.get("form") == "dpo" else "simpo"
+        return form, {"beta": given["beta"]}, f"the target margins of {method} are in units of this loss and its beta"
+    if method == "repo":
+        return (
+            "repo",
+            {"gamma": given["gamma"]},
+            "repo decides live which pairs still teach",
+        )
+    if method == "bpo":
+        return "bpo", {name: given[name] for name in ("beta", "alpha")}, "bpo is computed live"
+    if method is None and "target_margin" in written.columns:
+        return "NAME-OF-THE-LOSS", {}, "dpo or simpo, with its beta: the loss for which the target margins were made"
+    return "dpo", {}, "uses the data's weights where it has them; others: simpo, gamma_po, amapo, bpo, repo"
+
+
 def _curated_script(written: Written) -> str:
-    given = {REF_LOGPS.chosen, REF_LOGPS.rejected} <= set(written.columns)
-    used = [name for name in ("weight", "target_margin") if name in written.columns]
-    reference = "The reference columns stand in for a reference model, and are checked against a live forward first."
-    says = [*([reference] if given else []), *([f"{' and '.join(used)} go into the loss."] if used else [])]
+    loss, options, why = _loss(written)
+    live = [name for name in ("weight", "target_margin") if name in written.columns and loss in ("repo", "bpo")]
+    drop = f"train = train.remove_columns({live})\n" if live else ""
     return f'''"""Train on the data of this folder with TRL and curate: name your model, then run this file.
 
-{" ".join(says)}
+Reference columns stand in for a reference model; CuratedDPOTrainer checks them before it starts.
 Needs: pip install 'curate-preferences[trl]'
 """
 
@@ -73,10 +92,11 @@ MODEL = "NAME-OF-YOUR-MODEL"
 DATA = Path(__file__).with_name("{written.file}")
 
 train = load_dataset("parquet", data_files=str(DATA), split="train")
-
-# loss="dpo" or "simpo" use the data's weights and target margins; gamma_po, madpo, amapo, bpo and repo make their own.
+{drop}
+# {why}
+LOSS, OPTIONS = "{loss}", {options}
 args = DPOConfig(output_dir="trained")
-trainer = CuratedDPOTrainer(model=MODEL, loss="dpo", args=args, train_dataset=train)
+trainer = CuratedDPOTrainer(model=MODEL, loss=LOSS, loss_options=OPTIONS, args=args, train_dataset=train)
 
 if __name__ == "__main__":
     trainer.train()

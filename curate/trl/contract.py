@@ -8,6 +8,7 @@ from typing import Any
 
 import trl
 from trl import DPOTrainer
+from trl.trainer import utils
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from curate.errors import SettingsError
@@ -20,14 +21,25 @@ HOOKS = {
     "_set_signature_columns_if_needed": ["self"],
     "compute_ref_log_probs": ["self", "model", "inputs"],
     "_compute_loss": ["self", "model", "inputs", "return_outputs"],
+    "evaluate": ["self", "eval_dataset", "ignore_keys", "metric_key_prefix"],
 }
 """Methods that are overridden or called, with their arguments."""
 NAMES = {
     "__init__": ["_precompute_ref_logps", "precompute_ref_logps", "aux_loss_enabled", "router_aux_loss_coef"],
-    "_compute_loss": ["fused_lm_head", "log_probs", "entropy", "is_top1", "_metrics", "_total_train_tokens"],
-    "compute_ref_log_probs": ["fused_lm_head", "completion_mask"],
+    "_compute_loss": [
+        "fused_lm_head",
+        "log_probs",
+        "entropy",
+        "is_top1",
+        "_metrics",
+        "_total_train_tokens",
+        "_tp_size",
+    ],
+    "compute_ref_log_probs": ["fused_lm_head", "completion_mask", "accelerator.autocast"],
+    "_prepare_dataset": ["common_prefix_length", "< args.max_length"],
 }
 """What must be mentioned in a method's own code."""
+HELPERS = ("add_fused_lm_head", "create_model_from_path")
 
 
 def broken() -> list[str]:
@@ -41,6 +53,7 @@ def broken() -> list[str]:
         method = getattr(DPOTrainer, name, None)
         code = inspect.getsource(method) if method is not None else ""
         found += [f"DPOTrainer.{name} does not speak of {word}" for word in words if word not in code]
+    found += [f"trl.trainer.utils has no {name}" for name in HELPERS if not hasattr(utils, name)]
     collated = inspect.getsource(DataCollatorForPreference.torch_call)
     keys = ("prompt_ids", "chosen_ids", "rejected_ids", "completion_mask", "ref_chosen_logps", "ref_rejected_logps")
     found += [f"DataCollatorForPreference knows no {key}" for key in keys if f'"{key}"' not in collated]

@@ -86,7 +86,6 @@ class Loss:
         reference: parameters -> whether it reads reference log-probabilities.
         columns: columns of the data that it must have.
         optional: columns of the data that it uses where they are.
-        on_ratios: whether its beta scales log-ratios: then it is DPOConfig's, unless given as the loss's own.
     """
 
     name: str
@@ -95,7 +94,6 @@ class Loss:
     reference: Callable[[Mapping[str, Any]], bool]
     columns: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    on_ratios: bool = False
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The given parameters checked and completed with defaults.
@@ -117,7 +115,7 @@ def _loss(
 
     def declare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         name = function.__name__
-        LOSSES[name] = Loss(name, function, parameter_model(function), reads, columns, optional, reference is True)
+        LOSSES[name] = Loss(name, function, parameter_model(function), reads, columns, optional)
         return function
 
     return declare

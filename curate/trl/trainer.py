@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from accelerate.logging import get_logger
+from transformers import PreTrainedModel, Trainer
 from trl import DPOConfig, DPOTrainer
-from trl.trainer.utils import add_fused_lm_head
 
 from curate.errors import InputError, SettingsError
 from curate.trl.collating import WithColumns
 from curate.trl.contract import check_trl
 from curate.trl.losses import PairLogps, find_loss, on_arrays
 from curate.trl.metrics import record_metrics
-from curate.trl.reference import AGAIN, POLICY, REFERENCE, check_counts, difference, found_names, sample_rows
+from curate.trl.reference import REFERENCE, ReferenceCheck, check_counts, token_columns
 
-TOLERANCES = {torch.float32: 1e-3, torch.float64: 1e-3}
-"""Nats per token that a live forward may differ from the data; measured and live number may both be rounded."""
-LOW_PRECISION = 0.05
 NOT_MODEL = ("completion_mask", *REFERENCE, "weight", "target_margin", "margin")
+RENDERED = ("tools", "chat_template_kwargs")
+"""Columns by which TRL's chat template says more than curate measured."""
+
+logger = get_logger(__name__)
 
 
 class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
@@ -44,13 +45,15 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         loss_options: parameters of the loss. Its beta, where it scales log-ratios (dpo, madpo, bpo), is that of `args`
             unless it is given here.
         check_rows: rows of each data set to check by a live forward; 0 takes the reference columns on trust.
-        tolerance: largest difference of the check, nats per token; 1e-3 for a float32 model, else 0.05.
+        tolerance: largest difference of the check, nats per token; 1e-3 for a float32 model, else 0.01.
         trainer: the other arguments of DPOTrainer, by name.
 
     Raises:
         SettingsError: an unknown loss, or a combination that would be computed wrongly.
         InputError: reference columns that are not of these tokens or this model; a null in a column that is used.
     """
+
+    _signature_columns: Any
 
     def __init__(
         self,
@@ -67,23 +70,23 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         check_trl()
         args = copy.copy(args) if args is not None else DPOConfig(f"{_short_name(model)}-DPO")
         self._loss = find_loss(loss)
-        defaults = {"beta": args.beta} if self._loss.on_ratios else {}
-        self._parameters = self._loss.parameters({**defaults, **(loss_options or {})})
-        self._check_rows, self._tolerance = check_rows, tolerance
+        self._parameters = self._loss.parameters(loss_options or {})
+        self._reads_reference = self._loss.reference(self._parameters)
+        if self._reads_reference and "beta" not in (loss_options or {}):
+            self._parameters["beta"] = args.beta
         present = _columns(trainer.get("train_dataset"))
         self._columns = [name for name in (*self._loss.columns, *self._loss.optional) if name in present]
         self._stock = self._loss.name == "dpo" and not self._columns and not loss_options
-        self._reads_reference = self._loss.reference(self._parameters)
-        self._given = self._reads_reference and set(REFERENCE) <= set(present)
-        self._reference: str | PreTrainedModel | None = ref_model if self._given else None
+        self._given = self._reads_reference and set(REFERENCE) <= present
         self._refuse_contradictions(args, present, loss_options or {})
+        self._check = ReferenceCheck(check_rows, tolerance, ref_model if self._given else None)
         if self._given or not self._reads_reference:
             args.precompute_ref_log_probs, ref_model = True, None
         if isinstance(ref_model, str):
-            ref_model = AutoModelForCausalLM.from_pretrained(ref_model)
+            ref_model = _reference(ref_model, args)
         super().__init__(model=model, ref_model=ref_model, args=args, **trainer)
         self.data_collator: Any = WithColumns(self.data_collator, self._columns)
-        self._reference = None
+        self._check = ReferenceCheck(check_rows, tolerance, None)
 
     def _refuse_contradictions(self, args: DPOConfig, present: set[str], options: Mapping[str, Any]) -> None:
         for name in self._loss.columns:
@@ -91,21 +94,17 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
                 raise SettingsError(
                     f"The loss {self._loss.name} reads the column {name}, which the data does not have.",
                     f"loss={self._loss.name!r}",
-                    "Measure rewards with `curate score --reward`, then `curate weigh`, and export again.",
+                    "Measure rewards (`curate score --reward`), and keep their difference as this column.",
                 )
         doubled = [name for name in ("weight", "target_margin") if name in present and name not in self._loss.optional]
         if doubled:
             raise SettingsError(
                 f"The loss {self._loss.name} makes its own weights and margins; the data has {' and '.join(doubled)}.",
                 f"loss={self._loss.name!r}",
-                "Drop these columns, or train on them with loss='dpo' or loss='simpo'.",
+                "Train on them with loss='dpo' or loss='simpo', or drop them: dataset.remove_columns(...).",
             )
-        if self._given and args.ld_alpha is not None:
-            raise SettingsError(
-                "The reference columns are plain sums over all tokens; ld_alpha needs others.",
-                "DPOConfig.ld_alpha",
-                "Leave it out, or drop the columns.",
-            )
+        if self._given:
+            _refuse_unlike(args, present)
         if not self._stock:
             self._refuse_stock_options(args, options)
 
@@ -118,6 +117,7 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             "f_divergence_type": args.f_divergence_type != "reverse_kl",
             "use_weighting": args.use_weighting,
             "label_smoothing": bool(args.label_smoothing),
+            "loss_weights": args.loss_weights not in (None, [1.0]),
         }
         for name, set_ in unused.items():
             if set_:
@@ -131,7 +131,9 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
-        self._signature_columns += [name for name in self._columns if name not in self._signature_columns]
+        known: list[str] = self._signature_columns
+        used = [name for name in known if self._reads_reference or name not in REFERENCE]
+        self._signature_columns = [*used, *(name for name in self._columns if name not in used)]
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
         prepared = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
@@ -144,14 +146,8 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
                 dataset_name,
                 "Score, weigh and export both alike.",
             )
-        for name in wanted if hasattr(prepared, "select_columns") and hasattr(prepared, "__len__") else ():
-            values = np.asarray(prepared.with_format("arrow")[:][name].to_pylist(), dtype=float)
-            if not np.isfinite(values).all():
-                raise InputError(
-                    f"The column {name} has {int((~np.isfinite(values)).sum())} rows without a number.",
-                    f"{dataset_name} row {int(np.flatnonzero(~np.isfinite(values))[0])}",
-                    "`curate export` leaves such rows out.",
-                )
+        if hasattr(prepared, "__len__"):
+            _refuse_nulls(prepared, wanted, dataset_name)
         return prepared
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
@@ -159,54 +155,25 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             return dataset
         if not self._given:
             return super()._precompute_ref_logps(dataset, name, batch_size)
-        if hasattr(dataset, "__len__"):
-            check_counts(dataset, self.args.max_length, name)
-            if self._check_rows:
-                self._check_live(dataset, name)
+        self._check(self, dataset, name)
         return dataset
 
-    def _check_live(self, dataset: Any, name: str) -> None:
-        """Compare the reference columns of some rows with a live forward.
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """As DPOTrainer; data with reference columns may come at any time, and is checked by its token counts.
 
-        Raises:
-            InputError: they differ by more than the tolerance.
+        Once training has begun the model is no longer what was measured, so there is no live forward to compare with.
         """
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return  # the weights are not whole here; the token counts of all rows were compared
-        rows = sample_rows(len(dataset), self._check_rows)
-        examples = [dataset[row] for row in rows]
-        reference = self._reference
-        if isinstance(reference, str):
-            reference = AutoModelForCausalLM.from_pretrained(reference, dtype=self.model.dtype)
-        model = self.model if reference is None else reference.to(self.accelerator.device).eval()
-        if reference is not None:
-            add_fused_lm_head(model)
-        live = self._live_logps(model, examples)
-        tolerance = self._tolerance or TOLERANCES.get(model.dtype, LOW_PRECISION)
-        found = difference(rows, examples, REFERENCE, live)
-        policy = found_names(POLICY, dataset.column_names)
-        if reference is None and not found.within(tolerance) and policy is not None:
-            found = difference(rows, examples, (policy[0], policy[1]), live)
-        if not found.within(tolerance):
-            whose = "the reference model" if reference is not None else "the model to be trained"
-            raise InputError(
-                f"The data's log-probabilities differ from those of {whose} by {found.largest:.2g} nats per token.",
-                f"{name} row {found.row}, tolerance {tolerance:g}",
-                f"{AGAIN} If another model is the reference, give it as ref_model.",
-            )
-
-    @torch.no_grad()
-    def _live_logps(self, model: Any, examples: list[dict[str, Any]]) -> np.ndarray:
-        was_training = model.training
-        model.eval()
-        found = []
-        collate = getattr(self.data_collator, "collator", self.data_collator)
-        for example in examples:
-            tokens = {key: value for key, value in example.items() if key.endswith("_ids")}
-            batch = {key: value.to(self.accelerator.device) for key, value in collate([tokens]).items()}
-            found.append([float(side) for side in self.compute_ref_log_probs(model, batch)])
-        model.train(was_training)
-        return np.array(found)
+        named = eval_dataset is None or isinstance(eval_dataset, str | dict)
+        if named or (self._reads_reference and not self._given):
+            found: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
+            return found
+        prepared = self._prepare_dataset(eval_dataset, self.processing_class, self.args, metric_key_prefix)
+        if self._given and hasattr(prepared, "__len__"):
+            check_counts(token_columns(prepared), self.args.max_length, metric_key_prefix)
+        measured: dict[str, float] = Trainer.evaluate(self, prepared, ignore_keys, metric_key_prefix)
+        return measured
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         if self._stock:
@@ -252,16 +219,56 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     def _over_all(self, made: Any, values: torch.Tensor) -> torch.Tensor:
         """Apply a function of a batch to the pairs of all processes, and give back this process's part."""
         everyone = self.accelerator.gather(values.detach())
+        if everyone.size(0) < 2:
+            logger.warning_once(f"The loss {self._loss.name} takes its margins from one pair a step: they say nothing.")
         found = on_arrays(made, everyone)
         start = self.accelerator.process_index * values.size(0) if everyone.size(0) > values.size(0) else 0
         return found[start : start + values.size(0)]
 
 
 def _columns(dataset: Any) -> set[str]:
-    if dataset is None:
-        return set()
-    names = getattr(dataset, "column_names", None)
-    return set(names if names is not None else next(iter(dataset)))
+    """The columns of a data set's rows, as its format shows them."""
+    return set() if dataset is None else set(next(iter(dataset), {}))
+
+
+def _refuse_unlike(args: DPOConfig, present: set[str]) -> None:
+    """Refuse what makes the trainer read other tokens, or sum them otherwise, than the columns do."""
+    changed = {
+        "ld_alpha": ("The reference columns are plain sums over all tokens; ld_alpha needs others.", args.ld_alpha),
+        "truncation_mode": (
+            "The reference columns were measured with the start of what is too long.",
+            args.truncation_mode != "keep_start",
+        ),
+    }
+    for name, (what, set_) in changed.items():
+        if set_ not in (None, False):
+            raise SettingsError(what, f"DPOConfig.{name}", "Leave it out, or drop the columns.")
+    for name in RENDERED:
+        if name in present:
+            raise SettingsError(
+                f"The trainer's chat template reads {name}, which the reference columns were measured without.",
+                f"column {name}",
+                "Drop the column, or the reference columns.",
+            )
+
+
+def _refuse_nulls(dataset: Any, names: list[str], title: str) -> None:
+    for name in names:
+        held = dataset.with_format(None)[name]
+        values = np.array([value if isinstance(value, int | float) else np.nan for value in held], dtype=float)
+        lacking = np.flatnonzero(~np.isfinite(values))
+        if lacking.size:
+            raise InputError(
+                f"The column {name} has {lacking.size} rows without a number.",
+                f"{title} row {int(lacking[0])}",
+                "`curate export` leaves such rows out.",
+            )
+
+
+def _reference(name: str, args: DPOConfig) -> Any:
+    from trl.trainer.utils import create_model_from_path
+
+    return create_model_from_path(name, **(args.model_init_kwargs or {}))
 
 
 def _short_name(model: str | PreTrainedModel) -> str:

@@ -6,8 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import curate
 import curate.exporters.folder as folder_module
 from curate.errors import InputError, SettingsError, StoreError
+from curate.recipe import parse_options
 from tests.exporters.golden import CHOSEN, FORMATS, PROMPTS, REJECTED, rows, run_export, says, write
 
 LOGPS = {"ref_chosen_logps": [-3.25, -1.5], "ref_rejected_logps": [-4.0, -2.75]}
@@ -261,7 +263,35 @@ def test_the_trl_script_fits_the_columns(tmp_path, extra, trainer) -> None:
     script = (tmp_path / "out" / "trl_config.py").read_text()
     compile(script, "trl_config.py", "exec")
     assert f"trainer = {trainer}" in script
-    assert ("reference columns" in script) == ("ref_chosen_logps" in extra)
+    assert ('LOSS, OPTIONS = "dpo", {}' in script) == bool(extra)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "line"),
+    [
+        ("gamma-po", ["gamma_po.beta=5"], "LOSS, OPTIONS = \"simpo\", {'beta': 5.0}"),
+        ("gamma-po", ["gamma_po.beta=0.2", "gamma_po.form=dpo"], "LOSS, OPTIONS = \"dpo\", {'beta': 0.2}"),
+        ("amapo", [], "LOSS, OPTIONS = \"simpo\", {'beta': 2.0}"),
+        ("beta-dpo", [], 'LOSS, OPTIONS = "dpo", {}'),
+        ("repo", [], "LOSS, OPTIONS = \"repo\", {'gamma': 0.4}"),
+        ("bpo", [], "LOSS, OPTIONS = \"bpo\", {'beta': 0.1, 'alpha': 0.3}"),
+    ],
+)
+def test_the_trl_script_names_the_loss_of_the_weights(tmp_path, method, options, line) -> None:
+    measured = {"policy_chosen_logps": [-1.0, -2.0], "policy_rejected_logps": [-3.0, -4.0]}
+    tokens = {"chosen_tokens": [2, 3], "rejected_tokens": [4, 5]}
+    data = write(tmp_path / "d.jsonl", rows(**LOGPS, **measured, **tokens))
+    curate.weigh(data, tmp_path / "w.parquet", method=method, options=parse_options(options))
+    curate.select(tmp_path / "w.parquet", tmp_path / "s.parquet", where="chosen_tokens > 0")
+    run_export(tmp_path / "s.parquet", tmp_path / "out", "trl")
+    script = (tmp_path / "out" / "trl_config.py").read_text()
+    assert line in script
+    assert ("remove_columns(['weight'])" in script) == (method == "repo")
+
+
+def test_target_margins_of_unknown_origin_name_no_loss(tmp_path) -> None:
+    run_export(write(tmp_path / "d.jsonl", rows(target_margin=[0.1, 0.2])), tmp_path / "out", "trl")
+    assert "NAME-OF-THE-LOSS" in (tmp_path / "out" / "trl_config.py").read_text()
 
 
 def test_what_proves_the_reference_columns_goes_with_them(tmp_path) -> None:

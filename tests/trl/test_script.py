@@ -17,7 +17,7 @@ def test_the_exported_script_builds_its_trainer(world: World, tmp_path: Path, mo
     mine = script.with_name("mine.py")
     mine.write_text(
         text.replace("NAME-OF-YOUR-MODEL", str(world.models / "policy")).replace(
-            'output_dir="trained"', 'output_dir="trained", use_cpu=True, bf16=False, report_to=[]'
+            'output_dir="trained"', 'output_dir="trained", use_cpu=True, report_to=[]'
         )
     )
     trainer = runpy.run_path(str(mine))["trainer"]

@@ -62,7 +62,7 @@ def test_shifted_columns_are_refused_by_the_reference(world: World) -> None:
 def test_right_columns_pass_the_check_against_their_reference(world: World) -> None:
     trainer = world.trainer(CuratedDPOTrainer, None, str(world.models / "reference"))
     assert trainer.ref_model is None
-    assert trainer._reference is None
+    assert trainer._check.reference is None
 
 
 def test_columns_of_another_model_are_refused_when_nothing_vouches_for_them(world: World) -> None:
@@ -166,11 +166,63 @@ def test_evaluation_data_needs_the_same_columns(world: World) -> None:
         ({"config": {"ld_alpha": 0.5}}, "ld_alpha needs others"),
         ({"loss": "madpo", "drop": ["weight"]}, "reads the column margin"),
         ({"loss": "nonsense"}, "no loss nonsense"),
+        ({"config": {"loss_weights": [0.5]}}, "has no loss_weights"),
+        ({"add": "tools"}, "measured without"),
     ],
 )
 def test_what_would_be_computed_wrongly_is_refused(world: World, given: dict[str, Any], says: str) -> None:
     data = with_columns(world, weight=[1.0] * len(world.data)).remove_columns(given.get("drop", []))
     data = data.remove_columns([name for name in ("margin",) if name in data.column_names])
+    if "add" in given:
+        data = data.add_column(given["add"], ["[]"] * len(data))
     args = world.args(**given.get("config", {}))
     with pytest.raises(SettingsError, match=says):
         world.trainer(CuratedDPOTrainer, data, loss=given.get("loss", "dpo"), args=args)
+
+
+def test_the_check_is_not_blurred_by_mixed_precision(world: World) -> None:
+    trainer = world.trainer(CuratedDPOTrainer, None, str(world.models / "reference"), args=world.args(bf16=True))
+    assert np.isfinite(losses(trainer)).all()
+
+
+def test_the_end_of_what_is_too_long_is_another_text(world: World) -> None:
+    args = world.args()
+    args.truncation_mode = "keep_end"
+    with pytest.raises(SettingsError, match="start of what is too long"):
+        world.trainer(CuratedDPOTrainer, args=args)
+
+
+def test_streamed_data_is_checked_too(world: World) -> None:
+    shifted = with_columns(world, ref_chosen_logps=[v + 5.0 for v in world.data["ref_chosen_logps"][:]])
+    with pytest.raises(InputError, match="differ from those of the reference model"):
+        world.trainer(CuratedDPOTrainer, shifted.to_iterable_dataset(), str(world.models / "reference"))
+    with pytest.raises(InputError, match="over other tokens"):
+        world.trainer(CuratedDPOTrainer, world.data.to_iterable_dataset(), args=world.args(max_length=40))
+    assert len(losses(world.trainer(CuratedDPOTrainer, world.data.to_iterable_dataset()))) == 3
+
+
+def test_it_says_when_the_reference_is_taken_on_trust(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.trainer(CuratedDPOTrainer)
+    assert "taken on trust" in caplog.text
+    caplog.clear()
+    world.trainer(CuratedDPOTrainer, None, str(world.models / "reference"))
+    assert "taken on trust" not in caplog.text
+
+
+def test_new_data_can_be_evaluated_after_training(world: World) -> None:
+    trainer = world.trainer(CuratedDPOTrainer)
+    trainer.train()
+    found = trainer.evaluate(world.data.select(range(8)))
+    assert np.isfinite(found["eval_loss"])
+    more = with_columns(world, curate_chosen_tokens=[n + 1 for n in world.data["curate_chosen_tokens"][:]])
+    with pytest.raises(InputError, match="over other tokens"):
+        trainer.evaluate(more)
+    free = world.trainer(CuratedDPOTrainer, world.data.select_columns(PLAIN), loss="repo")
+    free.train()
+    assert np.isfinite(free.evaluate(world.data.select_columns(PLAIN).select(range(8)))["eval_loss"])
+
+
+def test_beta_of_gamma_po_on_log_ratios_is_the_configurations(world: World) -> None:
+    made = world.trainer(CuratedDPOTrainer, loss="gamma_po", loss_options={"form": "dpo"}, args=world.args(beta=0.2))
+    assert made._parameters["beta"] == 0.2
+    assert world.trainer(CuratedDPOTrainer, loss="gamma_po")._parameters["beta"] == 10.0
