@@ -95,6 +95,9 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
 
     check_model_name(spec.name)
     device = choose_device(spec.device)
+    if device.startswith("cuda:"):
+        # What asks for no device, such as pinned memory, would take up some of the first GPU in every process.
+        torch.cuda.set_device(device)
     dtype = choose_dtype(spec.dtype, device)
     if spec.threads:
         torch.set_num_threads(min(spec.threads, torch.get_num_threads()))
