@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class CurateError(Exception):
@@ -30,6 +31,16 @@ class CurateError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(line for line in (self.what, self.where, self.hint) if line)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors travel between processes, and not every kind is made from these three.
+        return _again, (type(self), self.what, self.where, self.hint)
+
+
+def _again(kind: type[CurateError], what: str, where: str, hint: str) -> CurateError:
+    error = kind.__new__(kind)
+    CurateError.__init__(error, what, where, hint)
+    return error
 
 
 class InputError(CurateError):

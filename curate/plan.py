@@ -11,13 +11,22 @@ from curate.backends.opening import check_backend
 from curate.errors import MissingExtra, RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
-from curate.plan_models import ALONE, ResponseScorer, embedding_scorer, logprob_scorers, reward_scorer
+from curate.plan_models import (
+    ALONE,
+    ResponseScorer,
+    check_places,
+    devices_of,
+    embedding_scorer,
+    logprob_scorers,
+    reward_scorer,
+)
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
-from curate.recipe import MeasureSettings, Settings
+from curate.recipe import PLACES, MeasureSettings, Settings
 from curate.reward_sources import RewardSource, parse_reward, plan_rewards
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
+from curate.scorers.function_reward import FunctionReward
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import judge_options
 from curate.scorers.model_scorers import ModelScorer
@@ -35,6 +44,7 @@ class Plan:
         scorers: measure responses, one after another; rewards first in the order of `rewards`.
         edit: measures the pairs' edit distance.
         embedding: measures the pairs' embedding distance, where an embedder is given.
+        devices: where models run, a copy on each; empty for this process.
         notes: what the user should know before the run.
     """
 
@@ -47,6 +57,7 @@ class Plan:
     rewards: list[RewardSource] = field(default_factory=list)
     scorers: list[ResponseScorer] = field(default_factory=list)
     embedding: EmbeddingDistance | None = None
+    devices: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def measures(self, role: str) -> bool:
@@ -85,7 +96,7 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
         models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype"}
-        settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models})
+        settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models, *PLACES})
         # The judges' options are among what they measure with: their template by its hash, not by its place.
         settings["options"].pop(JUDGE_OPTIONS, None)
         return {
@@ -120,6 +131,7 @@ def check_settings(settings: MeasureSettings) -> None:
         if not any(parse_reward(spec).kind == "judge" for spec in settings.reward):
             raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
     check_backend(settings.backend)
+    check_places(settings)
     if settings.engine == "ray":
         raise (
             MissingExtra("ray", "ray")
@@ -149,6 +161,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.scorers = [reward_scorer(settings, one, plan.notes, as_pairs) for one in plan.rewards if one.kind != "columns"]
     plan.scorers += logprob_scorers(settings, plan.notes)
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
+    plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
     for name in settings.options:
         if name != JUDGE_OPTIONS:
             plan.require(name)

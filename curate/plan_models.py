@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from curate.backends import ModelSpec, Sampling
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeTokenizer, is_fake
-from curate.backends.opening import model_limit, open_chat_tokenizer, resolved
+from curate.backends.opening import gpus_named, model_limit, open_chat_tokenizer, resolved
 from curate.errors import SettingsError
 from curate.identity import model_identity, short_name
 from curate.recipe import MeasureSettings, ModelSettings
@@ -47,7 +48,47 @@ def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
 
 def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
     """This model, opened as the settings say."""
-    return ModelSpec(name, settings.device, settings.dtype, settings.trust_remote_code)
+    device = gpus_named(settings.gpus)[0] if settings.gpus else settings.device
+    return ModelSpec(name, device, settings.dtype, settings.trust_remote_code)
+
+
+def check_places(settings: ModelSettings) -> None:
+    """Refuse settings that contradict each other on where models run.
+
+    Raises:
+        SettingsError: both GPUs and processes of the CPU, or another device beside either.
+    """
+    if settings.gpus and settings.workers > 1:
+        raise SettingsError(
+            "--gpus and --workers exclude each other.",
+            f"--workers {settings.workers}",
+            "Every GPU has one process; leave --workers out.",
+        )
+    if settings.gpus and settings.device not in ("auto", "cuda"):
+        raise SettingsError("--gpus and --device exclude each other.", f"--device {settings.device}", "Keep one.")
+    if settings.workers > 1 and settings.device.startswith("cuda"):
+        raise _no_gpu(settings)
+
+
+def devices_of(settings: ModelSettings, specs: Sequence[ModelSpec]) -> tuple[str, ...]:
+    """Where copies of these models run, each in a process of its own; empty where this process runs them.
+
+    Raises:
+        SettingsError: the GPUs are not there, or processes of the CPU were asked for where models run on a GPU.
+    """
+    if settings.gpus:
+        return gpus_named(settings.gpus)
+    if settings.workers > 1 and any(spec.device.startswith("cuda") for spec in specs):
+        raise _no_gpu(settings)
+    return ("cpu",) * settings.workers if settings.workers > 1 else ()
+
+
+def _no_gpu(settings: ModelSettings) -> SettingsError:
+    return SettingsError(
+        "--workers are processes on the CPU; the models here run on a GPU.",
+        f"--workers {settings.workers}",
+        "Use --gpus all, or --device cpu.",
+    )
 
 
 def template_text(settings: ModelSettings) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +15,9 @@ Truncation = Literal["keep_start", "keep_end", "drop"]
 Combine = Literal["mean", "min", "median", "zmean"]
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
 Options = dict[str, dict[str, Any]]
+GPUS = re.compile(r"all|[1-9]\d*|\d+(,\d+)+")
+PLACES = frozenset({"gpus", "workers"})
+"""Settings that say where models run: no part of what decides a result, so that a run may go on elsewhere."""
 
 
 def _several(value: Any) -> Any:
@@ -27,6 +31,23 @@ def _several(value: Any) -> Any:
 
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Field(min_length=1)]
+
+
+def _as_listed(value: Any) -> Any:
+    """2 as "2", [0, 2] as "0,2", and both checked."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, list | tuple):
+        value = ",".join(str(one) for one in value)
+    if isinstance(value, str):
+        value = value.replace(" ", "")
+        parts = value.split(",")
+        if not GPUS.fullmatch(value) or len(parts) > len(set(parts)):
+            raise ValueError("all, how many (2), or which (0,2); one alone is --device cuda:N")
+    return value
+
+
+Gpus = Annotated[str, BeforeValidator(_as_listed)]
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
@@ -46,6 +67,8 @@ class ModelSettings(Settings):
     chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
     backend: Literal["auto", "torch", "vllm"] = "auto"
     device: str = "auto"
+    gpus: Gpus | None = Field(default=None, description="`all`, how many, or which: a copy of the model on each")
+    workers: PositiveInt = Field(default=1, description="processes on the CPU, each with a copy of the model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_tokens: PositiveInt | None = Field(default=None, description="padded tokens of one batch")
     trust_remote_code: bool = False

@@ -27,12 +27,14 @@ class ModelSpec:
         name: folder, hub id, or `fake:SEED`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
+        threads: of the CPU that it may use; None for as many as there are.
     """
 
     name: str
     device: str = "auto"
     dtype: str = "auto"
     trust_remote_code: bool = False
+    threads: int | None = None
 
 
 class Backend(Protocol):

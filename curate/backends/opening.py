@@ -43,6 +43,17 @@ def resolved(spec: ModelSpec) -> ModelSpec:
     return replace(spec, device=device, dtype=choose_dtype(spec.dtype, device))
 
 
+def gpus_named(wanted: str) -> tuple[str, ...]:
+    """The devices that `--gpus` names, such as `cuda:0` and `cuda:1`.
+
+    Raises:
+        SettingsError: they are not there, or of several kinds.
+    """
+    from curate.backends.torch_loading import cuda_devices
+
+    return cuda_devices(wanted)
+
+
 def open_logprobs(spec: ModelSpec) -> LogprobBackend:
     """Open a causal language model."""
     if is_fake(spec.name):

@@ -95,7 +95,12 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
 
     check_model_name(spec.name)
     device = choose_device(spec.device)
+    if device.startswith("cuda:"):
+        # What asks for no device, such as pinned memory, would take up some of the first GPU in every process.
+        torch.cuda.set_device(device)
     dtype = choose_dtype(spec.dtype, device)
+    if spec.threads:
+        torch.set_num_threads(min(spec.threads, torch.get_num_threads()))
     kinds = {
         "causal": transformers.AutoModelForCausalLM,
         "reward": transformers.AutoModelForSequenceClassification,
@@ -176,6 +181,32 @@ def choose_device(wanted: str) -> str:
             f"There is no device {wanted}.", "--device", f"CUDA devices here: {torch.cuda.device_count()}."
         )
     return wanted
+
+
+def cuda_devices(wanted: str) -> tuple[str, ...]:
+    """The GPUs that `--gpus` names: `all`, how many, or which.
+
+    Raises:
+        SettingsError: they are not there, or of several kinds, whose numbers would differ.
+    """
+    import torch
+
+    option, count = f"--gpus {wanted}", torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        raise SettingsError("There is no CUDA device here.", option, "Leave it out, or use --workers N on the CPU.")
+    listed = "," in wanted
+    numbers = [int(n) for n in wanted.split(",")] if listed else range(count if wanted == "all" else int(wanted))
+    if missing := [n for n in numbers if n >= count]:
+        what = f"There is no GPU {missing[0]}." if listed else f"There are not {wanted} GPUs here."
+        raise SettingsError(what, option, f"CUDA devices here: {count}, numbered from 0.")
+    kinds = {torch.cuda.get_device_name(n): n for n in numbers}
+    if len(kinds) > 1:
+        raise SettingsError(
+            f"These GPUs are of different kinds, which round differently: {', '.join(sorted(kinds))}.",
+            option,
+            "Name some of one kind: --gpus 0,1.",
+        )
+    return tuple(f"cuda:{n}" for n in numbers)
 
 
 def choose_dtype(wanted: str, device: str) -> str:

@@ -61,6 +61,8 @@ def generate(
     trust_remote_code: o.TrustRemoteCode = False,
     backend: o.BackendOption = o.Backend.auto,
     device: o.Device = "auto",
+    gpus: o.Gpus = None,
+    workers: o.Workers = 1,
     dtype: o.DtypeOption = o.Dtype.auto,
     max_length: Annotated[
         int | None,

@@ -137,6 +137,18 @@ class RowsAs(StrEnum):
 BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the models.", rich_help_panel=RUN)]
 EngineOption = Annotated[Engine, typer.Option("--engine", help="Where scorers run.", rich_help_panel=RUN)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=RUN)]
+Gpus = Annotated[
+    str | None,
+    typer.Option(
+        metavar="all|N|I,J,...",
+        help="A copy of each model on every GPU, on N of them, or on these; they share the work.",
+        rich_help_panel=RUN,
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(min=1, help="Processes on the CPU, each with a copy of the model.", rich_help_panel=RUN),
+]
 DtypeOption = Annotated[
     Dtype, typer.Option("--dtype", help="auto: float32 on a CPU, bfloat16 on a GPU.", rich_help_panel=RUN)
 ]

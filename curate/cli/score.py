@@ -21,6 +21,8 @@ def score(
     backend: o.BackendOption = o.Backend.auto,
     engine: o.EngineOption = o.Engine.local,
     device: o.Device = "auto",
+    gpus: o.Gpus = None,
+    workers: o.Workers = 1,
     dtype: o.DtypeOption = o.Dtype.auto,
     max_length: o.MaxLength = None,
     truncation: o.Truncation = o.Truncate.keep_start,

@@ -1,4 +1,4 @@
-"""Runs a scorer in this process, keeping its results in shards as they come."""
+"""Runs a scorer, in this process or in several, keeping its results in shards as they come."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.engines.processes import Crew
 from curate.progress import Reporter
-from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer
+from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer, Shares
 from curate.store import Shards
 
 KEY = "key"
@@ -77,7 +78,34 @@ class Buffer:
         self._rows, self._since = 0, time.monotonic()
 
 
-def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, reporter: Reporter) -> None:
+class Here:
+    """Measures in this process."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def open(self) -> list[str]:
+        """Load what the scorer needs."""
+        return self._scorer.open()
+
+    def measure(self, windows: Iterable[Any], done: Container[int]) -> Iterator[Scored]:
+        """The numbers of the items, one window after another."""
+        for items in windows:
+            yield from self._scorer.score(items, done)
+
+    def close(self) -> None:
+        """Free it."""
+        self._scorer.close()
+
+
+def run(
+    scorer: Scorer,
+    windows: Iterable[Window],
+    total: int,
+    shards: Shards,
+    reporter: Reporter,
+    devices: Sequence[str] = (),
+) -> None:
     """Measure every item that is not yet in the shards. Stopped at any point, it can be called again.
 
     Args:
@@ -86,26 +114,33 @@ def run(scorer: Scorer, windows: Iterable[Window], total: int, shards: Shards, r
         total: items in all windows.
         shards: where results are kept.
         reporter: told of the progress.
+        devices: where a scorer that shares its work is copied to, a process each; by default this process does it all.
     """
     done = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
     if done.count >= total:
         return
     buffer = Buffer(scorer.schema, shards)
     with reporter.step(scorer.title, total, done.count) as step:
-        notes = scorer.open()
+        place = _place(scorer, devices, reporter)
+        notes = place.open()
         shards.put_notes(notes)
         for note in notes:
             reporter.note(note)
         try:
-            for items in ahead(scorer, windows, done):
-                for batch in scorer.score(items, done):
-                    buffer.add(batch)
-                    step.advance(len(batch.keys), batch.tokens)
+            for batch in place.measure(ahead(scorer, windows, done), done):
+                buffer.add(batch)
+                step.advance(len(batch.keys), batch.tokens)
         finally:
             try:
                 buffer.flush()
             finally:
-                scorer.close()
+                place.close()
+
+
+def _place(scorer: Scorer, devices: Sequence[str], reporter: Reporter) -> Here | Crew:
+    if len(devices) > 1 and isinstance(scorer, Shares):
+        return Crew(scorer, devices, reporter.note)
+    return Here(scorer)
 
 
 def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Iterator[Any]:

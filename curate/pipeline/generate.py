@@ -88,7 +88,8 @@ def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
         staged = stage(plan.source, plan.layout, workspace, reporter, as_pairs=False, strict=settings.strict)
         prompts = prompts_of(staged, plan.draws, settings.every_row)
         for writer in plan.writers:
-            local.run(writer, prompts.windows(writer.model), prompts.drawn, workspace.shards(writer.name), reporter)
+            windows, shards = prompts.windows(writer.model), workspace.shards(writer.name)
+            local.run(writer, windows, prompts.drawn, shards, reporter, plan.devices)
         result = _write(plan, prompts, workspace, identity)
         workspace.finish()
     return result

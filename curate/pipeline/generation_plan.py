@@ -12,9 +12,9 @@ from curate.backends import Sampling
 from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer, resolved
 from curate.errors import RowError, SettingsError, first_line
 from curate.identity import short_name, text_hash, versions
-from curate.plan_models import model_facts, model_spec, template_text
+from curate.plan_models import check_places, devices_of, model_facts, model_spec, template_text
 from curate.readers import Layout, Row, Source, first_rows, input_paths, open_source, prompts_layout
-from curate.recipe import GenerateSettings
+from curate.recipe import PLACES, GenerateSettings
 from curate.render import render_prompts
 from curate.schema import Record
 from curate.scorers.generation import Generation
@@ -60,6 +60,7 @@ class GenerationPlan:
         layout: reads the prompts; refuses those that are too long for a model.
         limits: per model the most tokens of a prompt; None where nothing limits them.
         writers: one a model.
+        devices: where the models run, a copy on each; empty for this process.
         notes: what the user should know before the run.
     """
 
@@ -69,11 +70,12 @@ class GenerationPlan:
     draws: Draws
     limits: dict[str, int | None] = field(default_factory=dict)
     writers: list[Generation] = field(default_factory=list)
+    devices: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        left_out = {"data", "out", "fresh", "policy", "device", "dtype", "options", "chat_template"}
+        left_out = {"data", "out", "fresh", "policy", "device", "dtype", "options", "chat_template", *PLACES}
         settings = self.settings.model_dump(mode="json", exclude=left_out)
         rendered_by = [[w.identity["tokenizer_hash"], w.identity["template_hash"]] for w in self.writers]
         return {
@@ -107,6 +109,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
         shards = f"responses-{len(plan.writers)}"
         plan.writers.append(make_writer(settings, name, model, shards))
         plan.limits[name] = _prompt_limit(settings, name, model, plan.notes)
+    plan.devices = devices_of(settings, [writer.spec for writer in plan.writers])
     plan.layout = replace(layout, parse=lambda row: _fitting(plan, layout, row))
     return plan
 
@@ -119,6 +122,7 @@ def check_generate(settings: GenerateSettings) -> None:
         MissingExtra: the backend is not installed.
     """
     check_backend(settings.backend)
+    check_places(settings)
     if settings.options:
         name = next(iter(settings.options))
         raise SettingsError("Nothing in a generation has parameters.", f"--set {name}", "Leave it out.")

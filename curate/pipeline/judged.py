@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from curate.engines import local
@@ -12,7 +14,7 @@ from curate.scorers.judge import Judge, check_verdicts
 from curate.store import Shards, Workspace
 
 
-def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter) -> np.ndarray:
+def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Sequence[str]) -> np.ndarray:
     """The judge's reward of every slot, float64, NaN where there is none.
 
     A judge of pairs rates a response once for each pair that it stands in, as its rating depends on the other.
@@ -23,13 +25,13 @@ def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter) -> 
     rewards = np.full(staged.names.size, np.nan)
     if judge.pairwise:
         rows = staged.counts.size
-        local.run(judge, staged.judging_windows(), rows, shards, reporter)
+        local.run(judge, staged.judging_windows(), rows, shards, reporter, devices)
         found = local.results(judge, shards, rows)
         first = staged.first_slots[:-1]
         rewards[first], rewards[first + 1] = found["chosen"], found["rejected"]
     else:
         unique = int((staged.names == np.arange(staged.names.size)).sum())
-        local.run(judge, staged.response_windows(), unique, shards, reporter)
+        local.run(judge, staged.response_windows(), unique, shards, reporter, devices)
         rewards = local.results(judge, shards, staged.names.size)["reward"][staged.names]
     for note in check_verdicts(judge, local.counts(shards, "verdict"), _unread_answer(shards)):
         reporter.note(note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
     borders: Counters = {}
     truncated = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
     for scorer in plan.scorers:
-        found = _run(scorer, staged, workspace, reporter)
+        found = _run(scorer, staged, workspace, reporter, plan.devices)
         if scorer.name == ALONE:
             numbers[ALP_ALONE.name] = found["logps"] / found["tokens"]
             continue
@@ -71,13 +72,15 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
 Counters = dict[str, Counter[str]]
 
 
-def _run(scorer: ResponseScorer, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
+def _run(
+    scorer: ResponseScorer, staged: Staged, workspace: Workspace, reporter: Reporter, devices: Sequence[str]
+) -> Numbers:
     """The scorer's numbers of every slot."""
     shards = workspace.shards(scorer.name)
     if isinstance(scorer, Judge):
-        return {"reward": judged(scorer, staged, shards, reporter)}
+        return {"reward": judged(scorer, staged, shards, reporter, devices)}
     unique = int((staged.names == np.arange(staged.names.size)).sum())
-    local.run(scorer, staged.response_windows(), unique, shards, reporter)
+    local.run(scorer, staged.response_windows(), unique, shards, reporter, devices)
     found = local.results(scorer, shards, staged.names.size)
     return {name: values[staged.names] for name, values in found.items()}
 

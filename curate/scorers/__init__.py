@@ -66,6 +66,30 @@ class Scored:
     tokens: int = 0
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How an opened model wants rows cut into batches.
+
+    Attributes:
+        budget: tokens of one batch.
+        packs: whether a batch costs its tokens, those that rows begin with in common once; else its rows are padded.
+        one_length: whether only rows of one length may share a batch.
+    """
+
+    budget: int
+    packs: bool = False
+    one_length: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items that are measured together: `rows` as their scorer's `measure` reads them, `tokens` what they cost."""
+
+    keys: Sequence[int]
+    rows: Sequence[Any]
+    tokens: int
+
+
 class Scorer(Protocol):
     """Measures items of one kind."""
 
@@ -104,3 +128,28 @@ class Prepares(Protocol):
 
     def prepare(self, items: Sequence[Any]) -> Any:
         """What `score` takes in place of these items, with the same numbers."""
+
+
+@runtime_checkable
+class Shares(Scorer, Protocol):
+    """A scorer whose batches can be measured by copies of itself, each in a process and on a device of its own.
+
+    Where a batch is measured changes no number: `score` measures the very same ones.
+    """
+
+    def on(self, device: str, threads: int | None) -> Shares:
+        """The same before `open`, for this device; it can be pickled.
+
+        Args:
+            device: such as `cpu` or `cuda:1`.
+            threads: of a CPU that it may use; None for all.
+        """
+
+    def cut(self) -> Cut:
+        """How the opened model wants rows cut."""
+
+    def batches(self, items: Any, cut: Cut) -> Iterator[Batch]:
+        """All batches of these items (or of what `prepare` made of them); no model is needed."""
+
+    def measure(self, batch: Batch) -> Scored:
+        """The numbers of a batch, by the opened model."""

@@ -83,7 +83,7 @@ class EmbeddingDistance:
 
     def facts(self) -> dict[str, Any]:
         """Which model."""
-        return {**self.identity, "device": self.spec.device}
+        return {**self.identity, "device": self.spec.device.split(":")[0]}
 
     def close(self) -> None:
         """Free the embedder."""

@@ -12,7 +12,7 @@ from curate.backends import GenerationBackend, ModelSpec, Sample, Sampling
 from curate.backends.opening import open_generation
 from curate.identity import short_name
 from curate.render import render_prompts
-from curate.scorers import DrawItem, Scored
+from curate.scorers import Batch, Cut, DrawItem, Scored
 from curate.scorers.batching import halving, token_batches
 from curate.tokens import WritingTokenizer
 
@@ -61,18 +61,36 @@ class Generation:
         return [f"{self.title}: {note}" for note in self._backend.notes]
 
     def score(self, items: Sequence[DrawItem], done: Container[int]) -> Iterator[Scored]:
-        """Draw the responses: batches of one temperature, the longest prompts first."""
+        """Draw the responses."""
+        for batch in self.batches(items, self.cut()):
+            if not all(key in done for key in batch.keys):
+                yield self.measure(batch)
+
+    def on(self, device: str, threads: int | None) -> Generation:
+        """The same for another process."""
+        return replace(self, spec=replace(self.spec, device=device, threads=threads), _backend=None)
+
+    def cut(self) -> Cut:
+        """Padded; the budget is one for all devices of a kind."""
         assert self._backend is not None, "open() comes first"
+        on_gpu = self._backend.facts().get("device") == "cuda"
+        budget = self.batch_tokens or (GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS)
+        return Cut(budget, one_length=self._backend.padding_free)
+
+    def batches(self, items: Sequence[DrawItem], cut: Cut) -> Iterator[Batch]:
+        """The draws as (prompt ids, item), in batches of one temperature, the longest prompts first."""
         prompts = render_prompts(self.tokenizer, [item.prompt for item in items])
         for temperature in dict.fromkeys(item.temperature for item in items):
             places = [i for i, item in enumerate(items) if item.temperature == temperature]
-            sampling = replace(self.sampling, temperature=temperature)
-            lengths = [len(prompts[i]) + sampling.max_tokens for i in places]
-            for batch in token_batches(lengths, self._budget(), one_length=self._backend.padding_free):
+            lengths = [len(prompts[i]) + self.sampling.max_tokens for i in places]
+            for batch in token_batches(lengths, cut.budget, one_length=cut.one_length):
                 rows = [(prompts[places[i]], items[places[i]]) for i in batch]
-                keys = [item.key for _, item in rows]
-                if not all(key in done for key in keys):
-                    yield self._draw(keys, [(ids, item.seed) for ids, item in rows], sampling)
+                yield Batch([item.key for _, item in rows], rows, sum(lengths[i] for i in batch))
+
+    def measure(self, batch: Batch) -> Scored:
+        """Draw the responses of a batch."""
+        sampling = replace(self.sampling, temperature=batch.rows[0][1].temperature)
+        return self._draw(batch.keys, [(ids, item.seed) for ids, item in batch.rows], sampling)
 
     def facts(self) -> dict[str, Any]:
         """Model, seed and sampling."""
@@ -84,12 +102,6 @@ class Generation:
         if self._backend is not None:
             self._backend.close()
         self._backend = None
-
-    def _budget(self) -> int:
-        assert self._backend is not None
-        if self.batch_tokens is not None:
-            return self.batch_tokens
-        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
 
     def _draw(self, keys: Sequence[int], rows: Sequence[tuple[list[int], int]], sampling: Sampling) -> Scored:
         backend = self._backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from curate.backends.opening import open_generation
 from curate.errors import ModelError
 from curate.identity import short_name, text_hash
 from curate.render import Ids, render_prompts
-from curate.scorers import JudgedPair, ResponseItem, Scored
+from curate.scorers import Batch, Cut, JudgedPair, ResponseItem, Scored
 from curate.scorers.batching import halving, token_batches
 from curate.scorers.generation import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
 from curate.scorers.judging import Question
@@ -78,13 +78,30 @@ class Judge:
 
     def score(self, items: Sequence[ResponseItem] | Sequence[JudgedPair], done: Container[int]) -> Iterator[Scored]:
         """Judge the items."""
+        for batch in self.batches(items, self.cut()):
+            if not all(key in done for key in batch.keys):
+                yield self.measure(batch)
+
+    def on(self, device: str, threads: int | None) -> Judge:
+        """The same for another process."""
+        return replace(self, spec=replace(self.spec, device=device, threads=threads), _backend=None)
+
+    def cut(self) -> Cut:
+        """Padded; the budget is one for all devices of a kind."""
         assert self._backend is not None, "open() comes first"
+        on_gpu = self._backend.facts().get("device") == "cuda"
+        return Cut(self.batch_tokens or (GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS))
+
+    def batches(self, items: Sequence[ResponseItem] | Sequence[JudgedPair], cut: Cut) -> Iterator[Batch]:
+        """The items as the token ids of what is asked of each, in batches."""
         asked = [self._questions(item) for item in items]
         lengths = [len(one) * (max(map(len, one)) + self.sampling.max_tokens) if all(one) else 0 for one in asked]
-        for batch in token_batches(lengths, self._budget()):
-            keys = [items[i].key for i in batch]
-            if not all(key in done for key in keys):
-                yield self._judge(keys, [asked[i] for i in batch])
+        for batch in token_batches(lengths, cut.budget):
+            yield Batch([items[i].key for i in batch], [asked[i] for i in batch], sum(lengths[i] for i in batch))
+
+    def measure(self, batch: Batch) -> Scored:
+        """The ratings of a batch."""
+        return self._judge(batch.keys, batch.rows)
 
     def facts(self) -> dict[str, Any]:
         """Model, template and limits."""
@@ -97,12 +114,6 @@ class Judge:
         if self._backend is not None:
             self._backend.close()
         self._backend = None
-
-    def _budget(self) -> int:
-        assert self._backend is not None
-        if self.batch_tokens is not None:
-            return self.batch_tokens
-        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
 
     def _questions(self, item: ResponseItem | JudgedPair) -> list[Ids]:
         """Token ids of what is asked of an item, one question an order; one is empty where it cannot be asked."""

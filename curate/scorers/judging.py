@@ -133,6 +133,10 @@ class Question:
             if f"<{name}>" not in probe:
                 raise SettingsError(f"The judge's template leaves out the {name}.", where, hint)
 
+    def __reduce__(self) -> tuple[type[Question], tuple[str, bool]]:
+        # A template that was compiled cannot be pickled.
+        return Question, (self.source, self.pairwise)
+
     def ask(self, prompt: Sequence[Message], responses: Sequence[str]) -> str:
         """The question as text."""
         names = ("response_a", "response_b") if self.pairwise else ("response",)

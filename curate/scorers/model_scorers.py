@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 import pyarrow as pa
 
@@ -14,7 +14,7 @@ from curate.backends.opening import open_logprobs, open_rewards
 from curate.errors import ModelError
 from curate.identity import short_name
 from curate.render import Rendered, Renderer
-from curate.scorers import ResponseItem, Scored
+from curate.scorers import Batch, Cut, ResponseItem, Scored
 from curate.scorers.batching import halving, packed_batches, token_batches
 
 
@@ -74,14 +74,36 @@ class ModelScorer:
 
     def score(self, items: Sequence[ResponseItem] | Prepared, done: Container[int]) -> Iterator[Scored]:
         """Measure the items."""
+        for batch in self.batches(items, self.cut()):
+            if not all(key in done for key in batch.keys):
+                yield self.measure(batch)
+
+    def on(self, device: str, threads: int | None) -> ModelScorer:
+        """The same for another process; it renders nothing there, and not every tokenizer can be pickled."""
+        spec = replace(self.spec, device=device, threads=threads)
+        return replace(self, spec=spec, renderer=cast(Renderer, None), _backend=None)
+
+    def cut(self) -> Cut:
+        """Packed or padded, as the model was found to allow."""
+        backend: BatchBackend = self._backend
+        return Cut(self.batch_tokens or backend.batch_tokens, backend.packs, backend.padding_free)
+
+    def batches(self, items: Sequence[ResponseItem] | Prepared, cut: Cut) -> Iterator[Batch]:
+        """The items as rendered rows, in batches."""
         ready = items if isinstance(items, Prepared) else self.prepare(items)
         lengths = [len(row.ids) if row.response_tokens > 0 else 0 for row in ready.rendered]
-        for batch in self._batches(ready.rendered, lengths):
-            keys = [ready.keys[i] for i in batch]
-            if all(key in done for key in keys):
-                continue
+        if cut.packs:
+            read = [row.ids if length else [] for row, length in zip(ready.rendered, lengths, strict=True)]
+            places = packed_batches(read, cut.budget)
+        else:
+            places = token_batches(lengths, cut.budget, one_length=cut.one_length)
+        for batch in places:
             rows = [ready.rendered[i] for i in batch]
-            yield Scored(keys, self._measure(rows), tokens=sum(lengths[i] for i in batch))
+            yield Batch([ready.keys[i] for i in batch], rows, sum(lengths[i] for i in batch))
+
+    def measure(self, batch: Batch) -> Scored:
+        """The numbers of rendered rows."""
+        return Scored(batch.keys, self._measure(batch.rows), batch.tokens)
 
     def facts(self) -> dict[str, Any]:
         """Model, limits, and how texts were cut."""
@@ -95,16 +117,7 @@ class ModelScorer:
             self._backend.close()
         self._backend = None
 
-    def _batches(self, rows: Sequence[Rendered], lengths: Sequence[int]) -> list[list[int]]:
-        backend: BatchBackend = self._backend
-        budget = self.batch_tokens or backend.batch_tokens
-        if backend.packs:
-            return packed_batches(
-                [row.ids if length else [] for row, length in zip(rows, lengths, strict=True)], budget
-            )
-        return token_batches(lengths, budget, one_length=backend.padding_free)
-
-    def _measure(self, rows: list[Rendered]) -> dict[str, list[Any]]:
+    def _measure(self, rows: Sequence[Rendered]) -> dict[str, list[Any]]:
         wanted = [row for row in rows if row.response_tokens > 0]
         measured = iter(halving(self._run, wanted) if wanted else [])
         columns: dict[str, list[Any]] = {

@@ -15,7 +15,7 @@ from curate.identity import short_name, versions
 from curate.pipeline.generation_plan import make_writer, named_models
 from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorer
 from curate.readers import input_paths, open_source
-from curate.recipe import GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings
+from curate.recipe import PLACES, GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings
 from curate.reward_sources import parse_reward
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.tokens import open_text_tokenizer
@@ -124,7 +124,7 @@ def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
         {"step": writer} if writer is not None else open_source([name]).fingerprints()
         for name, writer in zip(step.settings.data, step.reads, strict=True)
     ]
-    hidden = {"data", "out", "fresh", *(MODELS if isinstance(step.settings, ModelSettings) else ())}
+    hidden = {"data", "out", "fresh", *(MODELS | PLACES if isinstance(step.settings, ModelSettings) else ())}
     settings = step.settings.model_dump(mode="json", exclude=hidden, exclude_defaults=True)
     facts = {"run": step.command.name, "settings": settings, "data": read}
     if isinstance(step.settings, MeasureSettings):

@@ -9,7 +9,7 @@ import transformers
 
 from curate.backends import ModelSpec
 from curate.backends.opening import check_backend, model_limit, open_logprobs, open_rewards
-from curate.backends.torch_loading import choose_device, choose_dtype, load
+from curate.backends.torch_loading import choose_device, choose_dtype, cuda_devices, load
 from curate.errors import CurateError, ModelError, SettingsError
 from tests.backends.models import SHAPE, save_causal, save_reward
 
@@ -131,3 +131,30 @@ def test_a_backend_that_cannot_be_used_is_refused_early() -> None:
     assert check_backend("auto") is None
     with pytest.raises(CurateError, match=r"(?i)vllm"):
         check_backend("vllm")
+
+
+@pytest.fixture
+def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda n: "small" if n == 3 else "large")
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("3", (0, 1, 2)), ("1", (0,)), ("2,0", (2, 0))])
+def test_gpus_by_number_or_name(four_gpus: None, wanted: str, found: tuple[int, ...]) -> None:
+    assert cuda_devices(wanted) == tuple(f"cuda:{n}" for n in found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"), [("5", "not 5 GPUs"), ("0,4", "no GPU 4"), ("all", "large, small"), ("0,3", "different kinds")]
+)
+def test_gpus_that_are_not_there_or_unlike_are_refused(four_gpus: None, wanted: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        cuda_devices(wanted)
+    assert caught.value.where == f"--gpus {wanted}"
+
+
+def test_no_gpu_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SettingsError, match="no CUDA device here"):
+        cuda_devices("all")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from curate.backends import ModelSpec, OutOfMemory, Sample, Sampling
 from curate.backends.fake import FakeBackend, FakeTokenizer
 from curate.errors import ModelError
 from curate.render import render_prompts
-from curate.scorers import DrawItem, Scored
+from curate.scorers import DrawItem, Scored, Shares
 from curate.scorers.generation import Generation
+from curate.tokens import HubTokenizer
 from tests.chat import user
 
 PROMPTS = [user("question " * (1 + i % 4)) for i in range(8)]
@@ -110,3 +113,23 @@ def test_facts_name_the_sampling() -> None:
     assert made.facts() == {"seed": 3, "top_p": 0.9, "max_tokens": 14, "stop_ids": []}
     assert made.open() == ["responses of 'm': fake:7 is no model: its numbers are made up."]
     made.close()
+
+
+def test_a_copy_for_another_process_brings_its_tokenizer(demo_models: Path) -> None:
+    tokenizer = HubTokenizer(str(demo_models / "policy"))
+    made = Generation("responses-0", "policy", ModelSpec("policy", dtype="float32"), tokenizer, SAMPLING, {"a": 1}, 64)
+    copy = pickle.loads(pickle.dumps(made.on("cuda:3", None)))
+    assert copy.spec == ModelSpec("policy", "cuda:3", "float32")
+    assert copy.facts() == made.facts()
+    ids = tokenizer.encode(["hello there"])
+    assert copy.tokenizer.decode(ids) == ["hello there"]
+
+
+def test_a_copy_measures_the_batches_of_the_first() -> None:
+    made = writer()
+    copy = pickle.loads(pickle.dumps(made.on("cpu", 2)))
+    copy.open()
+    assert isinstance(copy, Shares)
+    batches = list(made.batches(ITEMS, copy.cut()))
+    assert [copy.measure(batch) for batch in batches] == list(made.score(ITEMS, frozenset()))
+    assert all(batch.tokens == sum(len(ids) + 14 for ids, _ in batch.rows) for batch in batches)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from curate.errors import ModelError
 from curate.recipe import Truncation
 from curate.render import Renderer
 from curate.schema import Message
-from curate.scorers import ResponseItem, Scored
+from curate.scorers import ResponseItem, Scored, Shares
 from curate.scorers.model_scorers import ModelScorer, check_borders
 from tests.chat import user
 
@@ -132,6 +133,18 @@ def test_facts_are_the_same_before_and_after_open_and_hold_the_limits() -> None:
     made.close()
     assert made._backend is None
     made.close()
+
+
+@pytest.mark.parametrize("kind", ["logps", "reward"])
+def test_a_copy_for_another_process_measures_the_batches_of_the_first(kind: Kind) -> None:
+    made = scorer(kind, length=20)
+    copy = pickle.loads(pickle.dumps(made.on("cuda:1", 3)))
+    assert isinstance(copy, Shares)
+    assert copy.spec == ModelSpec("fake:7", "cuda:1", threads=3)
+    assert copy.renderer is None, "tokenizers stay at home"
+    copy.open()
+    batches = list(made.batches(made.prepare(ITEMS), copy.cut()))
+    assert [copy.measure(batch) for batch in batches] == list(made.score(ITEMS, frozenset()))
 
 
 def test_check_borders() -> None:
