@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from curate.backends.fake import is_fake
 from curate.backends.opening import check_backend
+from curate.backends.reward_heads import model_notes
 from curate.errors import MissingExtra, RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
-from curate.plan_models import ALONE, ResponseScorer, embedding_scorer, logprob_scorers, reward_scorer
+from curate.plan_models import ALONE, ResponseScorer, embedding_scorer, logprob_scorers, reward_scorers
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import MeasureSettings, Settings
 from curate.reward_sources import RewardSource, parse_reward, plan_rewards
@@ -84,7 +85,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype"}
+        models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype", "backend"}
         settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models})
         # The judges' options are among what they measure with: their template by its hash, not by its place.
         settings["options"].pop(JUDGE_OPTIONS, None)
@@ -119,7 +120,7 @@ def check_settings(settings: MeasureSettings) -> None:
         judge_options(settings.options[JUDGE_OPTIONS])
         if not any(parse_reward(spec).kind == "judge" for spec in settings.reward):
             raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
-    check_backend(settings.backend)
+    check_backend(settings.backend, settings.tensor_parallel)
     if settings.engine == "ray":
         raise (
             MissingExtra("ray", "ray")
@@ -146,8 +147,9 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
-    plan.scorers = [reward_scorer(settings, one, plan.notes, as_pairs) for one in plan.rewards if one.kind != "columns"]
+    plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
     plan.scorers += logprob_scorers(settings, plan.notes)
+    plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     for name in settings.options:
         if name != JUDGE_OPTIONS:

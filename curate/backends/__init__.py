@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from curate.render import Ids, Rendered
 
 ModelKind = Literal["causal", "reward", "embedding"]
+BackendName = Literal["auto", "torch", "vllm"]
 
 
 class OutOfMemory(Exception):
@@ -27,12 +28,20 @@ class ModelSpec:
         name: folder, hub id, or `fake:SEED`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
+        backend: what runs it; `auto` is torch.
+        tensor_parallel: GPUs that share the model; vLLM alone can.
+        max_length: tokens of the longest row that it will be given; None where the model has no limit. vLLM must know.
+        reward_head: where a reward model's reward stands, where that is not its one logit; see `reward_heads`.
     """
 
     name: str
     device: str = "auto"
     dtype: str = "auto"
     trust_remote_code: bool = False
+    backend: BackendName = "auto"
+    tensor_parallel: int = 1
+    max_length: int | None = None
+    reward_head: str | None = None
 
 
 class Backend(Protocol):

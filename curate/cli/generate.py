@@ -60,6 +60,7 @@ def generate(
     chat_template: o.ChatTemplate = None,
     trust_remote_code: o.TrustRemoteCode = False,
     backend: o.BackendOption = o.Backend.auto,
+    tensor_parallel: o.TensorParallel = None,
     device: o.Device = "auto",
     dtype: o.DtypeOption = o.Dtype.auto,
     max_length: Annotated[

@@ -13,7 +13,7 @@ from curate.backends.opening import open_generation
 from curate.identity import short_name
 from curate.render import render_prompts
 from curate.scorers import DrawItem, Scored
-from curate.scorers.batching import halving, token_batches
+from curate.scorers.batching import halving, token_batches, writing_budget
 from curate.tokens import WritingTokenizer
 
 CPU_BATCH_TOKENS = 16_384
@@ -89,7 +89,7 @@ class Generation:
         assert self._backend is not None
         if self.batch_tokens is not None:
             return self.batch_tokens
-        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
+        return writing_budget(self._backend.facts(), cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
 
     def _draw(self, keys: Sequence[int], rows: Sequence[tuple[list[int], int]], sampling: Sampling) -> Scored:
         backend = self._backend

@@ -16,7 +16,7 @@ from curate.errors import ModelError
 from curate.identity import short_name, text_hash
 from curate.render import Ids, render_prompts
 from curate.scorers import JudgedPair, ResponseItem, Scored
-from curate.scorers.batching import halving, token_batches
+from curate.scorers.batching import halving, token_batches, writing_budget
 from curate.scorers.generation import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
 from curate.scorers.judging import Question
 from curate.tokens import WritingTokenizer
@@ -102,7 +102,7 @@ class Judge:
         assert self._backend is not None
         if self.batch_tokens is not None:
             return self.batch_tokens
-        return GPU_BATCH_TOKENS if self._backend.facts().get("device") == "cuda" else CPU_BATCH_TOKENS
+        return writing_budget(self._backend.facts(), cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
 
     def _questions(self, item: ResponseItem | JudgedPair) -> list[Ids]:
         """Token ids of what is asked of an item, one question an order; one is empty where it cannot be asked."""
