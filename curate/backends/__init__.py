@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from curate.render import Ids, Rendered
 
 ModelKind = Literal["causal", "reward", "embedding"]
-BackendName = Literal["auto", "torch", "vllm"]
+BackendName = Literal["auto", "torch", "vllm", "server"]
 
 
 class OutOfMemory(Exception):
@@ -25,7 +25,7 @@ class ModelSpec:
     """Which model to open, and how.
 
     Attributes:
-        name: folder, hub id, or `fake:SEED`.
+        name: folder, hub id, `http://HOST:PORT#NAME` for a served model, or `fake:SEED`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
         backend: what runs it; `auto` is torch.

@@ -19,8 +19,10 @@ from curate.backends.configs import read_config
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
 from curate.backends.reward_heads import check_servable, choose_head
+from curate.backends.server_models import ServerGeneration, ServerLogprobs, ServerRewards, server_facts
 from curate.backends.vllm_checks import check_positions, check_sentence_model
 from curate.errors import MissingExtra, ModelError, SettingsError
+from curate.identity import served_model
 from curate.tokens import HubTokenizer
 
 
@@ -47,6 +49,8 @@ def resolved(spec: ModelSpec) -> ModelSpec:
     """
     if is_fake(spec.name):
         return spec
+    if served_model(spec.name):
+        return replace(spec, device="server", dtype="server", backend="server")
     from curate.backends.torch_loading import choose_device, choose_dtype
 
     device = choose_device(spec.device)
@@ -78,6 +82,8 @@ def backend_facts(spec: ModelSpec) -> dict[str, Any]:
     """Which engine runs a resolved model, for telling its numbers from another's."""
     if is_fake(spec.name):
         return {}
+    if spec.backend == "server":
+        return {"backend": "server", "server": server_facts(spec.name)["version"]}
     if spec.backend == "vllm":
         from curate.backends.vllm_engine import vllm_version
 
@@ -93,6 +99,8 @@ def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
     """
     if is_fake(spec.name):
         return spec
+    if spec.backend == "server":
+        return _check_served(spec, kind)
     head = choose_head(spec, read_config(spec)) if kind == "reward" else None
     if spec.backend == "vllm" and kind == "embedding":
         check_sentence_model(embedder_path(spec.name))
@@ -100,6 +108,17 @@ def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
         check_positions(spec)
         check_servable(spec, head)
     return replace(spec, reward_head=head)
+
+
+def _check_served(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
+    if kind == "embedding" or spec.reward_head is not None:
+        raise SettingsError(
+            "Of a server only log-probabilities, plain rewards and responses are asked.",
+            spec.name,
+            "Give the embedder, or the reward model with --reward-head, as a folder or a hub id.",
+        )
+    server_facts(spec.name)
+    return spec
 
 
 def open_logprobs(spec: ModelSpec) -> LogprobBackend:
@@ -110,6 +129,8 @@ def open_logprobs(spec: ModelSpec) -> LogprobBackend:
         from curate.backends.vllm_models import VllmLogprobs
 
         return VllmLogprobs(spec)
+    if spec.backend == "server":
+        return ServerLogprobs(spec)
     from curate.backends.torch_models import TorchLogprobs
 
     return TorchLogprobs(spec)
@@ -119,6 +140,8 @@ def open_rewards(spec: ModelSpec) -> RewardBackend:
     """Open a reward model."""
     if is_fake(spec.name):
         return FakeBackend(spec)
+    if spec.backend == "server":
+        return ServerRewards(spec)
     head = check_model(spec, "reward").reward_head
     if spec.backend == "vllm":
         from curate.backends.vllm_models import VllmRewards
@@ -141,6 +164,8 @@ def open_generation(spec: ModelSpec) -> GenerationBackend:
         from curate.backends.vllm_models import VllmGeneration
 
         return VllmGeneration(spec)
+    if spec.backend == "server":
+        return ServerGeneration(spec)
     from curate.backends.torch_generation import TorchGeneration
 
     return TorchGeneration(spec)
@@ -196,5 +221,9 @@ def model_limit(spec: ModelSpec) -> int | None:
     """
     if is_fake(spec.name):
         return None
+    if served_model(spec.name):
+        # A server wants room for the token that it writes, where only the reading is wanted too.
+        served = server_facts(spec.name)["limit"]
+        return served - 1 if served else None
     limit = getattr(read_config(spec).get_text_config(), "max_position_embeddings", None)
     return int(limit) if limit else None

@@ -58,7 +58,12 @@ RewardHead = Annotated[
     ),
 ]
 Policy = Annotated[
-    str | None, typer.Option(metavar="MODEL", help="Causal model for policy log-probabilities.", rich_help_panel=MODELS)
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Causal model for policy log-probabilities; a folder, a hub id, or a server's http://HOST:PORT#NAME.",
+        rich_help_panel=MODELS,
+    ),
 ]
 Reference = Annotated[
     str | None,

@@ -26,8 +26,8 @@ def writing_budget(facts: Mapping[str, Any], *, cpu: int, gpu: int) -> int:
         cpu: what suits PyTorch on a CPU.
         gpu: the same on a GPU.
     """
-    budget = gpu if facts.get("device") == "cuda" else cpu
-    return budget * VLLM_TIMES if facts.get("backend") == "vllm" else budget
+    budget = gpu if facts.get("device") in ("cuda", "server") else cpu
+    return budget * VLLM_TIMES if facts.get("backend") in ("vllm", "server") else budget
 
 
 def packed_batches(rows: Sequence[Ids], budget: int) -> list[list[int]]:
