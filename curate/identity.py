@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from curate.errors import SettingsError
 from curate.schema import Message
 
 DIGEST_BYTES = 16
@@ -41,8 +43,42 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
     return {package: version(package) for package in packages}
 
 
+@dataclass(frozen=True)
+class ServedModel:
+    """A model behind a server, spelled `http://HOST:PORT#NAME` or `http://HOST:PORT#NAME@TOKENIZER`.
+
+    Attributes:
+        url: where the server is, without /v1.
+        name: what the server calls the model.
+        tokenizer: folder or hub id of its tokenizer; the same as `name` where none is given.
+    """
+
+    url: str
+    name: str
+    tokenizer: str
+
+
+def served_model(name: str) -> ServedModel | None:
+    """The parts of a served model's name; None for a folder or a hub id.
+
+    Raises:
+        SettingsError: the address of a server without a model.
+    """
+    if not name.startswith(("http://", "https://")):
+        return None
+    url, _, rest = name.partition("#")
+    served, _, tokenizer = rest.partition("@")
+    if not served:
+        raise SettingsError(
+            "A server's address does not say which model is meant.", name, "http://HOST:PORT#NAME, as /v1/models lists."
+        )
+    return ServedModel(url.rstrip("/").removesuffix("/v1"), served, tokenizer or served)
+
+
 def short_name(name: str) -> str:
-    """A model's name without the place where it lies: a folder's base name, or the hub id."""
+    """A model's name without the place where it lies: a folder's base name, the hub id, or what a server calls it."""
+    served = served_model(name)
+    name = served.name if served else name
     path = Path(name).expanduser()
     return path.resolve().name if name and path.exists() else name
 
@@ -51,8 +87,10 @@ def model_identity(name: str) -> dict[str, Any]:
     """What tells a model from every other: a folder's base name and hash, or a hub id and its commit.
 
     The hash covers every file of up to 64 MiB whole; of a larger one 256 samples, and of a larger safetensors file the
-    beginning of every tensor too: training any of them again changes it.
+    beginning of every tensor too: training any of them again changes it. Of a served model nothing more is known.
     """
+    if served_model(name):
+        return {"model": short_name(name), "served": True}
     path = Path(name).expanduser()
     if not path.is_dir():
         return {"model": name, "revision": _hub_commit(name)}

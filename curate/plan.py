@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from curate.backends.fake import is_fake
 from curate.backends.opening import check_backend
+from curate.backends.reward_heads import model_notes
 from curate.errors import MissingExtra, RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
@@ -18,7 +19,7 @@ from curate.plan_models import (
     devices_of,
     embedding_scorer,
     logprob_scorers,
-    reward_scorer,
+    reward_scorers,
 )
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import PLACES, MeasureSettings, Settings
@@ -95,7 +96,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype"}
+        models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype", "backend"}
         settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models, *PLACES})
         # The judges' options are among what they measure with: their template by its hash, not by its place.
         settings["options"].pop(JUDGE_OPTIONS, None)
@@ -130,7 +131,7 @@ def check_settings(settings: MeasureSettings) -> None:
         judge_options(settings.options[JUDGE_OPTIONS])
         if not any(parse_reward(spec).kind == "judge" for spec in settings.reward):
             raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
-    check_backend(settings.backend)
+    check_backend(settings.backend, settings.tensor_parallel)
     check_places(settings)
     if settings.engine == "ray":
         raise (
@@ -158,8 +159,9 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
-    plan.scorers = [reward_scorer(settings, one, plan.notes, as_pairs) for one in plan.rewards if one.kind != "columns"]
+    plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
     plan.scorers += logprob_scorers(settings, plan.notes)
+    plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
     for name in settings.options:

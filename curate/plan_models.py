@@ -9,8 +9,9 @@ from typing import Any, Literal
 from curate.backends import ModelSpec, Sampling
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeTokenizer, is_fake
-from curate.backends.opening import gpus_named, model_limit, open_chat_tokenizer, resolved
-from curate.errors import SettingsError
+from curate.backends.opening import backend_facts, check_model, gpus_named, model_limit, open_chat_tokenizer, resolved
+from curate.backends.reward_heads import known_model
+from curate.errors import SettingsError, did_you_mean
 from curate.identity import model_identity, short_name
 from curate.recipe import MeasureSettings, ModelSettings
 from curate.render import AloneRenderer, Match, Renderer
@@ -37,19 +38,26 @@ def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
         ModelError: the embedder is not there.
     """
     embedder_path(name)
-    spec = resolved(model_spec(settings, name))
+    spec = check_model(resolved(model_spec(settings, name)), "embedding")
     if is_fake(name):
         return EmbeddingDistance(spec, {"model": name})
     path = embedder_path(name)
     # Reading the configuration fetches a hub model's; only then is its commit known.
     model_limit(replace(spec, name=path))
-    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name)})
+    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name), **backend_facts(spec)})
 
 
 def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
     """This model, opened as the settings say."""
     device = gpus_named(settings.gpus)[0] if settings.gpus else settings.device
-    return ModelSpec(name, device, settings.dtype, settings.trust_remote_code)
+    return ModelSpec(
+        name,
+        device,
+        settings.dtype,
+        settings.trust_remote_code,
+        backend=settings.backend,
+        tensor_parallel=settings.tensor_parallel or 1,
+    )
 
 
 def check_places(settings: ModelSettings) -> None:
@@ -107,13 +115,40 @@ def template_text(settings: ModelSettings) -> str | None:
         ) from error
 
 
-def reward_scorer(settings: MeasureSettings, source: RewardSource, notes: list[str], as_pairs: bool) -> ResponseScorer:
-    """The scorer of a reward source: a Python function, a reward model, or a judge."""
-    if source.kind == "function":
-        return FunctionReward(f"reward.{source.name}", source.target)
-    if source.kind == "judge":
-        return _judge(settings, source, as_pairs)
-    return _model_scorer(settings, "reward", f"reward.{source.name}", source.target, [source.target], notes)
+def reward_scorers(
+    settings: MeasureSettings, sources: Sequence[RewardSource], notes: list[str], as_pairs: bool
+) -> list[ResponseScorer]:
+    """The scorers of those reward sources that are Python functions, reward models or judges.
+
+    Raises:
+        SettingsError: a `--reward-head` of no reward model.
+    """
+    heads = _heads(settings, [source.name for source in sources if source.kind == "model"])
+    scorers: list[ResponseScorer] = []
+    for source in sources:
+        if source.kind == "function":
+            scorers.append(FunctionReward(f"reward.{source.name}", source.target))
+        elif source.kind == "judge":
+            scorers.append(_judge(settings, source, as_pairs))
+        elif source.kind == "model":
+            name, model = f"reward.{source.name}", source.target
+            scorers.append(_model_scorer(settings, "reward", name, model, [model], notes, heads.get(source.name)))
+    return scorers
+
+
+def _heads(settings: MeasureSettings, models: list[str]) -> dict[str, str]:
+    """Per reward model the head that the user names for it, or for all."""
+    found: dict[str, str] = {}
+    for given in settings.reward_head:
+        name, equals, head = given.rpartition("=")
+        if (equals and name not in models) or not models:
+            raise SettingsError(
+                f"There is no reward model {name}." if equals else "There is no reward model.",
+                f"--reward-head {given}",
+                did_you_mean(name, models) if models else "Give one with --reward.",
+            )
+        found |= dict.fromkeys([name] if equals else models, head)
+    return found
 
 
 def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> Judge:
@@ -137,7 +172,7 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
             "Lower it.",
         )
     check_weights(model)
-    spec = resolved(model_spec(settings, model))
+    spec = check_model(resolved(replace(model_spec(settings, model), max_length=limit)), "causal")
     return Judge(
         f"reward.{source.name}",
         spec,
@@ -173,6 +208,7 @@ def _model_scorer(
     model: str,
     family: list[str],
     notes: list[str],
+    head: str | None = None,
 ) -> ModelScorer:
     """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
     tokenizer = open_chat_tokenizer(
@@ -184,6 +220,8 @@ def _model_scorer(
     match: Match | None = getattr(settings, "match", None) if kind == "logps" else None
     max_length = settings.max_length or (TRL_MAX_LENGTH if match else None)
     limits = [limit for limit in (model_limit(model_spec(settings, one)) for one in family) if limit]
+    known = known_model(model) if kind == "reward" else None
+    limits += [known.max_length] if known and known.max_length else []
     if max_length:
         if limits and min(limits) < max_length:
             notes.append(_short(name, min(limits), match))
@@ -191,17 +229,20 @@ def _model_scorer(
     if model != family[0]:
         check_same_tokens(family[0], tokenizer, model, settings)
     check_weights(model)
-    spec = resolved(model_spec(settings, model))
+    longest = min(limits, default=None)
+    spec = resolved(replace(model_spec(settings, model), max_length=longest, reward_head=head))
+    spec = check_model(spec, "reward" if kind == "reward" else "causal")
     identity = model_facts(model, spec, tokenizer)
     kind_of = AloneRenderer if name == ALONE else Renderer
-    renderer = kind_of(tokenizer, min(limits, default=None), settings.truncation, match)
+    renderer = kind_of(tokenizer, longest, settings.truncation, match)
     return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
 
 
 def model_facts(model: str, spec: ModelSpec, tokenizer: HubTokenizer | FakeTokenizer) -> dict[str, Any]:
     """What decides the numbers of a model: its weights, device, dtype, tokens and chat template."""
     facts: dict[str, Any] = {"model": model} if is_fake(model) else model_identity(model)
-    facts |= {"device": spec.device.split(":")[0], "dtype": spec.dtype}
+    facts |= {"device": spec.device.split(":")[0], "dtype": spec.dtype, **backend_facts(spec)}
+    facts |= {"head": spec.reward_head} if spec.reward_head else {}
     return facts | {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
 
 

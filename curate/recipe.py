@@ -66,6 +66,7 @@ class ModelSettings(Settings):
 
     chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
     backend: Literal["auto", "torch", "vllm"] = "auto"
+    tensor_parallel: PositiveInt | None = Field(default=None, description="GPUs that share a model; vLLM only")
     device: str = "auto"
     gpus: Gpus | None = Field(default=None, description="`all`, how many, or which: a copy of the model on each")
     workers: PositiveInt = Field(default=1, description="processes on the CPU, each with a copy of the model")
@@ -81,6 +82,7 @@ class MeasureSettings(ModelSettings):
 
     reward: tuple[str, ...] = ()
     reward_combine: Combine = "mean"
+    reward_head: tuple[str, ...] = Field(default=(), description="[NAME=]FIELD[:INDEX|mean] of a reward model's output")
     policy: str | None = None
     reference: str | None = None
     unconditional: bool = Field(default=False, description="measure responses without their prompts too, under policy")

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 from curate.render import Ids, Rendered
 
 ModelKind = Literal["causal", "reward", "embedding"]
+BackendName = Literal["auto", "torch", "vllm", "server"]
 
 
 class OutOfMemory(Exception):
@@ -24,10 +25,14 @@ class ModelSpec:
     """Which model to open, and how.
 
     Attributes:
-        name: folder, hub id, or `fake:SEED`.
+        name: folder, hub id, `http://HOST:PORT#NAME` for a served model, or `fake:SEED`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
         threads: of the CPU that it may use; None for as many as there are.
+        backend: what runs it; `auto` is torch.
+        tensor_parallel: GPUs that share the model; vLLM alone can.
+        max_length: tokens of the longest row that it will be given; None where the model has no limit. vLLM must know.
+        reward_head: where a reward model's reward stands, where that is not its one logit; see `reward_heads`.
     """
 
     name: str
@@ -35,6 +40,10 @@ class ModelSpec:
     dtype: str = "auto"
     trust_remote_code: bool = False
     threads: int | None = None
+    backend: BackendName = "auto"
+    tensor_parallel: int = 1
+    max_length: int | None = None
+    reward_head: str | None = None
 
 
 class Backend(Protocol):

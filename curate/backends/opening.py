@@ -4,43 +4,121 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
-from curate.backends import EmbeddingBackend, GenerationBackend, LogprobBackend, ModelSpec, RewardBackend
+from curate.backends import (
+    BackendName,
+    EmbeddingBackend,
+    GenerationBackend,
+    LogprobBackend,
+    ModelKind,
+    ModelSpec,
+    RewardBackend,
+)
+from curate.backends.configs import read_config
+from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
-from curate.errors import MissingExtra, ModelError, SettingsError, first_line
-from curate.tokens import HubTokenizer, check_model_name
+from curate.backends.reward_heads import check_servable, choose_head
+from curate.backends.server_models import ServerGeneration, ServerLogprobs, ServerRewards, server_facts
+from curate.backends.vllm_checks import check_positions, check_sentence_model
+from curate.errors import MissingExtra, ModelError, SettingsError
+from curate.identity import served_model
+from curate.tokens import HubTokenizer
 
 
-def check_backend(name: str) -> None:
+def check_backend(name: str, tensor_parallel: int | None = None) -> None:
     """Refuse at plan time a backend that cannot be used.
 
     Raises:
         MissingExtra: its package is not installed.
-        SettingsError: this version does not have it.
+        SettingsError: several GPUs are to share a model, which only vLLM does.
     """
-    if name == "vllm":
-        if importlib.util.find_spec("vllm") is None:
-            raise MissingExtra("vllm", "vllm")
+    if name == "vllm" and importlib.util.find_spec("vllm") is None:
+        raise MissingExtra("vllm", "vllm")
+    if tensor_parallel is not None and name != "vllm":
         raise SettingsError(
-            "Scoring with vLLM is not part of this version.",
-            "--backend vllm",
-            "Use --backend torch.",
+            "Only vLLM shares a model between GPUs.", f"--tensor-parallel {tensor_parallel}", "Add --backend vllm."
         )
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:
-    """The same with `auto` decided for this machine.
+    """The same with `auto` decided for this machine; the backend is torch unless vLLM is asked for.
 
     Raises:
         SettingsError: the device is not there.
     """
     if is_fake(spec.name):
         return spec
+    if served_model(spec.name):
+        return replace(spec, device="server", dtype="server", backend="server")
     from curate.backends.torch_loading import choose_device, choose_dtype
 
     device = choose_device(spec.device)
-    return replace(spec, device=device, dtype=choose_dtype(spec.dtype, device))
+    if spec.backend == "vllm":
+        _check_gpus(spec, device)
+    backend: BackendName = "vllm" if spec.backend == "vllm" else "torch"
+    return replace(spec, device=device, dtype=choose_dtype(spec.dtype, device), backend=backend)
+
+
+def _check_gpus(spec: ModelSpec, device: str) -> None:
+    if ":" in device and not device.endswith(":0"):
+        number = device.rpartition(":")[2]
+        raise SettingsError(
+            "vLLM takes the first GPUs that it sees.",
+            f"--device {device}",
+            f"Use --device cuda with CUDA_VISIBLE_DEVICES={number}.",
+        )
+    import torch
+
+    if device != "cpu" and spec.tensor_parallel > torch.cuda.device_count():
+        raise SettingsError(
+            f"There are fewer than {spec.tensor_parallel} GPUs.",
+            f"--tensor-parallel {spec.tensor_parallel}",
+            f"CUDA devices here: {torch.cuda.device_count()}.",
+        )
+
+
+def backend_facts(spec: ModelSpec) -> dict[str, Any]:
+    """Which engine runs a resolved model, for telling its numbers from another's."""
+    if is_fake(spec.name):
+        return {}
+    if spec.backend == "server":
+        return {"backend": "server", "server": server_facts(spec.name)["version"]}
+    if spec.backend == "vllm":
+        from curate.backends.vllm_engine import vllm_version
+
+        return {"backend": "vllm", "vllm": vllm_version()}
+    return {"backend": "torch"}
+
+
+def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
+    """The same, with the head of a reward model; refuses at plan time what would fail, or give another number.
+
+    Raises:
+        ModelError: a reward model that cannot be run here, or what vLLM would get wrong.
+    """
+    if is_fake(spec.name):
+        return spec
+    if spec.backend == "server":
+        return _check_served(spec, kind)
+    head = choose_head(spec, read_config(spec)) if kind == "reward" else None
+    if spec.backend == "vllm" and kind == "embedding":
+        check_sentence_model(embedder_path(spec.name))
+    elif spec.backend == "vllm":
+        check_positions(spec)
+        check_servable(spec, head)
+    return replace(spec, reward_head=head)
+
+
+def _check_served(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
+    if kind == "embedding" or spec.reward_head is not None:
+        raise SettingsError(
+            "Of a server only log-probabilities, plain rewards and responses are asked.",
+            spec.name,
+            "Give the embedder, or the reward model with --reward-head, as a folder or a hub id.",
+        )
+    server_facts(spec.name)
+    return spec
 
 
 def gpus_named(wanted: str) -> tuple[str, ...]:
@@ -58,6 +136,12 @@ def open_logprobs(spec: ModelSpec) -> LogprobBackend:
     """Open a causal language model."""
     if is_fake(spec.name):
         return FakeBackend(spec)
+    if spec.backend == "vllm":
+        from curate.backends.vllm_models import VllmLogprobs
+
+        return VllmLogprobs(spec)
+    if spec.backend == "server":
+        return ServerLogprobs(spec)
     from curate.backends.torch_models import TorchLogprobs
 
     return TorchLogprobs(spec)
@@ -67,6 +151,17 @@ def open_rewards(spec: ModelSpec) -> RewardBackend:
     """Open a reward model."""
     if is_fake(spec.name):
         return FakeBackend(spec)
+    if spec.backend == "server":
+        return ServerRewards(spec)
+    head = check_model(spec, "reward").reward_head
+    if spec.backend == "vllm":
+        from curate.backends.vllm_models import VllmRewards
+
+        return VllmRewards(spec)
+    if head is not None:
+        from curate.backends.torch_reward_heads import TorchHeadRewards
+
+        return TorchHeadRewards(spec, head)
     from curate.backends.torch_models import TorchRewards
 
     return TorchRewards(spec)
@@ -76,6 +171,12 @@ def open_generation(spec: ModelSpec) -> GenerationBackend:
     """Open a causal language model that writes."""
     if is_fake(spec.name):
         return FakeBackend(spec)
+    if spec.backend == "vllm":
+        from curate.backends.vllm_models import VllmGeneration
+
+        return VllmGeneration(spec)
+    if spec.backend == "server":
+        return ServerGeneration(spec)
     from curate.backends.torch_generation import TorchGeneration
 
     return TorchGeneration(spec)
@@ -85,6 +186,10 @@ def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
     """Open a sentence embedder."""
     if is_fake(spec.name):
         return FakeBackend(spec)
+    if spec.backend == "vllm":
+        from curate.backends.vllm_models import VllmEmbedder
+
+        return VllmEmbedder(spec)
     from curate.backends.embedding_models import SentenceEmbedder
 
     return SentenceEmbedder(spec)
@@ -127,16 +232,9 @@ def model_limit(spec: ModelSpec) -> int | None:
     """
     if is_fake(spec.name):
         return None
-    from transformers import AutoConfig
-
-    check_model_name(spec.name)
-    try:
-        config = AutoConfig.from_pretrained(spec.name, trust_remote_code=spec.trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            "The model's configuration cannot be read.",
-            f"{spec.name}: {first_line(error)}",
-            "Check the path or the hub id.",
-        ) from error
-    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if served_model(spec.name):
+        # A server wants room for the token that it writes, where only the reading is wanted too.
+        served = server_facts(spec.name)["limit"]
+        return served - 1 if served else None
+    limit = getattr(read_config(spec).get_text_config(), "max_position_embeddings", None)
     return int(limit) if limit else None

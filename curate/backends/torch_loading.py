@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.backends import ModelSpec
+from curate.backends.reward_heads import check_unused
 from curate.backends.torch_head import Head
 from curate.errors import ModelError, SettingsError, first_line
 from curate.tokens import check_model_name
@@ -118,7 +119,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         raise ModelError(
             "The model cannot be loaded.", f"{spec.name}: {first_line(error)}", _hint(str(error))
         ) from error
-    check_loaded(spec.name, model, report, kind)
+    check_loaded(spec.name, model, report, kind, reduced=spec.reward_head is not None)
     if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
         # transformers' default attention leaves the soft cap out, with which the model was trained.
         model.set_attn_implementation("eager")
@@ -139,8 +140,15 @@ def quiet_loading() -> None:
     set_verbosity_error()
 
 
-def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str) -> None:
+def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str, *, reduced: bool = False) -> None:
     """Refuse weights that were made up while loading, and reward models of another shape.
+
+    Args:
+        name: the model.
+        model: as it was loaded.
+        report: what transformers tells of the loading.
+        kind: `causal` or `reward`.
+        reduced: whether it is said how a reward model's outputs become one.
 
     Raises:
         ModelError: see above.
@@ -154,11 +162,13 @@ def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str) -> No
             if kind == "reward"
             else "Is this a complete causal language model?",
         )
-    if kind == "reward" and model.config.num_labels != 1:
+    if kind == "reward":
+        check_unused(name, model, sorted(report.get("unexpected_keys", ())))
+    if kind == "reward" and not reduced and model.config.num_labels != 1:
         raise ModelError(
             f"The reward model has {model.config.num_labels} outputs, not one.",
             name,
-            "Use a model with num_labels 1, or `--reward python:MODULE:FUNCTION` to reduce its outputs yourself.",
+            "Say which counts, such as --reward-head logits:0 or logits:mean; or use a model with num_labels 1.",
         )
 
 

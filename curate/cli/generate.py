@@ -60,6 +60,7 @@ def generate(
     chat_template: o.ChatTemplate = None,
     trust_remote_code: o.TrustRemoteCode = False,
     backend: o.BackendOption = o.Backend.auto,
+    tensor_parallel: o.TensorParallel = None,
     device: o.Device = "auto",
     gpus: o.Gpus = None,
     workers: o.Workers = 1,

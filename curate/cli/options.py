@@ -49,8 +49,21 @@ class Combine(StrEnum):
 
 
 RewardCombine = Annotated[Combine, typer.Option(help="How several rewards become one.", rich_help_panel=MODELS)]
+RewardHead = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]FIELD[:INDEX|mean]",
+        help="Where a reward model with a head of its own, or several outputs, has its reward: logits:0, score.",
+        rich_help_panel=MODELS,
+    ),
+]
 Policy = Annotated[
-    str | None, typer.Option(metavar="MODEL", help="Causal model for policy log-probabilities.", rich_help_panel=MODELS)
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Causal model for policy log-probabilities; a folder, a hub id, or a server's http://HOST:PORT#NAME.",
+        rich_help_panel=MODELS,
+    ),
 ]
 Reference = Annotated[
     str | None,
@@ -134,7 +147,13 @@ class RowsAs(StrEnum):
     candidates = "candidates"
 
 
-BackendOption = Annotated[Backend, typer.Option("--backend", help="What runs the models.", rich_help_panel=RUN)]
+BackendOption = Annotated[
+    Backend, typer.Option("--backend", help="What runs the models; auto is torch.", rich_help_panel=RUN)
+]
+TensorParallel = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="GPUs that share a model (vllm only).", rich_help_panel=RUN),
+]
 EngineOption = Annotated[Engine, typer.Option("--engine", help="Where scorers run.", rich_help_panel=RUN)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=RUN)]
 Gpus = Annotated[

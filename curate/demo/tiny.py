@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 VOCAB, HIDDEN = 1024, 64
+HEAD_WIDTH = 32
+"""Wider than such a model needs: the smallest that vLLM's attention on a CPU can read."""
 MAX_POSITIONS = 4096
 IGNORED = -100
 
@@ -101,6 +103,7 @@ def make_config(tokenizer: Any, **changes: Any) -> Any:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
+        head_dim=HEAD_WIDTH,
         max_position_embeddings=MAX_POSITIONS,
         tie_word_embeddings=False,
         initializer_range=0.05,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 MARK = "demo.json"
 NAMES = ("policy", "reference", "reward")
 

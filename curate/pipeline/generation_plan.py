@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from curate.backends import Sampling
-from curate.backends.opening import check_backend, model_limit, open_chat_tokenizer, resolved
+from curate.backends.opening import check_backend, check_model, model_limit, open_chat_tokenizer, resolved
 from curate.errors import RowError, SettingsError, first_line
 from curate.identity import short_name, text_hash, versions
 from curate.plan_models import check_places, devices_of, model_facts, model_spec, template_text
@@ -75,7 +75,7 @@ class GenerationPlan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        left_out = {"data", "out", "fresh", "policy", "device", "dtype", "options", "chat_template", *PLACES}
+        left_out = {"data", "out", "fresh", "policy", "backend", "device", "dtype", "options", "chat_template", *PLACES}
         settings = self.settings.model_dump(mode="json", exclude=left_out)
         rendered_by = [[w.identity["tokenizer_hash"], w.identity["template_hash"]] for w in self.writers]
         return {
@@ -121,7 +121,7 @@ def check_generate(settings: GenerateSettings) -> None:
         SettingsError: parameters, a temperature given twice, two models of one name, a backend that is not here.
         MissingExtra: the backend is not installed.
     """
-    check_backend(settings.backend)
+    check_backend(settings.backend, settings.tensor_parallel)
     check_places(settings)
     if settings.options:
         name = next(iter(settings.options))
@@ -159,11 +159,17 @@ def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) 
         model, template=template_text(settings), trust_remote_code=settings.trust_remote_code
     )
     check_weights(model)
-    spec = resolved(model_spec(settings, model))
+    spec = check_model(resolved(replace(model_spec(settings, model), max_length=_longest(settings, model))), "causal")
     identity = model_facts(model, spec, tokenizer) | {"name": name, "seed": settings.seed, "samples": settings.samples}
     identity |= {"temperatures": list(settings.temperature), "every_row": settings.every_row}
     sampling = Sampling(top_p=settings.top_p, max_tokens=settings.max_tokens, stop_ids=tokenizer.turn_ends())
     return Generation(shards, name, spec, tokenizer, sampling, identity, settings.batch_tokens)
+
+
+def _longest(settings: GenerateSettings, model: str) -> int | None:
+    """Most tokens of prompt and response together."""
+    wanted = settings.max_length + settings.max_tokens if settings.max_length else None
+    return min((one for one in (wanted, model_limit(model_spec(settings, model))) if one), default=None)
 
 
 def _prompt_limit(settings: GenerateSettings, name: str, model: str, notes: list[str]) -> int | None:

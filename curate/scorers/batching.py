@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from curate.backends import OutOfMemory
 from curate.backends.prefixes import reading_order
@@ -12,6 +12,22 @@ from curate.render import Ids
 
 T = TypeVar("T")
 Made = TypeVar("Made")
+
+
+VLLM_TIMES = 8
+"""vLLM batches by itself, the better the more rows it has at hand."""
+
+
+def writing_budget(facts: Mapping[str, Any], *, cpu: int, gpu: int) -> int:
+    """Tokens of prompts and responses to hand to a model that writes, by what it says of itself.
+
+    Args:
+        facts: the backend's.
+        cpu: what suits PyTorch on a CPU.
+        gpu: the same on a GPU.
+    """
+    budget = gpu if facts.get("device") in ("cuda", "server") else cpu
+    return budget * VLLM_TIMES if facts.get("backend") in ("vllm", "server") else budget
 
 
 def packed_batches(rows: Sequence[Ids], budget: int) -> list[list[int]]:

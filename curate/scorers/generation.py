@@ -13,7 +13,7 @@ from curate.backends.opening import open_generation
 from curate.identity import short_name
 from curate.render import render_prompts
 from curate.scorers import Batch, Cut, DrawItem, Scored
-from curate.scorers.batching import halving, token_batches
+from curate.scorers.batching import halving, token_batches, writing_budget
 from curate.tokens import WritingTokenizer
 
 CPU_BATCH_TOKENS = 16_384
@@ -73,8 +73,8 @@ class Generation:
     def cut(self) -> Cut:
         """Padded; the budget is one for all devices of a kind."""
         assert self._backend is not None, "open() comes first"
-        on_gpu = self._backend.facts().get("device") == "cuda"
-        budget = self.batch_tokens or (GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS)
+        own = writing_budget(self._backend.facts(), cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
+        budget = self.batch_tokens or own
         return Cut(budget, one_length=self._backend.padding_free)
 
     def batches(self, items: Sequence[DrawItem], cut: Cut) -> Iterator[Batch]:

@@ -16,7 +16,7 @@ from curate.errors import ModelError
 from curate.identity import short_name, text_hash
 from curate.render import Ids, render_prompts
 from curate.scorers import Batch, Cut, JudgedPair, ResponseItem, Scored
-from curate.scorers.batching import halving, token_batches
+from curate.scorers.batching import halving, token_batches, writing_budget
 from curate.scorers.generation import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS
 from curate.scorers.judging import Question
 from curate.tokens import WritingTokenizer
@@ -89,8 +89,8 @@ class Judge:
     def cut(self) -> Cut:
         """Padded; the budget is one for all devices of a kind."""
         assert self._backend is not None, "open() comes first"
-        on_gpu = self._backend.facts().get("device") == "cuda"
-        return Cut(self.batch_tokens or (GPU_BATCH_TOKENS if on_gpu else CPU_BATCH_TOKENS))
+        own = writing_budget(self._backend.facts(), cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
+        return Cut(self.batch_tokens or own)
 
     def batches(self, items: Sequence[ResponseItem] | Sequence[JudgedPair], cut: Cut) -> Iterator[Batch]:
         """The items as the token ids of what is asked of each, in batches."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from jinja2 import TemplateError
 
 from curate.errors import ModelError, first_line
+from curate.identity import served_model
 from curate.schema import Message
 from curate.tokens.lists import TokenLists, by_pieces, cuts, joined
 from curate.tokens.plain import plain_tokenizer, rust_fingerprint
@@ -95,8 +96,8 @@ class HubTokenizer:
     """A transformers tokenizer, from a folder or a hub id."""
 
     def __init__(self, name: str, *, trust_remote_code: bool = False) -> None:
-        self.name = name
-        self._tokenizer = _load(name, trust_remote_code)
+        self.name = _place(name)
+        self._tokenizer = _load(self.name, trust_remote_code)
 
     @cached_property
     def _pieces(self) -> PieceEncoder | None:
@@ -185,6 +186,12 @@ class HubTokenizer:
         return hashlib.blake2b((self.chat_template or "").encode(), digest_size=16).hexdigest()
 
 
+def _place(name: str) -> str:
+    """Where a model's tokenizer is: with the model, or where the name of a served model says."""
+    served = served_model(name)
+    return served.tokenizer if served else name
+
+
 def _load(name: str, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
@@ -249,6 +256,7 @@ def open_text_tokenizer(name: str, *, trust_remote_code: bool = False) -> Counti
     """The tokenizer that edit distance counts with: `words`, a folder, or a hub id."""
     if name == WORDS:
         return WordsTokenizer()
+    name = _place(name)
     check_model_name(name)
     backend = plain_tokenizer(Path(name).expanduser())
     if backend is not None:

@@ -13,7 +13,7 @@ from curate.backends.fake import is_fake
 from curate.errors import CurateError, StoreError
 from curate.identity import short_name, versions
 from curate.pipeline.generation_plan import make_writer, named_models
-from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorer
+from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorers
 from curate.readers import input_paths, open_source
 from curate.recipe import PLACES, GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings
 from curate.reward_sources import parse_reward
@@ -24,7 +24,9 @@ from curate.workflow.flow import Kind, LayoutOf, Shape, joined, look
 from curate.workflow.recipe_file import RecipeFile
 from curate.workflow.resolve import Step, not_given, read_overrides, resolve
 
-MODELS = frozenset({"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "device", "dtype"})
+MODELS = frozenset(
+    {"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "backend", "device", "dtype"}
+)
 Outside = Callable[[Sequence[str], LayoutOf], Shape]
 
 
@@ -144,7 +146,7 @@ def _measured_with(settings: MeasureSettings, kind: Kind | None) -> dict[str, An
     sources = [parse_reward(spec) for spec in settings.reward]
     notes: list[str] = []
     as_pairs = kind != "candidates" if isinstance(settings, ScoreSettings) else settings.rows_as == "pairs"
-    scorers = [reward_scorer(settings, one, notes, as_pairs) for one in sources if one.kind != "columns"]
+    scorers = reward_scorers(settings, sources, notes, as_pairs)
     scorers += logprob_scorers(settings, notes)
     facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
     if settings.embedder:

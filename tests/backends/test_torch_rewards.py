@@ -117,7 +117,7 @@ def test_bfloat16_is_near_and_says_so(demo_models: Path, expected: list[float]) 
     backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu", dtype="bfloat16"))
     assert backend.facts()["dtype"] == "bfloat16"
     error = max(abs(a - b) for a, b in zip(backend.rewards(rows_of(1024)), expected, strict=True))
-    assert 0 < error < 0.02 * max(1.0, *map(abs, expected))
+    assert 0 < error < 0.03 * max(1.0, *map(abs, expected))
 
 
 # ---- the self-check

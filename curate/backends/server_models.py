@@ -1,0 +1,188 @@
+"""Models behind a vLLM server: log-probabilities, rewards and responses by its OpenAI-compatible HTTP interface.
+
+The server decides device, dtype and batches; its numbers may differ in the last digits from one run to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import fsum, isfinite
+from typing import Any, Literal
+
+from curate.backends import ModelSpec, Sample, Sampling
+from curate.backends.server import Server
+from curate.errors import ModelError
+from curate.identity import ServedModel, served_model
+from curate.render import Ids, Rendered
+
+HANDED_TOKENS = 262_144
+TOKEN_PREFIX = "token_id:"
+
+
+def parts(name: str) -> ServedModel:
+    """The parts of a served model's name."""
+    served = served_model(name)
+    assert served is not None, name
+    return served
+
+
+@lru_cache
+def server_facts(name: str) -> dict[str, Any]:
+    """What a server says of itself and of this model: its version, and the longest row that it reads.
+
+    Raises:
+        ModelError: it does not answer, or does not have the model.
+    """
+    served = parts(name)
+    server = Server(served.url, patient=False)
+    try:
+        listed = server.get("/v1/models").get("data", [])
+        found = next((one for one in listed if one.get("id") == served.name), None)
+        if found is None:
+            raise ModelError(
+                f"The server has no model called {served.name}.",
+                name,
+                f"It has: {', '.join(str(one.get('id')) for one in listed) or 'none'}.",
+            )
+        return {"limit": found.get("max_model_len"), "version": _version(server)}
+    finally:
+        server.close()
+
+
+def _version(server: Server) -> str | None:
+    try:
+        said = server.get("/version")
+    except ModelError:
+        return None  # not every server tells
+    return str(said["version"]) if isinstance(said, dict) and "version" in said else None
+
+
+class ServerModel:
+    """What the kinds of served models share."""
+
+    packs = False
+    padding_free = False
+    batch_tokens = HANDED_TOKENS
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.notes = ["What a server answers may differ in the last digits from run to run."]
+        self.name = spec.name
+        self._served = parts(spec.name)
+        self._server = Server(self._served.url)
+
+    def ask(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
+        """The server's answers to these requests for this model, in their order."""
+        return self._server.post_all(path, [{"model": self._served.name, **body} for body in bodies])
+
+    def require(self, holds: bool, what: str) -> None:
+        """Refuse an answer that is not what was asked for.
+
+        Raises:
+            ModelError: `holds` is false; `what` says what is wrong then.
+        """
+        if not holds:
+            raise ModelError(f"The server's answer cannot be used: {what}.", self.name, "Is it a vLLM server?")
+
+    def finite(self, number: Any) -> float:
+        """The number, if it is one.
+
+        Raises:
+            ModelError: it is not.
+        """
+        self.require(isinstance(number, int | float) and isfinite(number), f"{number} is no number")
+        return float(number)
+
+    def facts(self) -> dict[str, Any]:
+        """That it is a server; which, is in `server_facts`."""
+        return {"backend": "server", "device": "server"}
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._server.close()
+
+
+class ServerLogprobs(ServerModel):
+    """Log-probabilities under a causal language model."""
+
+    def logps(self, batch: Sequence[Rendered]) -> list[float]:
+        """Per row the log-probability of ids[start:], summed, in nats."""
+        asked = [
+            {"prompt": row.ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0, "add_special_tokens": False}
+            for row in batch
+        ]
+        answers = self.ask("/v1/completions", asked)
+        return [self._sum(row, answer) for row, answer in zip(batch, answers, strict=True)]
+
+    def _sum(self, row: Rendered, answer: Any) -> float:
+        found = _choice(answer).get("prompt_logprobs") or []
+        told = f"{len(found)} prompt_logprobs came back for {len(row.ids)} tokens"
+        self.require(len(found) == len(row.ids), told)
+        values = [(found[i] or {}).get(str(row.ids[i]), {}).get("logprob") for i in range(row.start, len(row.ids))]
+        return fsum(self.finite(value) for value in values)
+
+
+class ServerRewards(ServerModel):
+    """Rewards of a sequence-classification model with one output."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self._pad = _pad_id(self._served.tokenizer, spec)
+
+    def rewards(self, batch: Sequence[Ids]) -> list[float]:
+        """Per row the raw logit at the last token that is not the model's padding token."""
+        rows = [ids[: next((i for i in range(len(ids), 0, -1) if ids[i - 1] != self._pad), 1)] for ids in batch]
+        answers = self.ask(
+            "/classify", [{"input": ids, "use_activation": False, "add_special_tokens": False} for ids in rows]
+        )
+        return [self._logit(answer) for answer in answers]
+
+    def _logit(self, answer: Any) -> float:
+        rows = answer.get("data") or [{}] if isinstance(answer, dict) else [{}]
+        values = rows[0].get("probs") or []
+        self.require(len(rows) == 1 and len(values) == 1, f"{len(values)} outputs came back, not one")
+        return self.finite(values[0])
+
+
+class ServerGeneration(ServerModel):
+    """Responses drawn from a causal language model; which tokens end a turn, the server knows too."""
+
+    def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
+        """Per row one response to the prompt, drawn with its own seed.
+
+        A neighbour can change a draw only through rounding: where two tokens are nearly as likely after the noise.
+        """
+        how = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+            "stop_token_ids": sorted(sampling.stop_ids),
+            # What is not said, a server takes from the model's own generation settings.
+            **{"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
+            **{"logprobs": 0, "return_token_ids": True, "add_special_tokens": False, "skip_special_tokens": False},
+        }
+        asked = [{**how, "prompt": ids, "seed": seed % 2**63} for ids, seed in zip(prompts, seeds, strict=True)]
+        return [self._sample(answer) for answer in self.ask("/v1/completions", asked)]
+
+    def _sample(self, answer: Any) -> Sample:
+        choice = _choice(answer)
+        ids, reason = choice.get("token_ids") or [], choice.get("finish_reason")
+        logps = (choice.get("logprobs") or {}).get("token_logprobs") or []
+        told = f"{len(logps)} log-probabilities came back for {len(ids)} tokens"
+        self.require(len(logps) == len(ids) > 0, told)
+        self.require(reason in ("stop", "length"), f"finish_reason is {reason}")
+        ended: Literal["stop", "length"] = "stop" if reason == "stop" else "length"
+        return Sample(list(ids), ended, fsum(map(self.finite, logps)))
+
+
+def _choice(answer: Any) -> dict[str, Any]:
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    return choices[0] if choices else {}
+
+
+def _pad_id(tokenizer: str, spec: ModelSpec) -> int | None:
+    from curate.backends.configs import read_config
+
+    config = read_config(ModelSpec(tokenizer, trust_remote_code=spec.trust_remote_code))
+    found: int | None = config.get_text_config().pad_token_id
+    return found

@@ -1,0 +1,103 @@
+"""A server in a thread that answers as vLLM does, with numbers made from the token ids; and fails when told to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+Failure = tuple[int, dict[str, str], bytes]
+
+
+class FakeServer:
+    """What the server is to say, and what it was asked.
+
+    Attributes:
+        failures: answers given before any true one, in their order.
+        asked: (path, body) of every request.
+        change: alters a true answer.
+    """
+
+    def __init__(self) -> None:
+        self.failures: list[Failure] = []
+        self.asked: list[tuple[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.counts: Counter[str] = Counter()
+        self.change: Callable[[str, Any], Any] = lambda path, answer: answer
+        self.limit: int | None = 512
+        self.url = ""
+        self.lock = Lock()
+
+    def answer(self, path: str, body: Any) -> Any:
+        if path == "/v1/models":
+            return {"data": [{"id": "tiny", "max_model_len": self.limit}]}
+        if path == "/version":
+            return {"version": "0.0.1"}
+        if path == "/classify":
+            return {"data": [{"index": 0, "label": None, "probs": [reward(body["input"])], "num_classes": 1}]}
+        ids = body["prompt"]
+        if "prompt_logprobs" in body:
+            rest = [{str(t): {"logprob": logp(ids[i], t), "rank": 1}} for i, t in enumerate(ids[1:])]
+            return {"choices": [{"prompt_logprobs": [None, *rest]}]}
+        drawn = [body["seed"] % 7, 2][: body["max_tokens"]]
+        values = [-0.5] * len(drawn)
+        reason = "stop" if drawn[-1] == 2 else "length"
+        return {"choices": [{"token_ids": drawn, "logprobs": {"token_logprobs": values}, "finish_reason": reason}]}
+
+
+def logp(before: int, token: int) -> float:
+    return -((7 * before + 3 * token) % 11) / 4
+
+
+def reward(ids: list[int]) -> float:
+    return len(ids) + ids[-1] / 8
+
+
+@contextmanager
+def serving() -> Iterator[FakeServer]:
+    fake = FakeServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self._respond(None)
+
+        def do_POST(self) -> None:
+            self._respond(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+
+        def _respond(self, body: Any) -> None:
+            with fake.lock:
+                fake.asked.append((self.path, body))
+                fake.headers.append(dict(self.headers))
+                failure = fake.failures.pop(0) if fake.failures else None
+            if failure is None:
+                failure = (200, {}, json.dumps(fake.change(self.path, fake.answer(self.path, body))).encode())
+            status, headers, content = failure
+            if status == 0:  # hang up without a word
+                self.close_connection = True
+                return
+            self.send_response(status)
+            for name, value in {**headers, "content-length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,263 @@
+"""Models behind a server, against one that is made up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+
+from curate.backends import ModelSpec, Sampling, server
+from curate.backends.opening import (
+    backend_facts,
+    check_model,
+    model_limit,
+    open_generation,
+    open_logprobs,
+    open_rewards,
+    resolved,
+)
+from curate.backends.server_models import ServerLogprobs, server_facts
+from curate.errors import CurateError, ModelError, SettingsError
+from curate.identity import ServedModel, model_identity, served_model, short_name
+from curate.render import Rendered
+from tests.backends.fake_server import FakeServer, logp, reward, serving
+from tests.backends.models import SHAPE, random_rows
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    monkeypatch.setattr(server, "WAITS", (0.0, 0.0, 0.0))
+    server_facts.cache_clear()
+    with serving() as made:
+        yield made
+
+
+def spec(fake: FakeServer, **more: Any) -> ModelSpec:
+    return resolved(ModelSpec(f"{fake.url}#tiny", **more))
+
+
+ROWS = random_rows([2, 3, 50, 21, 80, 7, 33] * 12)
+
+
+# ---- names
+
+
+def test_names_of_served_models() -> None:
+    assert served_model("http://localhost:8000#qwen") == ServedModel("http://localhost:8000", "qwen", "qwen")
+    full = served_model("https://host/prefix/v1/#org/name@/models/of mine")
+    assert full == ServedModel("https://host/prefix", "org/name", "/models/of mine")
+    assert served_model("org/name") is None
+    assert short_name("http://localhost:8000#org/name@there") == "org/name"
+    assert model_identity("http://localhost:8000#qwen") == {"model": "qwen", "served": True}
+
+
+@pytest.mark.parametrize("name", ["http://localhost:8000", "http://localhost:8000#", "https://h#@tokenizer"])
+def test_an_address_without_a_model(name: str) -> None:
+    with pytest.raises(SettingsError, match="which model"):
+        served_model(name)
+
+
+# ---- what is asked, and what is made of the answers
+
+
+def test_log_probabilities_are_summed_over_the_response(fake: FakeServer) -> None:
+    backend = open_logprobs(spec(fake))
+    expected = [sum(logp(row.ids[i - 1], row.ids[i]) for i in range(row.start, len(row.ids))) for row in ROWS]
+    assert backend.logps(ROWS) == pytest.approx(expected)
+    bodies = [body for path, body in fake.asked if path == "/v1/completions"]
+    assert sorted(body["prompt"] for body in bodies) == sorted(row.ids for row in ROWS)
+    assert all(body["model"] == "tiny" and body["max_tokens"] == 1 for body in bodies)
+
+
+def test_rewards_are_raw_and_read_before_the_padding(fake: FakeServer, tmp_path: Path) -> None:
+    transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
+    backend = open_rewards(resolved(ModelSpec(f"{fake.url}#tiny@{tmp_path}")))
+    rows = [[5, 6, 7], [5, 6, 0, 0], [0, 0], [0, 3]]
+    assert backend.rewards(rows) == [reward([5, 6, 7]), reward([5, 6]), reward([0]), reward([0, 3])]
+    assert all(body["use_activation"] is False for path, body in fake.asked if path == "/classify")
+
+
+def test_responses_and_what_is_left_to_no_default_of_the_server(fake: FakeServer) -> None:
+    backend = open_generation(spec(fake))
+    made = backend.generate([[5, 6], [7]], [10, 2**64 - 1], Sampling(0.7, 0.9, 4, (3,)))
+    assert [(one.ids, one.finish_reason, one.logps) for one in made] == [
+        ([3, 2], "stop", -1.0),
+        ([(2**63 - 1) % 7, 2], "stop", -1.0),
+    ]
+    body = next(body for path, body in fake.asked if path == "/v1/completions")
+    assert (body["temperature"], body["top_p"], body["max_tokens"], body["stop_token_ids"]) == (0.7, 0.9, 4, [3])
+    neutral = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+    assert neutral.items() <= body.items()
+    cut = backend.generate([[5]], [1], Sampling(max_tokens=1))[0]
+    assert (cut.ids, cut.finish_reason) == ([1], "length")
+
+
+def test_the_plan_learns_what_the_server_is(fake: FakeServer) -> None:
+    made = spec(fake)
+    assert (made.backend, made.device, made.dtype) == ("server", "server", "server")
+    assert check_model(made, "causal") == made
+    assert backend_facts(made) == {"backend": "server", "server": "0.0.1"}
+    assert model_limit(made) == 511, "one token is left for the answer"
+    assert "last digits" in open_logprobs(made).notes[0]
+
+
+def test_a_server_without_a_limit(fake: FakeServer) -> None:
+    fake.limit = None
+    assert model_limit(spec(fake)) is None
+
+
+def test_a_key_is_sent_where_it_is_set(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURATE_SERVER_KEY", "secret")
+    open_logprobs(spec(fake)).logps(ROWS[:1])
+    assert {name.lower(): value for name, value in fake.headers[-1].items()}["authorization"] == "Bearer secret"
+
+
+# ---- what passes, and what does not
+
+BUSY = (429, {"retry-after": "0"}, b"{}")
+TORN = (0, {}, b"")
+
+
+@pytest.mark.parametrize("failures", [[BUSY], [(503, {}, b"busy")] * 3, [TORN], [(500, {}, b"{}"), BUSY, TORN]])
+def test_what_passes_is_tried_again(fake: FakeServer, failures: list[Any]) -> None:
+    backend = open_logprobs(spec(fake))
+    plain = backend.logps(ROWS[:1])
+    asked = len(fake.asked)
+    fake.failures = list(failures)
+    assert backend.logps(ROWS[:1]) == plain
+    assert len(fake.asked) == asked + len(failures) + 1
+
+
+def test_many_rows_survive_many_failures(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "WAITS", (0.0,) * 40)  # whatever share of the failures falls to one row
+    backend = open_logprobs(spec(fake))
+    expected = backend.logps(ROWS)
+    fake.failures = [BUSY] * 40
+    assert backend.logps(ROWS) == expected
+
+
+def test_the_wait_that_a_server_asks_for_is_kept(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(server, "WAITS", (0.5, 1.0, 30.0))
+    monkeypatch.setattr(time, "sleep", waited.append)
+    backend = open_logprobs(spec(fake))
+    fake.failures = [(429, {"retry-after": "7"}, b""), (503, {}, b""), (503, {"retry-after": "9999"}, b"")]
+    backend.logps(ROWS[:1])
+    assert [wait for wait in waited if wait >= 0.5] == [7.0, 1.0, 30.0]
+
+
+def test_a_server_that_stays_away(fake: FakeServer) -> None:
+    backend = open_logprobs(spec(fake))
+    fake.failures = [(503, {}, b'{"error": {"message": "Engine is\\n dead"}}')] * 4
+    with pytest.raises(ModelError, match="does not answer") as caught:
+        backend.logps(ROWS[:1])
+    assert "status 503: Engine is dead" in caught.value.where
+    assert "goes on" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("failure", "where", "hint"),
+    [
+        ((400, {}, b'{"error": {"message": "prompt is too long"}}'), "prompt is too long", "log"),
+        ((401, {}, b'{"error": "Unauthorized"}'), "Unauthorized", "CURATE_SERVER_KEY"),
+        ((404, {}, b'{"detail": "Not Found"}'), "Not Found", "/v1/models"),
+        ((422, {}, b"plain text"), "plain text", "log"),
+    ],
+)
+def test_what_does_not_pass_is_told_at_once(fake: FakeServer, failure: Any, where: str, hint: str) -> None:
+    backend = open_logprobs(spec(fake))
+    asked = len(fake.asked)
+    fake.failures = [failure]
+    with pytest.raises(ModelError, match="refuses") as caught:
+        backend.logps(ROWS[:1])
+    assert where in caught.value.where
+    assert hint in caught.value.hint
+    assert len(fake.asked) == asked + 1
+
+
+def test_no_server_at_all(fake: FakeServer) -> None:
+    with pytest.raises(ModelError, match="does not answer") as caught:
+        check_model(resolved(ModelSpec("http://127.0.0.1:9#tiny")), "causal")
+    assert "127.0.0.1:9/v1/models" in caught.value.where
+
+
+def test_a_model_that_the_server_does_not_have(fake: FakeServer) -> None:
+    with pytest.raises(ModelError, match="no model called other") as caught:
+        check_model(resolved(ModelSpec(f"{fake.url}#other")), "causal")
+    assert caught.value.hint == "It has: tiny."
+
+
+def without_last(path: str, answer: Any) -> Any:
+    for choice in answer.get("choices", []):
+        for held in (choice.get("prompt_logprobs"), (choice.get("logprobs") or {}).get("token_logprobs")):
+            if held:
+                held.pop()
+    return answer
+
+
+def of_other_tokens(path: str, answer: Any) -> Any:
+    for choice in answer.get("choices", []):
+        choice["prompt_logprobs"] = [None, *({"999": {"logprob": -1.0}} for _ in choice["prompt_logprobs"][1:])]
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (without_last, "1 prompt_logprobs came back for 2 tokens"),
+        (of_other_tokens, "None is no number"),
+        (lambda path, answer: {"choices": []}, "0 prompt_logprobs"),
+        (lambda path, answer: ["what"], "0 prompt_logprobs"),
+    ],
+)
+def test_answers_that_are_not_what_was_asked(fake: FakeServer, change: Any, told: str) -> None:
+    backend = open_logprobs(spec(fake))
+    fake.change = change
+    with pytest.raises(ModelError, match=told):
+        backend.logps([Rendered([5, 6], 1, "exact")])
+
+
+def test_answers_of_writing_that_cannot_be_used(fake: FakeServer) -> None:
+    backend = open_generation(spec(fake))
+    fake.change = without_last
+    with pytest.raises(ModelError, match="1 log-probabilities came back for 2 tokens"):
+        backend.generate([[5]], [1], Sampling())
+
+
+def test_no_json(fake: FakeServer) -> None:
+    backend = open_logprobs(spec(fake))
+    fake.failures = [(200, {}, b"<html>")]
+    with pytest.raises(ModelError, match="no JSON"):
+        backend.logps(ROWS[:1])
+
+
+def test_several_outputs(fake: FakeServer, tmp_path: Path) -> None:
+    transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
+    backend = open_rewards(resolved(ModelSpec(f"{fake.url}#tiny@{tmp_path}")))
+    fake.change = lambda path, answer: {"data": [{"probs": [0.1, 0.9]}]}
+    with pytest.raises(ModelError, match="2 outputs"):
+        backend.rewards([[5]])
+
+
+@pytest.mark.parametrize(("kind", "head"), [("embedding", None), ("reward", "score")])
+def test_what_is_not_asked_of_a_server(fake: FakeServer, kind: Any, head: str | None) -> None:
+    with pytest.raises(CurateError, match="Of a server only"):
+        check_model(spec(fake, reward_head=head), kind)
+
+
+def test_an_interrupt_leaves_what_was_not_sent(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = open_logprobs(spec(fake))
+    assert isinstance(backend, ServerLogprobs)
+    monkeypatch.setattr(server, "AT_ONCE", 1)
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server.Server, "_ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        backend.logps(ROWS)
+    assert not [path for path, _ in fake.asked if path == "/v1/completions"]
