@@ -94,6 +94,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
             as_pairs=plan.as_pairs,
             strict=settings.strict,
             rewards_of=reader,
+            plain_columns=True,
         )
         numbers, borders = measure_responses(plan, staged, workspace, reporter)
         pools = Pools(staged, merge_equal=from_pairs)

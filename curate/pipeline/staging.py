@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -38,6 +39,7 @@ def stage(
     strict: bool = False,
     rewards_of: RewardsOf | None = None,
     match: str | None = None,
+    plain_columns: bool = False,
 ) -> Staged:
     """Read the data into the workspace, or find it there.
 
@@ -51,6 +53,7 @@ def stage(
         rewards_of: where the user named score columns: reads the rewards of a row's responses.
         match: a trainer in which a response's numbers depend on the other response of its pair: then a response that
             stands in several pairs is measured once for each.
+        plain_columns: keep of the input's own columns only those that are neither lists nor structs.
 
     Raises:
         InputError: no row can be used, or one cannot and `strict` is set.
@@ -62,6 +65,9 @@ def stage(
         good = 0
         with reporter.step("reading", None) as step:
             for chunk in source.chunks(CHUNK_ROWS):
+                if plain_columns:
+                    plain = [field.name for field in chunk.table.schema if not pa.types.is_nested(field.type)]
+                    chunk = replace(chunk, table=chunk.table.select(plain))
                 good += _stage_chunk(chunk, layout, (rows, records, rejects), as_pairs, strict, rewards_of, match)
                 step.advance(len(chunk.rows))
         if not good:
@@ -97,7 +103,7 @@ def _stage_chunk(
     if bad and strict:
         raise InputError(f"A row cannot be used: {bad[0].reason}.", bad[0].origin, "Without --strict it is set aside.")
     if records:
-        shards[0].append(chunk.table.take(kept))
+        shards[0].append(chunk.table.take(kept) if bad else chunk.table)
         shards[1].append(_records_table(records, in_pairs=match is not None))
     if bad:
         columns = {"source": [r.origin for r in bad], "reason": [r.reason for r in bad], "row": [r.raw for r in bad]}
