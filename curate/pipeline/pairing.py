@@ -123,7 +123,9 @@ class Pairing:
 
     def _margins(self, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
         """The reward margins by which ties are broken, float64 [n]; zeros where nothing rates responses."""
-        rewards = self.numbers.get(REWARD.name, np.zeros(self.texts.size))
+        if REWARD.name not in self.numbers:
+            return np.zeros(chosen.size)
+        rewards = self.numbers[REWARD.name]
         margins: np.ndarray = rewards[chosen] - rewards[rejected]
         return margins
 

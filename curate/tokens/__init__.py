@@ -104,7 +104,7 @@ class HubTokenizer:
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if backend is None or backend.truncation or backend.padding:
             return None
-        return PieceEncoder(backend)
+        return PieceEncoder(backend, self.encode)
 
     def use_template(self, template: str) -> None:
         """Write conversations with this Jinja template instead of the tokenizer's own."""

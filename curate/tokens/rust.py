@@ -7,7 +7,7 @@ import os
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -69,11 +69,14 @@ def _kinds(pieces: pa.StringArray) -> np.ndarray:
 class PieceEncoder:
     """Tokenises many texts, equal pieces of them once where it is sure that this gives the same ids.
 
-    The backend must neither truncate nor pad.
+    Args:
+        backend: neither truncates nor pads.
+        whole: gives the ids of whole texts, where that is more than asking the backend.
     """
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Any, whole: Callable[[Sequence[str]], list[list[int]]] | None = None) -> None:
         self._backend = backend
+        self._whole = whole or self.encode
         self._cuts = _cuts_of(backend)
         self._checked = False
         self._bytes = np.zeros(0, np.int64)
@@ -94,16 +97,16 @@ class PieceEncoder:
     def encode_lists(self, texts: Sequence[str]) -> TokenLists:
         """The same ids."""
         if self._cuts is None:
-            return joined(self.encode(texts))
+            return joined(self._whole(texts))
         safe = np.array([self._may_be_cut(text) for text in texts], bool)
         whole, in_pieces = np.flatnonzero(~safe).tolist(), np.flatnonzero(safe).tolist()
         found = by_pieces([texts[i] for i in in_pieces], self._cuts, self._encode_pieces)
         if not self._same(found, [texts[i] for i in in_pieces[:CHECKED_TEXTS]]):
             self._cuts = None
-            return joined(self.encode(texts))
+            return joined(self._whole(texts))
         if not whole:
             return found
-        both = concatenated([found, joined(self.encode([texts[i] for i in whole]))])
+        both = concatenated([found, joined(self._whole([texts[i] for i in whole]))])
         return both.take(np.argsort(in_pieces + whole))
 
     def _encode_pieces(self, pieces: pa.StringArray) -> TokenLists:
@@ -150,7 +153,7 @@ class PieceEncoder:
         if self._checked or not texts:
             return True
         self._checked = True
-        return found.take(np.arange(len(texts))).lists() == self.encode(texts)
+        return found.take(np.arange(len(texts))).lists() == self._whole(texts)
 
 
 def _cuts_of(backend: Any) -> Cuts | None:

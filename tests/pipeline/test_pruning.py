@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from curate.metrics import registry
 from curate.metrics.registry import Metric, metric
-from curate.pipeline import pairing
+from curate.pipeline import pairing, pools
 from curate.pipeline.distances import Distances
 from curate.pipeline.pair_table import pair_frame
 from curate.pipeline.pruning import Candidates, Ranking, best_pairs
@@ -69,7 +69,7 @@ def ranked(frame: pl.DataFrame, merits: np.ndarray, margins: np.ndarray, keep: i
 
 
 @st.composite
-def pools(draw: st.DrawFn) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
+def texts_and_numbers(draw: st.DrawFn) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
     """Texts of a few words, the prompt of each, and their numbers; equal texts and missing numbers among them."""
     sizes = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
     words = st.lists(st.sampled_from("abcde"), max_size=6).map(" ".join)
@@ -103,7 +103,7 @@ RANKINGS = st.builds(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(pools(), RANKINGS, st.booleans())
+@given(texts_and_numbers(), RANKINGS, st.booleans())
 def test_the_best_pairs_are_those_of_measuring_everything(
     pool: tuple[list[str], np.ndarray, dict[str, np.ndarray]], ranking: Ranking, positive: bool
 ) -> None:
@@ -248,6 +248,27 @@ def test_comparisons_that_cannot_win_are_broken_off(tmp_path: Path) -> None:
     result = run_pair(write_jsonl(tmp_path / "c.jsonl", [row]), tmp_path / "p.parquet")
     assert result.edit_distances == {"measured": 1, "broken_off": 30, "pairs": 31}
     assert rows_of(tmp_path / "p.parquet")[0]["edit_distance"] == 2
+
+
+def test_a_run_stopped_between_chunks_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "CHUNK_SLOTS", 30)
+    data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(40, 9))
+    run_pair(data, tmp_path / "whole.parquet")
+    real, chunks = pairing.Pairing._chunk, 0
+
+    def stops(*given: Any) -> Any:
+        nonlocal chunks
+        chunks += 1
+        if chunks == 4:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(pairing.Pairing, "_chunk", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_pair(data, tmp_path / "p.parquet")
+    run_pair(data, tmp_path / "p.parquet")
+    assert chunks > 5, "the example has several chunks, and the first three were kept"
+    assert (tmp_path / "p.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
 def test_which_metrics_are_bounded() -> None:

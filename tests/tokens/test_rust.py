@@ -164,3 +164,9 @@ def test_a_tokenizer_that_does_not_keep_its_word_is_found_out(monkeypatch: pytes
     monkeypatch.setattr(encoder, "_encode_pieces", lambda pieces: joined([[0]] * len(pieces)))
     assert encoder.encode_lists(["the cat", "a dog"]).lists() == whole(core, ["the cat", "a dog"])
     assert encoder._cuts is None
+
+
+def test_a_tokenizer_that_does_more_than_its_backend_is_found_out() -> None:
+    core = KINDS["gpt2"]
+    encoder = PieceEncoder(core, lambda texts: whole(core, [text.upper() for text in texts]))
+    assert encoder.encode_lists(["the cat", "a dog"]).lists() == whole(core, ["THE CAT", "A DOG"])
