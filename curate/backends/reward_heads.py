@@ -22,6 +22,7 @@ UNKNOWN = "auto"
 FUNCTION = "Use --reward python:MODULE:FUNCTION and call it there as its card says."
 OUTPUT_PROJECTIONS = ("lm_head.", "embed_out.", "output.", "cls.")
 """What a language model's checkpoint holds beside its body; reward models trained from one often keep it."""
+JUDGE = "Use --reward judge:MODEL, which asks it and reads its answer."
 HEAD = re.compile(r"^[A-Za-z_]\w*(:(\d+|mean))?$")
 
 
@@ -38,6 +39,7 @@ class KnownModel:
         system_prompt: whether it was trained with system messages.
         max_length: most tokens that it was made for, where fewer than its configuration says.
         refused: why it cannot be run here.
+        instead: what to do then.
     """
 
     pattern: str
@@ -48,6 +50,7 @@ class KnownModel:
     system_prompt: bool = True
     max_length: int | None = None
     refused: str = ""
+    instead: str = FUNCTION
 
 
 KNOWN = (
@@ -64,7 +67,7 @@ KNOWN = (
         r"INF-ORM|LDL-Reward|WorldPM|UltraRM|Eurus-RM|Starling-RM", "V", refused="its head is a class of its own"
     ),
     KnownModel(r"internlm2-.*reward", "V", refused="its head is a class of its own"),
-    KnownModel(r"DeepSeek-GRM|RM-R1|GenRM", "V", refused="it writes its judgement as text"),
+    KnownModel(r"DeepSeek-GRM|RM-R1|GenRM", "V", refused="it writes its judgement as text", instead=JUDGE),
 )
 
 
@@ -88,7 +91,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
     known = known_model(spec.name)
     own_code = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
     if spec.reward_head is None and known and known.refused:
-        raise ModelError(f"This reward model cannot be run here: {known.refused}.", spec.name, FUNCTION)
+        raise ModelError(f"This reward model cannot be run here: {known.refused}.", spec.name, known.instead)
     if (own_code or (known and known.own_code and not spec.reward_head)) and not spec.trust_remote_code:
         # Without its code some such models load as plain classifiers, and give wrong numbers.
         raise ModelError(
@@ -166,5 +169,6 @@ def model_notes(name: str, sample: Sequence[Record]) -> list[str]:
         )
     if known.head != PLAIN:
         remembered = "" if known.source == "V" else " (from memory: compare one row with its card)"
-        notes.append(f"{name}: the reward is read from its field {known.head}{remembered}.")
+        scale = f", {known.scale}" if known.scale else ""
+        notes.append(f"{name}: the reward is read from its field {known.head}{scale}{remembered}.")
     return notes

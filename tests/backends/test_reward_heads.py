@@ -253,6 +253,12 @@ def test_models_that_cannot_be_run_here(name: str) -> None:
     assert choose_head(trusting(name, reward_head="logits:0"), plain_config()) == "logits:0"
 
 
+def test_a_model_that_writes_its_judgement_is_a_judge() -> None:
+    with pytest.raises(ModelError, match="writes its judgement") as caught:
+        choose_head(trusting("deepseek-ai/DeepSeek-GRM-16B"), plain_config())
+    assert "judge:MODEL" in caught.value.hint
+
+
 def test_known_models_that_need_their_code() -> None:
     spec = ModelSpec("RLHFlow/ArmoRM-Llama3-8B-v0.1")
     with pytest.raises(ModelError, match="code of its own"):
