@@ -16,7 +16,7 @@ import time
 
 from tests.bench import timing
 
-SECTIONS = ("logps", "rewards", "prefixes", "precision", "memory", "gpu", "pairing", "select", "startup")
+SECTIONS = ("logps", "rewards", "prefixes", "precision", "memory", "gpu", "pairing", "select", "scale", "startup")
 
 
 def main() -> None:
