@@ -14,6 +14,7 @@ from curate.errors import SettingsError
 from curate.schema import Message
 
 DIGEST_BYTES = 16
+ADAPTER_CONFIG = "adapter_config.json"
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLES, SAMPLE_BYTES = 256, 64 * 2**10
 
@@ -75,6 +76,33 @@ def served_model(name: str) -> ServedModel | None:
     return ServedModel(url.rstrip("/").removesuffix("/v1"), served, tokenizer or served)
 
 
+def adapter_base(name: str) -> str | None:
+    """The model that an adapter's folder adapts; None for a model, a hub id or a server.
+
+    Raises:
+        SettingsError: the adapter does not say.
+    """
+    folder = Path(name).expanduser()
+    file = folder / ADAPTER_CONFIG
+    if served_model(name) or not file.is_file() or (folder / "config.json").exists():
+        return None
+    try:
+        base = json.loads(file.read_text()).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        base = None
+    if not isinstance(base, str) or not base:
+        raise SettingsError(
+            "The adapter does not say which model it adapts.", str(file), "It must hold base_model_name_or_path."
+        )
+    return base
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean one model: the same folder, or the same hub id."""
+    places = [Path(name).expanduser() for name in (one, other)]
+    return one == other or (all(place.is_dir() for place in places) and places[0].samefile(places[1]))
+
+
 def short_name(name: str) -> str:
     """A model's name without the place where it lies: a folder's base name, the hub id, or what a server calls it."""
     served = served_model(name)
@@ -87,13 +115,20 @@ def model_identity(name: str) -> dict[str, Any]:
     """What tells a model from every other: a folder's base name and hash, or a hub id and its commit.
 
     The hash covers every file of up to 64 MiB whole; of a larger one 256 samples, and of a larger safetensors file the
-    beginning of every tensor too: training any of them again changes it. Of a served model nothing more is known.
+    beginning of every tensor too: training any of them again changes it. Of a served model nothing more is known. An
+    adapter is told apart by its model too.
     """
+    if (base := adapter_base(name)) is not None:
+        return {**_folder_identity(Path(name).expanduser()), "adapts": model_identity(base)}
     if served_model(name):
         return {"model": short_name(name), "served": True}
     path = Path(name).expanduser()
     if not path.is_dir():
         return {"model": name, "revision": _hub_commit(name)}
+    return _folder_identity(path)
+
+
+def _folder_identity(path: Path) -> dict[str, Any]:
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for file in sorted(
         f for f in path.rglob("*") if f.suffix in {".json", ".jinja", ".safetensors", ".model", ".txt", ".py"}

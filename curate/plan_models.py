@@ -12,7 +12,7 @@ from curate.backends.fake import FakeTokenizer, is_fake
 from curate.backends.opening import backend_facts, check_model, gpus_named, model_limit, open_chat_tokenizer, resolved
 from curate.backends.reward_heads import known_model
 from curate.errors import SettingsError, did_you_mean
-from curate.identity import model_identity, short_name
+from curate.identity import adapter_base, model_identity, same_model, short_name
 from curate.recipe import MeasureSettings, ModelSettings
 from curate.render import AloneRenderer, Match, Renderer
 from curate.reward_sources import RewardSource
@@ -231,6 +231,9 @@ def _model_scorer(
     check_weights(model)
     longest = min(limits, default=None)
     spec = resolved(replace(model_spec(settings, model), max_length=longest, reward_head=head))
+    base = adapter_base(model)
+    # The reference is opened after the policy.
+    spec = replace(spec, keep_base=base is not None and name != "reference" and same_model(base, family[-1]))
     spec = check_model(spec, "reward" if kind == "reward" else "causal")
     identity = model_facts(model, spec, tokenizer)
     kind_of = AloneRenderer if name == ALONE else Renderer

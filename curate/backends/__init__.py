@@ -25,7 +25,7 @@ class ModelSpec:
     """Which model to open, and how.
 
     Attributes:
-        name: folder, hub id, `http://HOST:PORT#NAME` for a served model, or `fake:SEED`.
+        name: folder (a model or a LoRA adapter), hub id, `http://HOST:PORT#NAME` for a served model, or `fake:SEED`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
         threads: of the CPU that it may use; None for as many as there are.
@@ -33,6 +33,7 @@ class ModelSpec:
         tensor_parallel: GPUs that share the model; vLLM alone can.
         max_length: tokens of the longest row that it will be given; None where the model has no limit. vLLM must know.
         reward_head: where a reward model's reward stands, where that is not its one logit; see `reward_heads`.
+        keep_base: whether what an adapter adapts is opened next, and so stays in memory when the adapter is closed.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelSpec:
     tensor_parallel: int = 1
     max_length: int | None = None
     reward_head: str | None = None
+    keep_base: bool = False
 
 
 class Backend(Protocol):

@@ -15,6 +15,7 @@ from curate.backends import (
     ModelSpec,
     RewardBackend,
 )
+from curate.backends.adapters import check_adapter
 from curate.backends.configs import read_config
 from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
@@ -101,6 +102,7 @@ def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
         return spec
     if spec.backend == "server":
         return _check_served(spec, kind)
+    check_adapter(spec)
     head = choose_head(spec, read_config(spec)) if kind == "reward" else None
     if spec.backend == "vllm" and kind == "embedding":
         check_sentence_model(embedder_path(spec.name))

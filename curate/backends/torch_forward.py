@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from curate.backends import OutOfMemory
+from curate.backends.torch_adapters import keep_base
 from curate.backends.torch_attention import NAME, CannotPack, has_varlen, reading, register
 from curate.backends.torch_loading import LoadedModel
 from curate.backends.torch_packing import pack, to_device
@@ -154,6 +155,7 @@ class TorchModel:
         import torch
 
         on_gpu = self.loaded.device.startswith("cuda")
+        keep_base(self.loaded.model)
         del self.loaded
         gc.collect()
         if on_gpu:

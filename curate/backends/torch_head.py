@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-CPU_TILE = (512, 1024)
+CPU_TILE = (2048, 512)
 GPU_TILE = (4096, 16384)
-"""Rows and vocabulary entries whose logits are held at a time: 2 MiB, which a core's cache holds, and 256 MiB."""
+"""Rows and vocabulary entries whose logits are held at a time: 4 MiB, about what caches hold, and 256 MiB."""
 
 
 @dataclass(frozen=True)

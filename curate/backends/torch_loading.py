@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curate.backends import ModelSpec
 from curate.backends.reward_heads import check_unused
+from curate.backends.torch_adapters import adapted, take_kept
 from curate.backends.torch_head import Head
 from curate.errors import ModelError, SettingsError, first_line
+from curate.identity import adapter_base
 from curate.tokens import check_model_name
 
 if TYPE_CHECKING:
@@ -91,10 +93,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         SettingsError: the device is not there.
     """
     import torch
-    import transformers
-    from safetensors import SafetensorError
 
-    check_model_name(spec.name)
     device = choose_device(spec.device)
     if device.startswith("cuda:"):
         # What asks for no device, such as pinned memory, would take up some of the first GPU in every process.
@@ -102,34 +101,48 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     dtype = choose_dtype(spec.dtype, device)
     if spec.threads:
         torch.set_num_threads(min(spec.threads, torch.get_num_threads()))
-    kinds = {
-        "causal": transformers.AutoModelForCausalLM,
-        "reward": transformers.AutoModelForSequenceClassification,
-    }
     quiet_loading()
-    try:
-        model, report = kinds[kind].from_pretrained(
-            spec.name,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            trust_remote_code=spec.trust_remote_code,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            "The model cannot be loaded.", f"{spec.name}: {first_line(error)}", _hint(str(error))
-        ) from error
-    check_loaded(spec.name, model, report, kind, reduced=spec.reward_head is not None)
-    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
-        # transformers' default attention leaves the soft cap out, with which the model was trained.
-        model.set_attn_implementation("eager")
-    model = model.eval().to(device)
+    base = adapter_base(spec.name)
+    key = (base or spec.name, kind, device, dtype)
+    model = take_kept(key)
+    if model is None:
+        model = _read(spec, base or spec.name, kind, dtype)
+        if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+            # transformers' default attention leaves the soft cap out, with which the model was trained.
+            model.set_attn_implementation("eager")
+        model = model.eval().to(device)
+    if base is not None:
+        model = adapted(model, spec, key)
     body = getattr(model, model.base_model_prefix, getattr(model, "model", model))
     head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
     head = head if isinstance(head, torch.nn.Linear) else None
     configured = model.config.get_text_config().pad_token_id
     usable = configured is not None and 0 <= configured < model.config.get_text_config().vocab_size
     return LoadedModel(model, body, device, dtype, configured if usable else 0, configured, head)
+
+
+def _read(spec: ModelSpec, name: str, kind: Literal["causal", "reward"], dtype: str) -> Any:
+    import torch
+    import transformers
+    from safetensors import SafetensorError
+
+    check_model_name(name)
+    kinds = {
+        "causal": transformers.AutoModelForCausalLM,
+        "reward": transformers.AutoModelForSequenceClassification,
+    }
+    try:
+        model, report = kinds[kind].from_pretrained(
+            name,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=spec.trust_remote_code,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise ModelError("The model cannot be loaded.", f"{name}: {first_line(error)}", _hint(str(error))) from error
+    check_loaded(name, model, report, kind, reduced=spec.reward_head is not None)
+    return model
 
 
 def quiet_loading() -> None:

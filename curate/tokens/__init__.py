@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from jinja2 import TemplateError
 
 from curate.errors import ModelError, first_line
-from curate.identity import served_model
+from curate.identity import adapter_base, served_model
 from curate.schema import Message
 from curate.tokens.lists import TokenLists, by_pieces, cuts, joined
 from curate.tokens.plain import plain_tokenizer, rust_fingerprint
@@ -187,9 +187,12 @@ class HubTokenizer:
 
 
 def _place(name: str) -> str:
-    """Where a model's tokenizer is: with the model, or where the name of a served model says."""
+    """Where a model's tokenizer is: with it, with what an adapter adapts, or where the name of a served model says."""
     served = served_model(name)
-    return served.tokenizer if served else name
+    if served:
+        return served.tokenizer
+    base = adapter_base(name)
+    return name if base is None or (Path(name).expanduser() / "tokenizer_config.json").exists() else base
 
 
 def _load(name: str, trust_remote_code: bool) -> Any:

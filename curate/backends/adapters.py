@@ -1,0 +1,41 @@
+"""LoRA adapters: small trained differences to a model that is opened beneath them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+from curate.backends import ModelSpec
+from curate.errors import MissingExtra, ModelError, SettingsError
+from curate.identity import ADAPTER_CONFIG, adapter_base
+from curate.tokens import check_weights
+
+
+def check_adapter(spec: ModelSpec) -> None:
+    """Refuse at plan time an adapter that could not be opened.
+
+    Raises:
+        MissingExtra: peft is not installed.
+        ModelError: it is no LoRA adapter, or its model has no safetensors weights.
+        SettingsError: another backend than PyTorch is to run it.
+    """
+    base = adapter_base(spec.name)
+    if base is None:
+        return
+    check_weights(base)
+    if spec.backend != "torch":
+        raise SettingsError(
+            "Only the PyTorch backend reads adapters.",
+            f"{spec.name}, --backend {spec.backend}",
+            "Use --backend torch, or merge the adapter into its model.",
+        )
+    if importlib.util.find_spec("peft") is None:
+        raise MissingExtra("peft", "lora")
+    kind = json.loads((Path(spec.name).expanduser() / ADAPTER_CONFIG).read_text()).get("peft_type")
+    if kind != "LORA":
+        raise ModelError(
+            f"The adapter is of the kind {kind}; only LORA is read.",
+            spec.name,
+            "Merge it into its model, and give that.",
+        )

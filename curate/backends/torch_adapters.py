@@ -1,0 +1,83 @@
+"""Adapters opened on their models with peft, and a model kept in memory for the reference that follows its adapter."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from curate.backends import ModelSpec
+from curate.errors import MissingExtra, ModelError, first_line
+
+Key = tuple[str, str, str, str]
+"""A model's name, kind, device and dtype."""
+LACKS = "missing adapter keys"
+
+
+@dataclass
+class Open:
+    """An adapter that is opened on a model.
+
+    Attributes:
+        key: the model.
+        adapter: peft's model around it.
+        attention: the model's own attention implementation.
+    """
+
+    key: Key
+    adapter: Any
+    attention: str
+
+
+_opened: dict[int, Open] = {}
+"""By the model's identity in memory: those to be kept when they are closed."""
+_kept: list[Open] = []
+
+
+def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
+    """The same model, with the adapter at work in its layers.
+
+    The adapter is not merged into the weights: rounded to bfloat16 the sum would be another model.
+
+    Raises:
+        MissingExtra: peft is not installed.
+        ModelError: the adapter does not fit the model, or lacks weights.
+    """
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtra("peft", "lora") from error
+    attention = model.config._attn_implementation
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            adapter = peft.PeftModel.from_pretrained(model, spec.name, is_trainable=False)
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise ModelError(
+                "The adapter cannot be loaded.", f"{spec.name}: {first_line(error)}", f"Does it fit {key[0]}?"
+            ) from error
+    if any(LACKS in str(one.message) for one in said):
+        raise ModelError("The adapter lacks weights, which would be left out.", spec.name, f"Does it fit {key[0]}?")
+    inner = adapter.get_base_model().eval()
+    if spec.keep_base:
+        _opened[id(inner)] = Open(key, adapter, attention)
+    return inner
+
+
+def keep_base(model: Any) -> None:
+    """Called with a model that is being closed: what its adapter adapts stays, if it is to be opened next."""
+    found = _opened.pop(id(model), None)
+    if found is not None:
+        _kept.append(found)
+
+
+def take_kept(key: Key) -> Any:
+    """The model as it was without its adapter, if it was kept; any other one that was kept is freed."""
+    found, _kept[:] = [one for one in _kept if one.key == key], []
+    if not found:
+        gc.collect()
+        return None
+    model = found[0].adapter.unload()
+    model.set_attn_implementation(found[0].attention)
+    return model

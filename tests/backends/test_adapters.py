@@ -1,0 +1,164 @@
+"""LoRA adapters, opened on their models. What needs peft is left out where that is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from curate.backends import ModelSpec, torch_adapters
+from curate.backends.adapters import check_adapter
+from curate.backends.configs import read_config
+from curate.backends.torch_models import TorchLogprobs
+from curate.errors import MissingExtra, ModelError, SettingsError
+from curate.identity import adapter_base, model_identity, same_model
+from curate.tokens import HubTokenizer
+from tests.backends.models import SHAPE, logp_alone, open_alone, random_rows, save_causal, worst
+
+ROWS = random_rows([9, 30, 31, 5, 47], seed=3)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_causal(transformers.LlamaConfig(**SHAPE), tmp_path_factory.mktemp("base"))
+
+
+def describe(folder: Path, base: str, **changes: Any) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"base_model_name_or_path": base, "peft_type": "LORA", **changes}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def test_an_adapter_says_what_it_adapts(base: str, tmp_path: Path) -> None:
+    folder = describe(tmp_path / "a", base)
+    assert adapter_base(folder) == base
+    assert adapter_base(base) is adapter_base("some/model") is adapter_base("fake:1") is None
+    assert read_config(ModelSpec(folder)).hidden_size == 32
+    silent = describe(tmp_path / "b", "")
+    with pytest.raises(SettingsError, match="does not say"):
+        adapter_base(silent)
+
+
+def test_two_names_of_one_model(base: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(base)
+    assert same_model(base, str(tmp_path / "link"))
+    assert same_model("some/model", "some/model")
+    assert not same_model(base, str(tmp_path))
+    assert not same_model(base, "some/model")
+
+
+def test_another_model_beneath_is_another_adapter(base: str, tmp_path: Path) -> None:
+    one = model_identity(describe(tmp_path / "a", base))
+    assert one["adapts"] == model_identity(base)
+    assert one["hash"] != one["adapts"]["hash"]
+
+
+def test_what_cannot_be_opened_is_refused_early(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ModelSpec(describe(tmp_path / "a", base), backend="torch")
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(MissingExtra, match="peft") as caught:
+            check_adapter(spec)
+        assert "[lora]" in caught.value.hint
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    check_adapter(spec)
+    check_adapter(ModelSpec(base, backend="vllm"))
+    with pytest.raises(SettingsError, match="Only the PyTorch backend"):
+        check_adapter(ModelSpec(spec.name, backend="vllm"))
+    with pytest.raises(ModelError, match="PREFIX_TUNING"):
+        check_adapter(ModelSpec(describe(tmp_path / "b", base, peft_type="PREFIX_TUNING"), backend="torch"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="no safetensors"):
+        check_adapter(ModelSpec(describe(tmp_path / "c", str(tmp_path / "empty")), backend="torch"))
+
+
+def test_the_tokenizer_is_the_adapters_own_or_its_models(demo_models: Path, tmp_path: Path) -> None:
+    folder = describe(tmp_path / "a", str(demo_models / "policy"))
+    assert HubTokenizer(folder).name == str(demo_models / "policy")
+    transformers.AutoTokenizer.from_pretrained(demo_models / "policy").save_pretrained(folder)
+    assert HubTokenizer(folder).name == folder
+
+
+# ---- with peft
+
+
+@pytest.fixture(scope="module")
+def adapter(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(1)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj"], init_lora_weights=False)
+    model = peft.get_peft_model(open_alone(base), config)
+    folder = tmp_path_factory.mktemp("adapter")
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+def measured(backend: TorchLogprobs) -> list[float]:
+    try:
+        return backend.logps(ROWS)
+    finally:
+        backend.close()
+
+
+def test_an_adapter_agrees_with_peft_in_a_batch_of_one(base: str, adapter: str) -> None:
+    import peft
+
+    backend = TorchLogprobs(ModelSpec(adapter, device="cpu"))
+    assert backend.packs
+    assert backend.notes == []
+    alone = peft.PeftModel.from_pretrained(open_alone(base), adapter)
+    wanted = [logp_alone(alone, row) for row in ROWS]
+    assert worst(measured(backend), wanted, ROWS) < 1e-4
+    assert worst(wanted, [logp_alone(open_alone(base), row) for row in ROWS], ROWS) > 0.01
+
+
+def test_the_model_stays_for_the_reference_and_is_as_it_was(
+    base: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = measured(TorchLogprobs(ModelSpec(base, device="cpu")))
+    policy = TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True))
+    inner = policy.loaded.model
+    policy.close()
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *a, **k: pytest.fail("read again"))
+    reference = TorchLogprobs(ModelSpec(base, device="cpu"))
+    assert reference.loaded.model is inner
+    assert measured(reference) == fresh
+    assert torch_adapters._kept == []
+
+
+def test_what_is_kept_is_freed_when_another_model_is_opened(base: str, adapter: str, demo_models: Path) -> None:
+    TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True)).close()
+    assert len(torch_adapters._kept) == 1
+    TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu")).close()
+    assert torch_adapters._kept == []
+    TorchLogprobs(ModelSpec(adapter, device="cpu")).close()
+    assert torch_adapters._kept == []
+
+
+def test_an_adapter_that_lacks_weights_is_refused(adapter: str, tmp_path: Path) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(adapter, tmp_path / "a"))
+    weights = load_file(folder / "adapter_model.safetensors")
+    save_file({k: v for k, v in weights.items() if "layers.1" not in k}, folder / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="lacks weights"):
+        TorchLogprobs(ModelSpec(str(folder), device="cpu"))
+
+
+def test_an_adapter_of_another_shape_is_refused(adapter: str, tmp_path: Path) -> None:
+    import shutil
+
+    other = save_causal(transformers.LlamaConfig(**(SHAPE | {"intermediate_size": 40})), tmp_path / "other")
+    folder = Path(shutil.copytree(adapter, tmp_path / "a"))
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": other}))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        TorchLogprobs(ModelSpec(str(folder), device="cpu"))
