@@ -23,7 +23,7 @@ T = TypeVar("T")
 Made = TypeVar("Made")
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.15, "float16": 0.02}
 """Largest difference, per token or per reward unit, that the self-check lets pass: rounding of the dtype, no more."""
-CPU_TOKENS = 2048
+CPU_TOKENS = 4096
 LEAST_TOKENS, MOST_TOKENS, GPU_BYTES = 1024, 65536, 2**30
 """On a GPU: bounds of a batch's tokens, and how much memory its hidden states may take."""
 LONGEST_CHECK = 600

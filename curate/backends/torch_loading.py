@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +17,9 @@ from curate.tokens import check_model_name
 
 if TYPE_CHECKING:
     import torch
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""As in glibc's malloc.h."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     if device.startswith("cuda:"):
         # What asks for no device, such as pinned memory, would take up some of the first GPU in every process.
         torch.cuda.set_device(device)
+    else:
+        keep_freed_memory()
     dtype = choose_dtype(spec.dtype, device)
     if spec.threads:
         torch.set_num_threads(min(spec.threads, torch.get_num_threads()))
@@ -143,6 +150,18 @@ def _read(spec: ModelSpec, name: str, kind: Literal["causal", "reward"], dtype: 
         raise ModelError("The model cannot be loaded.", f"{name}: {first_line(error)}", _hint(str(error))) from error
     check_loaded(name, model, report, kind, reduced=spec.reward_head is not None)
     return model
+
+
+def keep_freed_memory() -> None:
+    """Let glibc hold on to what tensors of up to 32 MiB free, at most 256 MiB, for the next ones.
+
+    Else the kernel clears each layer's memory anew: 5 to 10% of the time of a small model. Other C libraries are left
+    as they are.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+        library.mallopt(M_TRIM_THRESHOLD, 256 * 2**20)
 
 
 def quiet_loading() -> None:
