@@ -13,6 +13,7 @@ from curate.backends import ModelSpec
 from curate.backends.torch_loading import LoadedModel
 from curate.backends.torch_models import TorchLogprobs
 from curate.render import Rendered
+from tests.bench import peers
 from tests.bench import rows as rows_of
 from tests.bench.timing import matrix_rate, say
 
@@ -87,10 +88,10 @@ def open_random(name: str) -> TorchLogprobs:
 
 def run(backend: Any, rows: Sequence[Rendered]) -> tuple[int, float, float]:
     """Tokens of all rows, seconds, and FLOPs, over some seconds."""
-    rows_of.ours(backend, rows[:16])
+    peers.read_by(backend, rows[:16])
     rounds, start = 0, time.perf_counter()
     while rounds == 0 or time.perf_counter() - start < SECONDS:
-        rows_of.ours(backend, rows)
+        peers.read_by(backend, rows)
         rounds += 1
     seconds = time.perf_counter() - start
     work = rows_of.flops(backend.loaded.config, rows)
@@ -102,6 +103,6 @@ def loop(backend: Any) -> float:
     model = backend.loaded.model
     model.set_attn_implementation("sdpa")
     rows = rows_of.pairs_of_rows(20)
-    rows_of.one_by_one(model, rows[:4])
-    seconds = fastest(lambda: rows_of.one_by_one(model, rows), 2)
+    peers.one_by_one(model, rows[:4])
+    seconds = fastest(lambda: peers.one_by_one(model, rows), 2)
     return sum(len(row.ids) for row in rows) / seconds

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 from curate.backends import ModelSpec
 from curate.backends.torch_models import TorchLogprobs
-from tests.bench.rows import many_responses, ours
+from tests.bench.peers import read_by
+from tests.bench.rows import many_responses
 
 def kibibytes(name):
     return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
@@ -26,7 +27,7 @@ backend = TorchLogprobs(ModelSpec(folder, device="cpu"))
 rows = many_responses(length // 2, length - length // 2, 2, max(1, 4000 // length))
 Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading
 before = kibibytes("VmRSS")
-ours(backend, rows)
+read_by(backend, rows)
 print((kibibytes("VmHWM") - before) / 1024)
 """
 

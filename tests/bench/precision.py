@@ -7,27 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bench import peers
 from tests.bench import rows as rows_of
-from tests.bench.timing import in_turn, ratios, say
+from tests.bench.contenders import Contender, race
+from tests.bench.timing import ratios, say
 
-PAIRS = 40
+PAIRS = 48
 
 
 def main() -> None:
-    """The 20M-parameter Llama on 40 pairs; differences are to the float32 loop, in nats per token."""
+    """The 20M-parameter Llama on 48 pairs; differences are to the float32 loop, in nats per token."""
     rows = rows_of.pairs_of_rows(PAIRS)
     with tempfile.TemporaryDirectory() as folder:
         path = rows_of.make_model(Path(folder))
-        half, half_model = rows_of.open_causal(path, "bfloat16")
-        whole, model = rows_of.open_causal(path)
-    found: dict[str, list[float]] = {}
-    peers = {
-        "ours, bfloat16": lambda: rows_of.ours(half, rows),
-        "ours, float32": lambda: rows_of.ours(whole, rows),
-        "loop, float32": lambda: rows_of.one_by_one(model, rows),
-        "loop, bfloat16": lambda: rows_of.one_by_one(half_model, rows),
-    }
-    taken = in_turn(rows_of.kept(peers, found))
+        taken, found = race(
+            {
+                f"{who}, {dtype}": Contender(make, (path, rows, dtype))
+                for dtype in ("bfloat16", "float32")
+                for who, make in (("ours", peers.our_logps), ("loop", peers.looped_logps))
+            }
+        )
     say(f"precision: ours in bfloat16 {min(taken['ours, bfloat16']):.2f} s")
     for name in ("loop, float32", "loop, bfloat16", "ours, float32"):
         say(f"  {ratios(taken, 'ours, bfloat16', name)} {name}")

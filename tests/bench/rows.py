@@ -1,17 +1,15 @@
-"""Models with random weights and rows of random tokens, and the peers' ways of reading them."""
+"""Models with random weights, rows of random tokens, and what it takes to read them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from curate.backends import ModelSpec
 from curate.backends.prefixes import reading_order
 from curate.render import Rendered
-from curate.scorers.batching import packed_batches
 
 VOCABULARY = 32000
 
@@ -50,13 +48,13 @@ def save_tokenizer(folder: Path, words: dict[str, int]) -> None:
 
 
 def pairs_of_rows(pairs: int, seed: int = 0) -> list[Rendered]:
-    """Two responses to each prompt, as long as in pairs drawn from AlpacaEval: 45 and 257 tokens in the mean."""
+    """Two responses to each prompt, as long as in judged chats: 47, 225 and 150 tokens in the mean, widely spread."""
     drawn = np.random.default_rng(seed)
     rows = []
     for _ in range(pairs):
-        prompt = drawn.integers(3, VOCABULARY, int(drawn.integers(20, 71))).tolist()
-        for _ in range(2):
-            length = min(int(drawn.gamma(1.5, 170.0)) + 4, 1000 - len(prompt))
+        prompt = drawn.integers(3, VOCABULARY, 15 + int(drawn.gamma(1.0, 32.0))).tolist()
+        for shape, scale in ((1.45, 155.0), (0.95, 158.0)):
+            length = min(int(drawn.gamma(shape, scale)) + 2, 1023 - len(prompt))
             rows.append(Rendered([*prompt, *drawn.integers(3, VOCABULARY, length).tolist(), 2], len(prompt), "exact"))
     return rows
 
@@ -88,96 +86,13 @@ def flops(config: Any, rows: Sequence[Rendered], shared: bool = True, head: bool
     return 2.0 * (config.num_hidden_layers * (layer * sum(new) + 2 * heads * size * sum(seen)) + logits)
 
 
-def ours(backend: Any, rows: Sequence[Rendered], budget: int | None = None) -> list[float]:
-    """The rows' log-probabilities, or rewards, in the scorer's own batches."""
-    values = [0.0] * len(rows)
-    for batch in packed_batches([row.ids for row in rows], budget or backend.batch_tokens):
-        some = [rows[i] for i in batch]
-        found = backend.logps(some) if hasattr(backend, "logps") else backend.rewards([row.ids for row in some])
-        for position, value in zip(batch, found, strict=True):
-            values[position] = value
-    return values
-
-
-def one_by_one(model: Any, rows: Sequence[Rendered]) -> list[float]:
-    """A batch-of-one transformers loop: the whole log-softmax, of which the response's tokens are picked."""
-    import torch
-
-    values = []
-    with torch.inference_mode():
-        for row in rows:
-            ids = torch.tensor([row.ids], device=model.device)
-            logps = model(ids).logits[0].log_softmax(-1)
-            values.append(float(logps[row.start - 1 : -1].gather(1, ids[0, row.start :, None]).float().sum()))
-    return values
-
-
-def rewards_one_by_one(model: Any, rows: Sequence[Rendered]) -> list[float]:
-    """The rewards in batches of one."""
-    import torch
-
-    with torch.inference_mode():
-        return [float(model(torch.tensor([row.ids], device=model.device)).logits[0, 0]) for row in rows]
-
-
-def padded(rows: Sequence[Rendered], device: Any) -> tuple[Any, Any]:
-    """Ids and attention mask, padded on the right."""
-    import torch
-
-    longest = max(len(row.ids) for row in rows)
-    ids = torch.tensor([row.ids + [0] * (longest - len(row.ids)) for row in rows], device=device)
-    mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows], device=device)
-    return ids, mask
-
-
-def in_padded_batches(model: Any, rows: Sequence[Rendered], size: int = 8) -> list[float]:
-    """Batches in the rows' order, padded, the whole log-softmax: what a script with a data loader does."""
-    import torch
-
-    values = []
-    with torch.inference_mode():
-        for first in range(0, len(rows), size):
-            some = rows[first : first + size]
-            ids, mask = padded(some, model.device)
-            logps = model(ids, attention_mask=mask).logits.log_softmax(-1)
-            for i, row in enumerate(some):
-                at = slice(row.start - 1, len(row.ids) - 1)
-                picked = logps[i, at].gather(1, ids[i, row.start : len(row.ids), None])
-                values.append(float(picked.float().sum()))
-    return values
-
-
-def rewards_in_padded_batches(model: Any, rows: Sequence[Rendered], size: int = 8) -> list[float]:
-    """The rewards in padded batches, in the rows' order."""
-    import torch
-
-    values: list[float] = []
-    with torch.inference_mode():
-        for first in range(0, len(rows), size):
-            ids, mask = padded(rows[first : first + size], model.device)
-            values += model(ids, attention_mask=mask).logits[:, 0].float().tolist()
-    return values
-
-
-def kept(
-    works: Mapping[str, Callable[[], list[float]]], found: dict[str, list[float]]
-) -> dict[str, Callable[[], object]]:
-    """The same works, their numbers kept in `found` by name."""
-    return {name: lambda name=name, work=work: found.update({name: work()}) for name, work in works.items()}  # type: ignore[misc]
-
-
 def worst(found: Sequence[float], wanted: Sequence[float], rows: Sequence[Rendered]) -> float:
     """Largest difference in nats per token."""
     return max(abs(a - b) / row.response_tokens for a, b, row in zip(found, wanted, rows, strict=True))
 
 
-def open_causal(folder: str, dtype: str = "float32", device: str = "cpu") -> tuple[Any, Any]:
-    """Ours, and transformers' own model."""
-    import torch
-    from transformers import AutoModelForCausalLM
+def config_of(folder: str) -> Any:
+    """A model's configuration."""
+    from transformers import AutoConfig
 
-    from curate.backends.torch_models import TorchLogprobs
-
-    backend = TorchLogprobs(ModelSpec(folder, device=device, dtype=dtype))
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval().to(device)
-    return backend, model
+    return AutoConfig.from_pretrained(folder)
