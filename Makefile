@@ -29,6 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) torch
 	$(BIN)/python $(PIP_INSTALL) -e '.[$(EXTRAS)]'
+	$(BIN)/python -m compileall -q curate
 	@touch $(READY)
 
 # torch first, as vLLM would choose a larger build of it; torchvision and its like break vLLM's import without a GPU.
@@ -57,7 +58,7 @@ check: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/docs
 
 bench: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.bench
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.bench --save
 
 format: $(READY)
 	$(BIN)/ruff check --fix curate tests

@@ -13,12 +13,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench.timing import say, timed
+
 ROUNDS = 3
-SIZES = ((200, 20), (60, 56))
+SIZES = ((800, 20), (60, 56))
 """Prompts, and responses to each."""
 
 Pools = list[tuple[list[list[int]], list[str], list[float]]]
@@ -36,7 +36,7 @@ def make_candidates(path: Path, prompts: int, responses: int) -> None:
     for _ in range(prompts):
         topic = drawn.integers(200, words.size, 150)
         own = []
-        for length in (40 + drawn.gamma(2.0, 90.0, responses)).astype(int):
+        for length in (20 + drawn.gamma(1.5, 200.0, responses)).astype(int):
             # Half of the words are the language's, the commonest first; half are the topic's.
             common, special = np.minimum(drawn.zipf(1.3, length), 200) - 1, topic[drawn.integers(0, topic.size, length)]
             own.append(" ".join(words[np.where(drawn.random(length) < 0.5, common, special)]))
@@ -84,13 +84,6 @@ def best_pairs(pools: Pools, distances: list[dict[tuple[int, int], int]]) -> lis
     return found
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def compare(name: str, path: Path, tokenizer: str) -> None:
     """Time both in turn; print the median ratio, the count of distances, and whether the pairs are the same."""
     import polars as pl
@@ -110,10 +103,10 @@ def compare(name: str, path: Path, tokenizer: str) -> None:
     ours, theirs = (statistics.median(column) for column in zip(*taken, strict=True))
     fewer = counted["pairs"] / counted["measured"]
     same = "the same pairs" if picked == best_pairs(pools, all_pairs(pools)) else "OTHER PAIRS"
-    sys.stdout.write(
+    say(
         f"pairing {name}: {statistics.median(ratios):.2f}x rapidfuzz on all pairs of id lists ({min(ratios):.2f} to "
         f"{max(ratios):.2f}; {ours:.2f} s against {theirs:.2f} s); {counted['measured']:,} of {counted['pairs']:,} "
-        f"distances, {fewer:.0f} times fewer, {counted['broken_off']:,} comparisons broken off; {same}\n"
+        f"distances, {fewer:.0f} times fewer, {counted['broken_off']:,} comparisons broken off; {same}"
     )
 
 
