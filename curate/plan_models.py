@@ -232,8 +232,9 @@ def _model_scorer(
     longest = min(limits, default=None)
     spec = resolved(replace(model_spec(settings, model), max_length=longest, reward_head=head))
     base = adapter_base(model)
-    # The reference is opened after the policy.
-    spec = replace(spec, keep_base=base is not None and name != "reference" and same_model(base, family[-1]))
+    # The reference, the last of the family, is opened after the policy.
+    beneath = adapter_base(family[-1]) or family[-1]
+    spec = replace(spec, keep_base=base is not None and model != family[-1] and same_model(base, beneath))
     spec = check_model(spec, "reward" if kind == "reward" else "causal")
     identity = model_facts(model, spec, tokenizer)
     kind_of = AloneRenderer if name == ALONE else Renderer

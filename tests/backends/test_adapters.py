@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 import transformers
 
-from curate.backends import ModelSpec, torch_adapters
+import curate
+from curate.backends import ModelSpec, torch_adapters, torch_loading
 from curate.backends.adapters import check_adapter
 from curate.backends.configs import read_config
 from curate.backends.torch_models import TorchLogprobs
@@ -88,15 +90,18 @@ def test_the_tokenizer_is_the_adapters_own_or_its_models(demo_models: Path, tmp_
 # ---- with peft
 
 
-@pytest.fixture(scope="module")
-def adapter(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def save_adapter(base: str, folder: Path, seed: int) -> str:
     peft = pytest.importorskip("peft")
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj"], init_lora_weights=False)
     model = peft.get_peft_model(open_alone(base), config)
-    folder = tmp_path_factory.mktemp("adapter")
     model.save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture(scope="module")
+def adapter(base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_adapter(base, tmp_path_factory.mktemp("adapter"), seed=1)
 
 
 def measured(backend: TorchLogprobs) -> list[float]:
@@ -132,6 +137,20 @@ def test_the_model_stays_for_the_reference_and_is_as_it_was(
     assert torch_adapters._kept == []
 
 
+def test_two_adapters_share_the_model_that_stays(
+    base: str, adapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = save_adapter(base, tmp_path / "other", seed=2)
+    fresh = measured(TorchLogprobs(ModelSpec(other, device="cpu")))
+    policy = TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True))
+    inner = policy.loaded.model
+    policy.close()
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *a, **k: pytest.fail("read again"))
+    reference = TorchLogprobs(ModelSpec(other, device="cpu"))
+    assert reference.loaded.model is inner
+    assert measured(reference) == fresh
+
+
 def test_what_is_kept_is_freed_when_another_model_is_opened(base: str, adapter: str, demo_models: Path) -> None:
     TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True)).close()
     assert len(torch_adapters._kept) == 1
@@ -162,3 +181,26 @@ def test_an_adapter_of_another_shape_is_refused(adapter: str, tmp_path: Path) ->
     (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": other}))
     with pytest.raises(ModelError, match="cannot be loaded"):
         TorchLogprobs(ModelSpec(str(folder), device="cpu"))
+
+
+@pytest.mark.parametrize("second", ["base", "adapter"])
+def test_scoring_reads_a_shared_model_once(
+    second: str, demo_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = str(demo_models / "policy")
+    policy = save_adapter(base, tmp_path / "a", seed=1)
+    reference = base if second == "base" else save_adapter(base, tmp_path / "b", seed=2)
+    data = tmp_path / "pairs.jsonl"
+    data.write_text(json.dumps({"prompt": "Say hello.", "chosen": "Hello there.", "rejected": "No."}) + "\n")
+
+    def columns(name: str, **models: str) -> pl.DataFrame:
+        curate.score(data, tmp_path / name, dtype="float32", device="cpu", **models)
+        return pl.read_parquet(tmp_path / name)
+
+    alone = columns("alone.parquet", policy=reference)
+    read, own = [], torch_loading._read
+    monkeypatch.setattr(torch_loading, "_read", lambda *given: read.append(given[1]) or own(*given))
+    both = columns("both.parquet", policy=policy, reference=reference)
+    assert read == [base]
+    assert both["ref_chosen_logps"][0] == pytest.approx(alone["policy_chosen_logps"][0], abs=1e-4)
+    assert both["policy_chosen_logps"][0] != pytest.approx(both["ref_chosen_logps"][0], abs=1e-2)

@@ -34,11 +34,13 @@ def main() -> None:
     """Run the sections named on the command line, or all of them."""
     os.environ.update({"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"})
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=SECTIONS)
+    parser.add_argument("sections", nargs="*", metavar="NAME", help=", ".join(SECTIONS))
     parser.add_argument("--rounds", type=int, default=timing.rounds)
     parser.add_argument("--cpu-time", action="store_true")
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
+    if unknown := set(given.sections) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(unknown)}")
     timing.rounds = given.rounds
     timing.clock = time.process_time if given.cpu_time else time.perf_counter
     with ExitStack() as stack:
@@ -49,7 +51,7 @@ def main() -> None:
             timing.kept = stack.enter_context(path.open("w"))
         timing.say(f"# {date.today()}, {device}, {os.cpu_count()} cores; rounds: {timing.rounds}")
         timing.say(f"# {', '.join(versions())}")
-        for name in given.sections:
+        for name in given.sections or SECTIONS:
             importlib.import_module(f"tests.bench.{name}").main()
 
 
