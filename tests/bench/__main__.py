@@ -4,7 +4,7 @@
 
 Machines are noisy: only the ratios of one run mean anything, and none is asserted. --cpu-time counts the seconds of
 this process's threads, for a machine that others use too (with OMP_WAIT_POLICY=passive, so that threads do not wait
-busily). --save also writes what is printed to results/. What was tried is in LOG.md.
+busily). --save also adds what is printed to a file of results/. What was tried is in LOG.md.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
         if given.save:
             RESULTS.mkdir(exist_ok=True)
             path = RESULTS / f"{date.today()}-{re.sub('[^A-Za-z0-9]+', '-', device).strip('-').lower()}.txt"
-            timing.kept = stack.enter_context(path.open("w"))
+            timing.kept = stack.enter_context(path.open("a"))
         timing.say(f"# {date.today()}, {device}, {os.cpu_count()} cores; rounds: {timing.rounds}")
         timing.say(f"# {', '.join(versions())}")
         for name in given.sections or SECTIONS:
