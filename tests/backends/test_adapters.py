@@ -123,24 +123,11 @@ def test_an_adapter_agrees_with_peft_in_a_batch_of_one(base: str, adapter: str) 
     assert worst(wanted, [logp_alone(open_alone(base), row) for row in ROWS], ROWS) > 0.01
 
 
+@pytest.mark.parametrize("second", ["base", "adapter"])
 def test_the_model_stays_for_the_reference_and_is_as_it_was(
-    base: str, adapter: str, monkeypatch: pytest.MonkeyPatch
+    second: str, base: str, adapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = measured(TorchLogprobs(ModelSpec(base, device="cpu")))
-    policy = TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True))
-    inner = policy.loaded.model
-    policy.close()
-    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *a, **k: pytest.fail("read again"))
-    reference = TorchLogprobs(ModelSpec(base, device="cpu"))
-    assert reference.loaded.model is inner
-    assert measured(reference) == fresh
-    assert torch_adapters._kept == []
-
-
-def test_two_adapters_share_the_model_that_stays(
-    base: str, adapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = save_adapter(base, tmp_path / "other", seed=2)
+    other = base if second == "base" else save_adapter(base, tmp_path / "other", seed=2)
     fresh = measured(TorchLogprobs(ModelSpec(other, device="cpu")))
     policy = TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True))
     inner = policy.loaded.model
@@ -149,6 +136,7 @@ def test_two_adapters_share_the_model_that_stays(
     reference = TorchLogprobs(ModelSpec(other, device="cpu"))
     assert reference.loaded.model is inner
     assert measured(reference) == fresh
+    assert torch_adapters._kept == []
 
 
 def test_what_is_kept_is_freed_when_another_model_is_opened(base: str, adapter: str, demo_models: Path) -> None:
