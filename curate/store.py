@@ -34,11 +34,22 @@ def write_table(table: pa.Table, path: Path) -> None:
     """
     aside = path.with_name(path.name + ".aside")
     with disk_errors(path):
-        with aside.open("wb") as file:
-            pq.write_table(table, file, compression=COMPRESSION)
-            file.flush()
-            os.fsync(file.fileno())
+        with parquet_writer(aside, table.schema) as writer:
+            writer.write_table(table)
         aside.replace(path)
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
+    """A writer of a Parquet file, which is on the disk for good when this ends.
+
+    It opens the file itself: where an interruption leaves a writer open, it is closed when it is collected, and would
+    complain with a traceback if its file were closed by then.
+    """
+    with pq.ParquetWriter(path, schema, compression=COMPRESSION, **options) as writer:
+        yield writer
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -54,6 +55,25 @@ def test_a_disk_that_fills_while_writing(tmp_path: Path) -> None:
     (tmp_path / "t.parquet.aside").symlink_to("/dev/full")
     with pytest.raises(StoreError, match="disk is full"):
         write_table(pa.table({"key": list(range(100_000))}), tmp_path / "t.parquet")
+    assert not (tmp_path / "t.parquet").exists()
+
+
+def test_an_interrupted_writer_ends_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(BaseException):
+        """As raised by the handler of a signal, wherever the writer is."""
+
+    def interrupted(self: pq.ParquetWriter) -> None:
+        monkeypatch.setattr(pq.ParquetWriter, "close", close)
+        raise Stopped
+
+    said: list[Any] = []
+    close = pq.ParquetWriter.close
+    monkeypatch.setattr(sys, "unraisablehook", lambda given: said.append(given.exc_value))
+    monkeypatch.setattr(pq.ParquetWriter, "close", interrupted)
+    with pytest.raises(Stopped):
+        write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
+    gc.collect()
+    assert said == []
     assert not (tmp_path / "t.parquet").exists()
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
 from curate.exporters.registry import Exporter, Row, Written, all_exporters
-from curate.store import COMPRESSION, disk_errors
+from curate.store import disk_errors, parquet_writer
 from curate.writers.parquet import MANIFEST_KEY, grouped
 
 README = "README.md"
@@ -85,16 +84,13 @@ def _write_parquet(
     path: Path, schema: pa.Schema, batches: Batches, manifest_of: ManifestOf
 ) -> tuple[int, Mapping[str, Any]]:
     rows = 0
-    with path.open("wb") as file:
-        # without the stored Arrow schema, what is added at the end is read back as the schema's metadata
-        with pq.ParquetWriter(file, schema, compression=COMPRESSION, store_schema=False) as writer:
-            for group in grouped(_tables(batches, schema), schema):
-                writer.write_table(group, row_group_size=max(1, group.num_rows))
-                rows += group.num_rows
-            manifest = manifest_of(rows)
-            writer.add_key_value_metadata({MANIFEST_KEY: json.dumps(manifest, sort_keys=True, ensure_ascii=False)})
-        file.flush()
-        os.fsync(file.fileno())
+    # without the stored Arrow schema, what is added at the end is read back as the schema's metadata
+    with parquet_writer(path, schema, store_schema=False) as writer:
+        for group in grouped(_tables(batches, schema), schema):
+            writer.write_table(group, row_group_size=max(1, group.num_rows))
+            rows += group.num_rows
+        manifest = manifest_of(rows)
+        writer.add_key_value_metadata({MANIFEST_KEY: json.dumps(manifest, sort_keys=True, ensure_ascii=False)})
     return rows, manifest
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.errors import StoreError
-from curate.store import COMPRESSION, disk_errors
+from curate.store import disk_errors, parquet_writer
 from curate.writers.card import dataset_card
 
 MANIFEST_KEY = "curate"
@@ -67,13 +65,10 @@ def grouped(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]
 
 def _write_file(groups: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
     rows = 0
-    with path.open("wb") as file:
-        with pq.ParquetWriter(file, schema, compression=COMPRESSION) as writer:
-            for group in groups:
-                writer.write_table(group, row_group_size=max(1, group.num_rows))
-                rows += group.num_rows
-        file.flush()
-        os.fsync(file.fileno())
+    with parquet_writer(path, schema) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=max(1, group.num_rows))
+            rows += group.num_rows
     return rows
 
 
