@@ -11,17 +11,17 @@ from typing import Any
 
 import polars as pl
 
-from curate.demo.generate import sample_candidates
 from curate.demo.gold import gold_reward
 from curate.demo.train import models_ready, train_models
 from curate.demo.world import make_pairs, make_prompts
+from curate.pipeline.generate import generate
 from curate.pipeline.pair import PairResult, pair
 from curate.pipeline.score import ScoreResult, score
 from curate.pipeline.select import select
 from curate.progress import Reporter, Step
-from curate.recipe import PairSettings, ScoreSettings, SelectSettings
+from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings
 
-PAIRS, PROMPTS, RESPONSES = 1000, 200, 8
+PAIRS, PROMPTS, RESPONSES, MOST_TOKENS = 1000, 200, 8, 64
 COMPARED = ("bees", "dcrm", "alignment_potential", "reward_margin", "dpo_margin")
 SHARE = "10%"
 
@@ -56,25 +56,25 @@ def run(folder: Path, reporter: Reporter, *, seed: int = 0) -> DemoResult:
     results.mkdir(exist_ok=True)
     files = {
         "pairs to be scored": data / "pairs.jsonl",
-        "responses of the policy": data / "candidates.jsonl",
+        "prompts": data / "prompts.jsonl",
+        "responses of the policy": data / "candidates.parquet",
         "scored pairs": results / "scored.parquet",
         f"best {SHARE} by bees": results / "selected.parquet",
         "scored responses": results / "candidates.parquet",
         "best-of-N^2 pairs": results / "pairs.parquet",
     }
-    pairs, candidates, scored_file, selected, rated, paired_file = files.values()
+    pairs, prompts, candidates, scored_file, selected, rated, paired_file = files.values()
     _write_lines(pairs, make_pairs(PAIRS, seed + 1))
-    with reporter.step("generating", PROMPTS * RESPONSES) as step:
-        prompts = make_prompts(PROMPTS, seed + 2)
-        _write_lines(candidates, sample_candidates(models / "policy", prompts, RESPONSES, seed=seed))
-        step.advance(PROMPTS * RESPONSES)
+    _write_lines(prompts, ({"prompt": one} for one in make_prompts(PROMPTS, seed + 2)))
+    policy = str(models / "policy")
+    drawing: dict[str, Any] = {"samples": RESPONSES, "max_tokens": MOST_TOKENS, "seed": seed, "fresh": True}
+    generate(GenerateSettings(data=(str(prompts),), out=candidates, policy=(policy,), **drawing), reporter)
     given: dict[str, Any] = {"reward": (str(models / "reward"),), "reference": str(models / "reference")}
-    with_policy = {**given, "policy": str(models / "policy")}
+    with_policy = {**given, "policy": policy}
     scored = score(ScoreSettings(data=(str(pairs),), out=scored_file, fresh=True, **with_policy), reporter)
     select(SelectSettings(data=(str(scored_file),), out=selected, by="bees", top=SHARE), reporter)
     score(ScoreSettings(data=(str(candidates),), out=rated, fresh=True, **given), reporter)
-    tokenizer = str(models / "policy")
-    best = PairSettings(data=(str(rated),), out=paired_file, fresh=True, tokenizer=tokenizer)
+    best = PairSettings(data=(str(rated),), out=paired_file, fresh=True, tokenizer=policy)
     paired = pair(best, reporter)
     baseline = results / "pairs_max_min.parquet"
     pair(best.model_copy(update={"out": baseline, "strategy": "max-min"}), reporter)
