@@ -3,8 +3,8 @@
     python -m tests.bench [NAME ...] [--rounds N] [--cpu-time] [--save]
 
 Machines are noisy: only the ratios of one run mean anything, and none is asserted. --cpu-time counts the seconds of
-this process's threads, for a machine that others use too (with OMP_WAIT_POLICY=passive, so that threads do not wait
-busily). --save also adds what is printed to a file of results/. What was tried is in LOG.md.
+this process's threads and children, for a machine that others use too (with OMP_WAIT_POLICY=passive, so that threads do
+not wait busily). --save also adds what is printed to a file of results/. What was tried is in LOG.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     if unknown := set(given.sections) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(unknown)}")
     timing.rounds = given.rounds
-    timing.clock = time.process_time if given.cpu_time else time.perf_counter
+    timing.clock = timing.cpu_clock if given.cpu_time else time.perf_counter
     with ExitStack() as stack:
         device = device_name()
         if given.save:
