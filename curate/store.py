@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from curate.errors import CurateError, StoreError
 
 COMPRESSION = "zstd"
+HELD_BYTES = 64 * 2**20
 LOCK, IDENTITY, MENDABLE = "lock", "identity", "mendable"
 STAGED = ("rows", "records", "rejects", "staged.json")
 
@@ -73,11 +74,18 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A Parquet file of ours, or some of its columns; without pyarrow's data sets, which take a while to import."""
+    with pq.ParquetFile(path) as file:
+        return file.read(columns)
+
+
 class Shards:
     """Tables of one kind in order of arrival; each has a whole number of batches."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._held: tuple[Path, pa.Table] | None = None
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob("*.aside"):
@@ -88,15 +96,30 @@ class Shards:
         """The finished shards, oldest first."""
         return sorted(self.folder.glob("shard-*.parquet"))
 
-    def append(self, table: pa.Table) -> None:
-        """Add a shard."""
-        write_table(table, self.folder / f"shard-{self._next:08d}.parquet")
+    def append(self, table: pa.Table, *, hold: bool = False) -> None:
+        """Add a shard.
+
+        Args:
+            table: its rows.
+            hold: keep it in memory too until the next one comes, if it is small: data of one shard is then not read
+                again. Only for types that Parquet gives back as they were.
+        """
+        path = self.folder / f"shard-{self._next:08d}.parquet"
+        write_table(table, path)
+        self._held = (path, table) if hold and table.nbytes <= HELD_BYTES else None
         self._next += 1
+
+    def table(self, path: Path, columns: list[str] | None = None) -> pa.Table:
+        """The shard at this path, or some of its columns."""
+        if self._held is None or self._held[0] != path:
+            return read_table(path, columns)
+        held = self._held[1]
+        return held if columns is None else held.select(columns)
 
     def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The shards one after another."""
         for path in self.paths():
-            yield pq.read_table(path, columns=columns)
+            yield self.table(path, columns)
 
     def read(self, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
         """All shards as one table; an empty one of this schema when there is none."""
@@ -118,7 +141,7 @@ class Shards:
         """Forget all shards."""
         for path in self.paths():
             path.unlink()
-        self._next = 0
+        self._next, self._held = 0, None
 
 
 class Workspace:

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.engines.processes import Crew
 from curate.progress import Reporter
 from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer, Shares
-from curate.store import Shards
+from curate.store import Shards, read_table
 
 KEY = "key"
 FLUSH_ROWS = 50_000
@@ -185,7 +184,7 @@ class Found:
 
     def between(self, first: int, last: int) -> pa.Table:
         """The rows with first <= key < last in the order of their keys, each key once."""
-        tables = [pq.read_table(path) for path, low, high in self._spans if low < last and high >= first]
+        tables = [read_table(path) for path, low, high in self._spans if low < last and high >= first]
         table = pa.concat_tables(tables) if tables else self._schema.empty_table()
         keys = table[KEY].to_numpy()
         inside = np.flatnonzero((keys >= first) & (keys < last))
@@ -193,7 +192,7 @@ class Found:
 
 
 def _span(path: Path) -> tuple[int, int]:
-    keys = pq.read_table(path, columns=[KEY])[KEY].to_numpy()
+    keys = read_table(path, [KEY])[KEY].to_numpy()
     return int(keys.min()), int(keys.max())
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from curate.pipeline.staged import Staged
 from curate.readers import conform, merge_schemas
+from curate.store import read_table
 
 
 def carried_schema(staged: Staged, leave_out: Callable[[str], bool]) -> pa.Schema | None:
@@ -25,5 +26,5 @@ def carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:
     for number, inside in staged.by_shard(np.array(rows)):
         path = staged.rows.paths()[number]
         held = [name for name in schema.names if name in pq.read_schema(path).names]
-        pieces.append(conform(pq.read_table(path, columns=held).take(inside - staged.shard_starts[number]), schema))
+        pieces.append(conform(read_table(path, held).take(inside - staged.shard_starts[number]), schema))
     return pa.concat_tables(pieces)

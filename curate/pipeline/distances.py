@@ -88,7 +88,7 @@ class Comparison:
         np.maximum.at(within, back, most)
         new = ~np.isin(keys, self._keys)
         found = np.empty(keys.size, np.int64)
-        found[new] = edit_distances_within(*self._sides(keys[new]), within[new].tolist())
+        found[new] = edit_distances_within(*self._sides(keys[new]), within[new])
         whole = new & (found <= within)
         self.broken_off += int(new.sum() - whole.sum())
         self._learn(keys[whole], found[whole])

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.engines.local import Found, Window
 from curate.pipeline.generation_plan import Draws
@@ -63,7 +62,7 @@ class Prompts:
 
     def texts(self, number: int, first: int, last: int) -> list[str]:
         """The prompts of these rows, all in one shard, in their canonical spelling."""
-        column = pq.read_table(self.staged.records.paths()[number], columns=["prompt"])["prompt"]
+        column = self.staged.records.table(self.staged.records.paths()[number], ["prompt"])["prompt"]
         found: list[str] = column.take(self.rows[first:last] - self.staged.shard_starts[number]).to_pylist()
         return found
 

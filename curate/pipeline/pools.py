@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from curate.pipeline.measure import Numbers
 from curate.pipeline.staged import Staged
@@ -107,9 +106,8 @@ class Pools:
         rows = np.sort(self._order[self._bounds[first] : self._bounds[last]])
         for number, inside in staged.by_shard(rows):
             path = staged.records.paths()[number]
-            values = (
-                pq.read_table(path, columns=[column])[column].take(inside - staged.shard_starts[number]).to_pylist()
-            )
+            held = staged.records.table(path, [column])[column]
+            values = held.take(inside - staged.shard_starts[number]).to_pylist()
             yield from ((int(row), int(starts[row]), value) for row, value in zip(inside, values, strict=True))
 
 

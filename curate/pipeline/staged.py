@@ -20,7 +20,7 @@ import pyarrow.parquet
 
 from curate.engines.local import Window
 from curate.scorers import JudgedPair, PairItem, ResponseItem
-from curate.store import Shards
+from curate.store import Shards, read_table
 
 MEASURED = "measured_"
 FINISH_REASON = "finish_reason"
@@ -96,7 +96,7 @@ class Staged:
 
 def _response_items(path: Any, first: int, keys: Sequence[int]) -> list[ResponseItem]:
     wanted, slot, items = set(keys), first, []
-    table = pa.parquet.read_table(path, columns=["prompt", "responses"])
+    table = read_table(path, ["prompt", "responses"])
     for text, responses in zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True):
         prompt = messages_of(text)
         for i, response in enumerate(responses):
@@ -108,12 +108,12 @@ def _response_items(path: Any, first: int, keys: Sequence[int]) -> list[Response
 
 
 def _pair_items(path: Any, row: int) -> list[PairItem]:
-    responses = pa.parquet.read_table(path, columns=["responses"])["responses"].to_pylist()
+    responses = read_table(path, ["responses"])["responses"].to_pylist()
     return [PairItem(row + i, texts[0], texts[1]) for i, texts in enumerate(responses)]
 
 
 def _judged_pairs(path: Any, row: int) -> list[JudgedPair]:
-    table = pa.parquet.read_table(path, columns=["prompt", "responses"])
+    table = read_table(path, ["prompt", "responses"])
     both = zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True)
     return [JudgedPair(row + i, messages_of(text), (two[0], two[1])) for i, (text, two) in enumerate(both)]
 
@@ -125,7 +125,7 @@ def messages_of(text: str) -> list[dict[str, str]]:
 
 def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
     """The numbers of staged rows, into memory."""
-    tables = [_numeric(path) for path in records.paths()]
+    tables = [_numeric(records, path) for path in records.paths()]
     slots = [int(pa.compute.sum(pa.compute.list_value_length(table["high"])).as_py() or 0) for table in tables]
 
     def every(column: str, missing: Any) -> np.ndarray:
@@ -159,11 +159,9 @@ def first_equal(frame: pl.DataFrame) -> np.ndarray:
     return first.to_series().cast(pl.Int64).to_numpy()
 
 
-def _numeric(path: Any) -> pa.Table:
-    names = pa.parquet.read_schema(path).names
-    return pa.parquet.read_table(
-        path, columns=[n for n in names if n not in {"prompt", "responses", "pair_id", "flags"}]
-    )
+def _numeric(records: Shards, path: Any) -> pa.Table:
+    texts = {"prompt", "responses", "pair_id", "flags"}
+    return records.table(path, [name for name in pa.parquet.read_schema(path).names if name not in texts])
 
 
 def _positions(column: pa.ChunkedArray) -> np.ndarray:

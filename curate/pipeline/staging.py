@@ -104,7 +104,7 @@ def _stage_chunk(
         raise InputError(f"A row cannot be used: {bad[0].reason}.", bad[0].origin, "Without --strict it is set aside.")
     if records:
         shards[0].append(chunk.table.take(kept) if bad else chunk.table)
-        shards[1].append(_records_table(records, in_pairs=match is not None))
+        shards[1].append(_records_table(records, in_pairs=match is not None), hold=True)
     if bad:
         columns = {"source": [r.origin for r in bad], "reason": [r.reason for r in bad], "row": [r.raw for r in bad]}
         shards[2].append(pa.table(columns, schema=REJECT_SCHEMA))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ from curate.tokens.lists import TokenLists
 
 CALL_SIZE = 4096
 CHARACTERS = sys.maxunicode + 1
+LIMIT_RATIO, FEWEST_A_CALL = 1.25, 64
+"""Comparisons share a call where none would stop much earlier by its own limit, or where they are few."""
+FEWEST_A_THREAD = 16
 
 
 Comparable = Sequence[str] | Sequence[Sequence[int]]
@@ -36,8 +41,8 @@ def comparable(texts: TokenLists) -> Comparable:
     characters = np.zeros(counts.size, "<u4")
     commonest_first = np.argsort(-counts, kind="stable")[:CHARACTERS]
     characters[commonest_first] = np.arange(commonest_first.size)
-    parts = np.split(characters[texts.ids], texts.starts[1:-1])[: texts.sizes.size]
-    return [part.tobytes().decode("utf-32-le", "surrogatepass") for part in parts]
+    every = characters[texts.ids].tobytes().decode("utf-32-le", "surrogatepass")
+    return [every[start:end] for start, end in pairwise(texts.starts.tolist())]
 
 
 def edit_distances(first: Comparable, second: Comparable) -> np.ndarray:
@@ -45,10 +50,25 @@ def edit_distances(first: Comparable, second: Comparable) -> np.ndarray:
     return np.asarray(cpdist(first, second, scorer=Levenshtein.distance, dtype=np.int32, workers=-1))
 
 
-def edit_distances_within(first: Comparable, second: Comparable, most: Sequence[int]) -> np.ndarray:
-    """The same where it is at most most[i]; else most[i] + 1, the comparison being broken off. int32 [n]."""
-    found = (Levenshtein.distance(a, b, score_cutoff=m) for a, b, m in zip(first, second, most, strict=True))
-    return np.fromiter(found, np.int32, len(most))
+def edit_distances_within(first: Comparable, second: Comparable, most: np.ndarray) -> np.ndarray:
+    """The same where it is at most most[i]; else most[i] + 1, the comparison being broken off. int32 [n].
+
+    Shared out to threads: a call takes one limit for all its comparisons, so those with about the same one share a call.
+    """
+    cores = os.cpu_count() or 1
+    found = np.empty(most.size, np.int32)
+    falling = np.argsort(-most, kind="stable")
+    limits, start = most[falling], 0
+    while start < most.size:
+        alike = int(np.searchsorted(-limits, -limits[start] / LIMIT_RATIO, side="right"))
+        end = min(max(alike, start + FEWEST_A_CALL), most.size)
+        places = falling[start:end]
+        sides = ([texts[i] for i in places.tolist()] for texts in (first, second))
+        limit, workers = int(limits[start]), min(cores, max(1, (end - start) // FEWEST_A_THREAD))
+        found[places] = cpdist(*sides, scorer=Levenshtein.distance, score_cutoff=limit, dtype=np.int32, workers=workers)
+        start = end
+    within: np.ndarray = np.minimum(found, most + 1)
+    return within
 
 
 def normalised(distances: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -7,9 +7,8 @@ import os
 import re
 import string
 import unicodedata
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -45,6 +44,7 @@ TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 KNOWN_PATTERNS = {CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits + TAIL for digits in (r"\p{N}{1,3}", r"\p{N}")}
 """How Llama 3's and Qwen 2's tokenizers, and those after them, cut texts before they merge bytes."""
 CHECKED_TEXTS = 64
+PARALLELISM = "TOKENIZERS_PARALLELISM"
 # Pieces by what is written in front of them in one long text, so that they can be cut off again on both sides.
 ALONE, AS_IS, AFTER_DIGIT, AFTER_LETTER = range(4)
 FILLERS = ("", "", " 0", " a")
@@ -85,14 +85,8 @@ class PieceEncoder:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, tokenised whole, without any special token added."""
-        if not texts:
-            return []
-        cores = os.cpu_count() or 1
-        share = -(-len(texts) // cores)
-        shares = [list(texts[i : i + share]) for i in range(0, len(texts), share)]
-        with ThreadPoolExecutor(cores) as threads:
-            found = threads.map(partial(self._backend.encode_batch_fast, add_special_tokens=False), shares)
-            return [one.ids for encodings in found for one in encodings]
+        with _on_all_cores():
+            return [one.ids for one in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode_lists(self, texts: Sequence[str]) -> TokenLists:
         """The same ids."""
@@ -154,6 +148,23 @@ class PieceEncoder:
             return True
         self._checked = True
         return found.take(np.arange(len(texts))).lists() == self._whole(texts)
+
+
+@contextmanager
+def _on_all_cores() -> Iterator[None]:
+    """Let the library use its threads, whatever the variable says that guards programs which fork: nothing forks here.
+
+    Threads of Python's own would take twice as long for words that it has not seen yet.
+    """
+    before = os.environ.get(PARALLELISM)
+    os.environ[PARALLELISM] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(PARALLELISM, None)
+        else:
+            os.environ[PARALLELISM] = before
 
 
 def _cuts_of(backend: Any) -> Cuts | None:

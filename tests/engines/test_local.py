@@ -273,8 +273,8 @@ def test_results_are_found_by_key_and_only_in_the_shards_that_hold_them(tmp_path
         {"key": k, "number": float(k), "size": k, "even": True, "border": f"b{k}"} for k in (2, 3, 4, 5)
     ]
     opened: list[str] = []
-    read = local.pq.read_table
-    monkeypatch.setattr(local.pq, "read_table", lambda path, **more: opened.append(path.stem) or read(path, **more))
+    read = local.read_table
+    monkeypatch.setattr(local, "read_table", lambda path, *more: opened.append(path.stem) or read(path, *more))
     assert found.between(8, 10)["border"].to_pylist() == ["b8", "b9"]
     assert opened == ["shard-00000002"]
     empty = found.between(20, 30)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,9 +44,12 @@ def test_equals_the_textbook(pairs: list[tuple[list[int], list[int]]]) -> None:
 @given(st.lists(st.tuples(IDS, IDS, st.integers(0, 9)), min_size=1, max_size=6))
 def test_a_comparison_is_broken_off_beyond_its_limit(pairs: list[tuple[list[int], list[int], int]]) -> None:
     texts = comparable(joined([ids for a, b, _ in pairs for ids in (a, b)]))
-    most = [limit for _, _, limit in pairs]
+    most = np.array([limit for _, _, limit in pairs])
     wanted = [min(plain(a, b), limit + 1) for a, b, limit in pairs]
     assert edit_distances_within(texts[::2], texts[1::2], most).tolist() == wanted
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "FEWEST_A_CALL", 1)
+        assert edit_distances_within(texts[::2], texts[1::2], most).tolist() == wanted
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
