@@ -53,7 +53,7 @@ def edit_distances(first: Comparable, second: Comparable) -> np.ndarray:
 def edit_distances_within(first: Comparable, second: Comparable, most: np.ndarray) -> np.ndarray:
     """The same where it is at most most[i]; else most[i] + 1, the comparison being broken off. int32 [n].
 
-    Shared out to threads: a call takes one limit for all its comparisons, so those with about the same one share a call.
+    A call takes one limit for all the comparisons that its threads share: those with about the same one go together.
     """
     cores = os.cpu_count() or 1
     found = np.empty(most.size, np.int32)
