@@ -11,6 +11,7 @@ from curate.backends import ModelSpec
 from curate.backends.reward_heads import check_unused
 from curate.backends.torch_adapters import adapted, take_kept
 from curate.backends.torch_head import Head
+from curate.backends.torch_pieces import read_in_pieces
 from curate.errors import ModelError, SettingsError, first_line
 from curate.identity import adapter_base
 from curate.tokens import check_model_name
@@ -120,6 +121,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         model = model.eval().to(device)
     if base is not None:
         model = adapted(model, spec, key)
+    read_in_pieces(model, model.config.get_text_config().hidden_size)
     body = getattr(model, model.base_model_prefix, getattr(model, "model", model))
     head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
     head = head if isinstance(head, torch.nn.Linear) else None

@@ -1,0 +1,93 @@
+"""Layers that read every token alone, given some tokens at a time: what they hold inside no longer grows with a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+PIECE_BYTES = 2**28
+"""What such a layer may hold inside."""
+ENDINGS = ("MLP", "RMSNorm")
+"""How the classes of layers end that may read every token alone; each class is tried before it is believed."""
+TRIED_TOKENS, TRIED_CUT = 8, 3
+
+
+def read_in_pieces(model: Any, width: int) -> int:
+    """Make the feed-forward layers and the norms of a model read many tokens in several pieces.
+
+    The widest layers of a model are several times as wide as its hidden states, and norms copy these to float32. Only
+    layers are changed of which it was seen that what they make of a token does not depend on the other tokens.
+
+    Args:
+        model: a transformers model, in evaluation mode.
+        width: of its hidden states.
+
+    Returns:
+        How many layers were changed.
+    """
+    alone: dict[tuple[type, int], bool] = {}
+    changed = 0
+    for layer in model.modules():
+        if not type(layer).__name__.endswith(ENDINGS) or isinstance(layer.forward, _InPieces):
+            continue
+        held = _held_bytes(layer, width)
+        kind = type(layer), held
+        if kind not in alone:
+            alone[kind] = _reads_each_alone(layer, width)
+        if alone[kind]:
+            layer.forward = _InPieces(layer.forward, max(1, PIECE_BYTES // held))
+            changed += 1
+    return changed
+
+
+class _InPieces:
+    """A layer's forward over at most so many tokens at a time."""
+
+    def __init__(self, forward: Callable[..., torch.Tensor], tokens: int) -> None:
+        self._forward = forward
+        self._tokens = tokens
+
+    def __call__(self, states: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
+        """What the layer makes of states [..., width]; given anything else beside them, it is left to itself."""
+        pieces = -(-states[..., 0].numel() // self._tokens)
+        if others or named or pieces < 2:
+            return self._forward(states, *others, **named)
+        # One copy of the result at a time: pieces put together at the end would be held twice.
+        found = states.new_empty(states.shape)
+        flat, into = (one.view(1, -1, one.shape[-1]).tensor_split(pieces, 1) for one in (states.contiguous(), found))
+        for piece, place in zip(flat, into, strict=True):
+            place.copy_(self._forward(piece))
+        return found
+
+
+def _held_bytes(layer: Any, width: int) -> int:
+    """What the layer holds of one token: about three times its widest side; a norm three float32 copies."""
+    matrices = [one for one in layer.parameters() if one.dim() > 1]
+    if not matrices:
+        return 3 * 4 * width
+    return 3 * max(int(max(one.shape[-2:]) * one.element_size()) for one in matrices)
+
+
+def _reads_each_alone(layer: Any, width: int) -> bool:
+    """Whether other states after or before some tokens' leave what the layer makes of these tokens, to the last bit."""
+    import torch
+
+    weight = next(layer.parameters(), None)
+    if weight is None:
+        return False
+    drawn = torch.Generator().manual_seed(0)
+    given, other = (torch.randn(1, TRIED_TOKENS, width, generator=drawn).to(weight) for _ in range(2))
+    mixed = [torch.cat([one[:, :TRIED_CUT], two[:, TRIED_CUT:]], 1) for one, two in ((given, other), (other, given))]
+    with torch.inference_mode():
+        try:
+            whole, first, second = (layer(states) for states in (given, *mixed))
+        except Exception:
+            # It asks for something else than hidden states of this width, with whatever error says so.
+            return False
+    if not isinstance(whole, torch.Tensor) or whole.shape != given.shape or whole.dtype != given.dtype:
+        return False
+    kept = torch.equal(whole[:, :TRIED_CUT], first[:, :TRIED_CUT])
+    return kept and torch.equal(whole[:, TRIED_CUT:], second[:, TRIED_CUT:])
