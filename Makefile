@@ -1,6 +1,7 @@
 # Two commands do everything from a clean clone, on a machine with Python 3.11+ and make:
 #   make demo    environment, then the whole job on tiny models, offline, on a CPU
 #   make test    environment, then the tests
+# Where there is an NVIDIA GPU, make test-gpu tests what needs one.
 # One more needs an environment of its own, as vLLM without a GPU wants other packages:
 #   make test-vllm
 PYTHON ?= python3
@@ -17,10 +18,10 @@ ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test test-vllm check bench format clean
+.PHONY: help setup demo test test-gpu test-vllm check bench format clean
 
 help:
-	@echo "make setup | demo | test | test-vllm | check | bench | format | clean"
+	@echo "make setup | demo | test | test-gpu | test-vllm | check | bench | format | clean"
 
 setup: $(READY)
 
@@ -46,6 +47,9 @@ demo: $(READY)
 
 test: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+test-gpu: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m gpu
 
 test-vllm: $(VLLM_READY)
 	HF_HUB_OFFLINE=1 $(VLLM_BIN)/python -m pytest tests/vllm -m vllm

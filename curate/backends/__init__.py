@@ -126,6 +126,9 @@ class GenerationBackend(Backend, Protocol):
     padding_free: bool
     """Whether prompts of different lengths must not share a batch, because padding would change their numbers."""
 
+    cached_tokens: int | None
+    """Tokens of all rows whose cache fits on the device; None where the engine sees to that itself."""
+
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
         """Per row one response to the prompt, drawn with its own seed: its neighbours in the batch change nothing."""
 

@@ -13,6 +13,7 @@ from curate.errors import MissingExtra, ModelError, first_line
 from curate.tokens import check_model_name
 
 MINILM = "minilm"
+TEXTS_AT_ONCE = 64
 
 
 def embedder_path(name: str) -> str:
@@ -60,10 +61,30 @@ class SentenceEmbedder:
         self.notes = [f"{Path(path).name} reads at most {limit} tokens of each response."] if limit else []
 
     def embed(self, texts: Sequence[str]) -> Any:
-        """Unit vectors [len(texts), dimensions], float32; the model cuts what exceeds its own limit."""
-        return self._model.encode(
-            list(texts), batch_size=64, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
+        """Unit vectors [len(texts), dimensions], float32; the model cuts what exceeds its own limit.
+
+        Raises:
+            ModelError: not even one text fits in the device's memory.
+        """
+        at_once = TEXTS_AT_ONCE
+        while (vectors := self._try(list(texts), at_once)) is None:
+            at_once //= 2
+        return vectors
+
+    def _try(self, texts: list[str], at_once: int) -> Any:
+        """The vectors; None if so many texts at once do not fit in the device's memory."""
+        import torch
+
+        try:
+            return self._model.encode(
+                texts, batch_size=at_once, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            )
+        except torch.OutOfMemoryError as error:
+            if at_once == 1:
+                raise ModelError(
+                    "One text alone does not fit in the device's memory.", first_line(error), "Try --device cpu."
+                ) from error
+        return None
 
     def facts(self) -> dict[str, Any]:
         """Device, and the length at which texts are cut."""

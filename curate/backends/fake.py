@@ -98,6 +98,7 @@ class FakeBackend:
 
     packs = True
     padding_free = False
+    cached_tokens: int | None = None
     batch_tokens = 4096
 
     def __init__(self, spec: ModelSpec) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from curate.backends import (
     BackendName,
@@ -13,6 +15,7 @@ from curate.backends import (
     LogprobBackend,
     ModelKind,
     ModelSpec,
+    OutOfMemory,
     RewardBackend,
 )
 from curate.backends.adapters import check_adapter
@@ -22,9 +25,11 @@ from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
 from curate.backends.reward_heads import check_servable, choose_head
 from curate.backends.server_models import ServerGeneration, ServerLogprobs, ServerRewards, server_facts
 from curate.backends.vllm_checks import check_positions, check_sentence_model
-from curate.errors import MissingExtra, ModelError, SettingsError
+from curate.errors import MissingExtra, ModelError, SettingsError, first_line
 from curate.identity import served_model
 from curate.tokens import HubTokenizer
+
+Opened = TypeVar("Opened")
 
 
 def check_backend(name: str, tensor_parallel: int | None = None) -> None:
@@ -134,6 +139,24 @@ def gpus_named(wanted: str) -> tuple[str, ...]:
     return cuda_devices(wanted)
 
 
+def _must_fit(open_model: Callable[[ModelSpec], Opened]) -> Callable[[ModelSpec], Opened]:
+    """Let a model that the device's memory does not hold be an error that the user can mend."""
+
+    @wraps(open_model)
+    def open_it(spec: ModelSpec) -> Opened:
+        try:
+            return open_model(spec)
+        except OutOfMemory as error:
+            raise ModelError(
+                "The model does not fit in the device's memory.",
+                f"{spec.name} on {spec.device}: {first_line(error)}",
+                "Is something else running there? Try --dtype bfloat16, or --backend vllm with --tensor-parallel.",
+            ) from error
+
+    return open_it
+
+
+@_must_fit
 def open_logprobs(spec: ModelSpec) -> LogprobBackend:
     """Open a causal language model."""
     if is_fake(spec.name):
@@ -149,6 +172,7 @@ def open_logprobs(spec: ModelSpec) -> LogprobBackend:
     return TorchLogprobs(spec)
 
 
+@_must_fit
 def open_rewards(spec: ModelSpec) -> RewardBackend:
     """Open a reward model."""
     if is_fake(spec.name):
@@ -169,6 +193,7 @@ def open_rewards(spec: ModelSpec) -> RewardBackend:
     return TorchRewards(spec)
 
 
+@_must_fit
 def open_generation(spec: ModelSpec) -> GenerationBackend:
     """Open a causal language model that writes."""
     if is_fake(spec.name):
@@ -184,6 +209,7 @@ def open_generation(spec: ModelSpec) -> GenerationBackend:
     return TorchGeneration(spec)
 
 
+@_must_fit
 def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
     """Open a sentence embedder."""
     if is_fake(spec.name):

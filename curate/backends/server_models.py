@@ -63,6 +63,7 @@ class ServerModel:
 
     packs = False
     padding_free = False
+    cached_tokens: int | None = None
     batch_tokens = HANDED_TOKENS
 
     def __init__(self, spec: ModelSpec) -> None:

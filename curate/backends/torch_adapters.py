@@ -52,7 +52,9 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            adapter = peft.PeftModel.from_pretrained(model, spec.name, is_trainable=False)
+            adapter = peft.PeftModel.from_pretrained(
+                model, spec.name, is_trainable=False, torch_device=str(model.device)
+            )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise ModelError(
                 "The adapter cannot be loaded.", f"{spec.name}: {first_line(error)}", f"Does it fit {key[0]}?"

@@ -181,17 +181,22 @@ def fitting_tokens(loaded: LoadedModel) -> int:
     On a CPU few are: what a layer holds then stays near the cores. A GPU's are found from its whole memory, not from
     what is free of it just now: other batches round otherwise, and the same command is to give the same bytes.
     """
-    import torch
-
     if not loaded.device.startswith("cuda"):
         return CPU_TOKENS
     config, model = loaded.config, loaded.model
-    weights = sum(one.numel() * one.element_size() for one in model.parameters())
-    free = torch.cuda.get_device_properties(loaded.device).total_memory - weights
     wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    wide = max(wide) if isinstance(wide, list | tuple) else wide  # Gemma 3n: one a layer
     held = (8 * config.hidden_size + 3 * wide) * model.dtype.itemsize  # per token, in the widest layer
-    tokens = int(min(GPU_BYTES, free / 2) / held)
+    tokens = int(min(GPU_BYTES, beside_weights(loaded) / 2) / held)
     return max(LEAST_TOKENS, min(tokens, MOST_TOKENS)) // LEAST_TOKENS * LEAST_TOKENS
+
+
+def beside_weights(loaded: LoadedModel) -> int:
+    """Bytes of a GPU's memory that the model's weights leave."""
+    import torch
+
+    weights = sum(one.numel() * one.element_size() for one in loaded.model.parameters())
+    return int(torch.cuda.get_device_properties(loaded.device).total_memory - weights)
 
 
 def expected_windows(config: Any) -> list[int | None]:

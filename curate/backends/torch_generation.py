@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.backends import ModelSpec, Sample, Sampling
-from curate.backends.torch_forward import TorchModel, longrope_border
+from curate.backends.torch_forward import TorchModel, beside_weights, longrope_border
 from curate.backends.torch_loading import LoadedModel, load
 from curate.backends.torch_models import token_logps
 from curate.errors import ModelError
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     import torch
 
 CHECK_TOKENS = 5
+
+
+def cached_tokens(loaded: LoadedModel) -> int | None:
+    """Tokens whose keys and values take half of what a GPU has beside the weights; None on a CPU.
+
+    Of its whole memory, as in `fitting_tokens`: the same command is to draw the same batches.
+    """
+    if not loaded.device.startswith("cuda"):
+        return None
+    config = loaded.config
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    a_token = 2 * config.num_hidden_layers * heads * width * loaded.model.dtype.itemsize
+    return max(1, int(beside_weights(loaded) // 2 // a_token))
 
 
 @dataclass
@@ -40,6 +54,7 @@ class TorchGeneration(TorchModel):
         self.ends = frozenset(end_ids(self.loaded.model))
         self.whole_logits = not self.loaded.has_linear_head
         self.cached = True
+        self.cached_tokens = cached_tokens(self.loaded)
         self._self_check()
         border = longrope_border(self.loaded.config)
         if border is not None:

@@ -7,7 +7,7 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from curate.backends import ModelSpec
+from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.reward_heads import check_unused
 from curate.backends.torch_adapters import adapted, take_kept
 from curate.backends.torch_head import Head
@@ -19,6 +19,8 @@ from curate.tokens import check_model_name
 if TYPE_CHECKING:
     import torch
 
+BF16_CAPABILITY = (8, 0)
+"""Ampere's compute capability."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """As in glibc's malloc.h."""
 
@@ -97,6 +99,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         ModelError: it cannot be found or loaded, is not a safetensors checkpoint, has a randomly initialised head, or
             (for a reward model) more outputs than one.
         SettingsError: the device is not there.
+        OutOfMemory: its memory does not hold the model.
     """
     import torch
 
@@ -118,7 +121,10 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
             # transformers' default attention leaves the soft cap out, with which the model was trained.
             model.set_attn_implementation("eager")
-        model = model.eval().to(device)
+        try:
+            model = model.eval().to(device)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(str(error)) from error
     if base is not None:
         model = adapted(model, spec, key)
     read_in_pieces(model, model.config.get_text_config().hidden_size)
@@ -261,7 +267,8 @@ def choose_dtype(wanted: str, device: str) -> str:
         return wanted
     if not device.startswith("cuda"):
         return "float32"
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    # Older GPUs emulate bfloat16, slowly, and PyTorch calls that support.
+    return "bfloat16" if torch.cuda.get_device_capability(device) >= BF16_CAPABILITY else "float16"
 
 
 def _hint(message: str) -> str:

@@ -16,6 +16,9 @@ from curate.render import Ids, Rendered
 if TYPE_CHECKING:
     import torch
 
+LOGITS_BYTES = 2**29
+"""What the logits of a batch may take where all of them are computed."""
+
 
 class TorchLogprobs(TorchModel):
     """Log-probabilities under a causal language model."""
@@ -53,6 +56,7 @@ class TorchLogprobs(TorchModel):
         alone = [self.run(lambda row=row: self._from_logits([row]))[0] for row in rows]  # type: ignore[misc]
         if self._whole_logits or self.differs([self.logps([row])[0] for row in rows], alone, counts):
             self._whole_logits = True
+            self.batch_tokens = min(self.batch_tokens, max(1, LOGITS_BYTES // (4 * self.loaded.vocabulary)))
             self.notes.append("This architecture does more to its logits than a head: all logits are computed.")
         else:
             self.try_packing(lambda: not self.differs(self.logps(rows), alone, counts))

@@ -54,6 +54,7 @@ class VllmModel:
 
     packs = False
     padding_free = False
+    cached_tokens: int | None = None
 
     def __init__(self, spec: ModelSpec, **options: Any) -> None:
         self.notes: list[str] = []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from curate.backends import OutOfMemory
+from curate.backends import GenerationBackend, OutOfMemory
 from curate.backends.prefixes import reading_order
 from curate.errors import ModelError
 from curate.render import Ids
@@ -18,16 +18,19 @@ VLLM_TIMES = 8
 """vLLM batches by itself, the better the more rows it has at hand."""
 
 
-def writing_budget(facts: Mapping[str, Any], *, cpu: int, gpu: int) -> int:
+def writing_budget(backend: GenerationBackend, *, cpu: int, gpu: int) -> int:
     """Tokens of prompts and responses to hand to a model that writes, by what it says of itself.
 
     Args:
-        facts: the backend's.
+        backend: the model.
         cpu: what suits PyTorch on a CPU.
         gpu: the same on a GPU.
     """
+    facts, most = backend.facts(), backend.cached_tokens
     budget = gpu if facts.get("device") in ("cuda", "server") else cpu
-    return budget * VLLM_TIMES if facts.get("backend") in ("vllm", "server") else budget
+    if facts.get("backend") in ("vllm", "server"):
+        return budget * VLLM_TIMES
+    return budget if most is None else min(budget, most)
 
 
 def packed_batches(rows: Sequence[Ids], budget: int) -> list[list[int]]:

@@ -73,7 +73,7 @@ class Generation:
     def cut(self) -> Cut:
         """Padded; the budget is one for all devices of a kind."""
         assert self._backend is not None, "open() comes first"
-        own = writing_budget(self._backend.facts(), cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
+        own = writing_budget(self._backend, cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
         budget = self.batch_tokens or own
         return Cut(budget, one_length=self._backend.padding_free)
 

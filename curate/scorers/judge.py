@@ -89,7 +89,7 @@ class Judge:
     def cut(self) -> Cut:
         """Padded; the budget is one for all devices of a kind."""
         assert self._backend is not None, "open() comes first"
-        own = writing_budget(self._backend.facts(), cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
+        own = writing_budget(self._backend, cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
         return Cut(self.batch_tokens or own)
 
     def batches(self, items: Sequence[ResponseItem] | Sequence[JudgedPair], cut: Cut) -> Iterator[Batch]:

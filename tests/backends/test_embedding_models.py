@@ -68,3 +68,33 @@ def test_minilm_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPa
     with pytest.raises(MissingExtra, match="not installed") as caught:
         embedder_path("MiniLM")
     assert "[demo]" in str(caught.value)
+
+
+class Encoder:
+    """Holds so many texts at once."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.tried = room, list[int]()
+
+    def encode(self, texts: list[str], batch_size: int, **_: object) -> np.ndarray:
+        self.tried.append(batch_size)
+        if batch_size > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return np.ones((len(texts), 2), np.float32)
+
+
+def embedder(room: int) -> SentenceEmbedder:
+    made = SentenceEmbedder.__new__(SentenceEmbedder)
+    made._model = Encoder(room)
+    return made
+
+
+def test_texts_that_do_not_fit_together_are_embedded_in_smaller_batches() -> None:
+    made = embedder(9)
+    assert made.embed(["a"] * 100).shape == (100, 2)
+    assert made._model.tried == [64, 32, 16, 8]
+
+
+def test_a_text_that_does_not_fit_alone_is_an_error() -> None:
+    with pytest.raises(ModelError, match="One text alone"):
+        embedder(0).embed(["a"])

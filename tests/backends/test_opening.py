@@ -8,8 +8,9 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec
-from curate.backends.opening import backend_facts, check_backend, check_model, resolved
-from curate.errors import MissingExtra, SettingsError
+from curate.backends.opening import backend_facts, check_backend, check_model, open_logprobs, resolved
+from curate.backends.torch_models import TorchLogprobs
+from curate.errors import MissingExtra, ModelError, SettingsError
 from tests.backends.models import SHAPE, save_causal
 
 
@@ -42,7 +43,7 @@ def test_only_vllm_shares_a_model_between_gpus(backend: str) -> None:
 def test_vllm_takes_the_first_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     spec = ModelSpec("somewhere/model", backend="vllm", tensor_parallel=2)
     assert resolved(spec).dtype == "bfloat16"
     with pytest.raises(SettingsError, match="fewer than 3"):
@@ -61,3 +62,21 @@ def test_a_fake_model_is_left_alone() -> None:
 def test_a_causal_model_has_no_head(tmp_path: Path) -> None:
     path = save_causal(transformers.LlamaConfig(**SHAPE), tmp_path)
     assert check_model(ModelSpec(path, backend="vllm", max_length=64), "causal").reward_head is None
+
+
+@pytest.mark.parametrize("where", ["loading", "checking"])
+def test_a_model_that_does_not_fit_is_an_error_to_mend(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 224.00 MiB.")
+
+    folder = save_causal(transformers.LlamaConfig(**SHAPE), tmp_path)
+    if where == "loading":
+        monkeypatch.setattr(transformers.PreTrainedModel, "to", full)
+    else:
+        monkeypatch.setattr(TorchLogprobs, "_from_logits", full)
+    with pytest.raises(ModelError, match="does not fit") as caught:
+        open_logprobs(ModelSpec(folder, device="cpu"))
+    assert len(str(caught.value).splitlines()) == 3
+    assert folder in caught.value.where

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from curate.backends import torch_attention
-from curate.backends.torch_attention import CannotPack, Reading, packed_attention, reading
+from curate.backends.torch_attention import CannotPack, Reading, aligned, packed_attention, reading
 from curate.backends.torch_packing import pack
 
 LAYER = SimpleNamespace(is_causal=True)
@@ -152,3 +152,16 @@ def test_masks_are_cut_from_one() -> None:
         [1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
     ]
     assert now.mask(like, 3, 10, 4, None).data_ptr() == mask.data_ptr()
+
+
+@pytest.mark.parametrize("queries", [1, 2, 7, 64])
+def test_masks_for_a_gpu_begin_where_it_can_read_them(queries: int) -> None:
+    packed = pack(make_rows())
+    like = torch.zeros(1)
+    with reading(packed) as now:
+        for keys in range(queries, queries + 19):
+            mask = now.mask(like, queries, keys, 2048, None)
+            moved = aligned(mask)
+            assert torch.equal(moved, mask)
+            assert moved.data_ptr() % 16 == 0
+            assert moved.stride(0) % 8 == 0

@@ -109,9 +109,10 @@ def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_dtype("auto", "cpu") == "float32"
     assert choose_dtype("float16", "cpu") == "float16"
-    for has, wanted in ((True, "bfloat16"), (False, "float16")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has: has)
-        assert choose_dtype("auto", "cuda:0") == wanted
+    # a T4 beside an A100: the device asked for decides
+    monkeypatch.setattr(torch.cuda, "get_device_capability", {"cuda:0": (8, 0), "cuda:1": (7, 5)}.__getitem__)
+    assert choose_dtype("auto", "cuda:0") == "bfloat16"
+    assert choose_dtype("auto", "cuda:1") == "float16"
 
 
 def test_the_limit_is_the_configurations(config: transformers.LlamaConfig, tmp_path: Path) -> None:

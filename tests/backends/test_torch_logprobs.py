@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.backends import ModelSpec, OutOfMemory, torch_head
+from curate.backends import ModelSpec, OutOfMemory, torch_head, torch_models
 from curate.backends import torch_forward as forward
 from curate.backends.torch_attention import CannotPack
 from curate.backends.torch_forward import TorchModel
+from curate.backends.torch_generation import cached_tokens
 from curate.backends.torch_head import Head
+from curate.backends.torch_loading import LoadedModel
 from curate.backends.torch_models import TorchLogprobs, token_logps
 from curate.render import Rendered, Renderer
 from curate.scorers import ResponseItem
@@ -313,3 +316,37 @@ def test_a_closed_model_is_gone(llama: str) -> None:
     backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
     backend.close()
     assert not hasattr(backend, "loaded")
+
+
+def on_a_gpu(model: object, gibibytes: int, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
+    """The same, said to be on a GPU with so much memory."""
+    whole = SimpleNamespace(total_memory=gibibytes * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: whole)
+    return LoadedModel(model, model, "cuda:0", "bfloat16", 0, 0, None)
+
+
+def weightless(**config: object) -> SimpleNamespace:
+    text = SimpleNamespace(**config)
+    return SimpleNamespace(parameters=list, dtype=torch.bfloat16, config=SimpleNamespace(get_text_config=lambda: text))
+
+
+@pytest.mark.parametrize("wide", [14336, [8192, 14336]])
+def test_tokens_of_a_batch_on_a_gpu(wide: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = weightless(hidden_size=4096, intermediate_size=wide)
+    # 2 bytes of 8 hidden states and of 3 states in the widest layer: 151,552 a token, of which 1 GiB holds 7,084
+    assert forward.fitting_tokens(on_a_gpu(model, 80, monkeypatch)) == 6 * 1024
+    assert forward.fitting_tokens(on_a_gpu(model, 1, monkeypatch)) == 3 * 1024
+
+
+def test_tokens_that_a_gpu_can_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = {"num_hidden_layers": 32, "num_attention_heads": 32, "hidden_size": 4096}
+    # Llama 2 7B: 2 x 32 layers x 32 heads x 128 wide x 2 bytes are 512 KiB; half of 24 GiB holds 24,576
+    assert cached_tokens(on_a_gpu(weightless(**shape, num_key_value_heads=None), 24, monkeypatch)) == 24_576
+    grouped = weightless(**shape, num_key_value_heads=8, head_dim=64)
+    assert cached_tokens(on_a_gpu(grouped, 24, monkeypatch)) == 8 * 24_576
+
+
+def test_a_batch_of_whole_logits_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_models, "LOGITS_BYTES", 4 * 96 * 33)
+    backend = TorchLogprobs(ModelSpec(save_causal(ARCHITECTURES["granite_scaled"](), tmp_path), device="cpu"))
+    assert backend.batch_tokens == 33

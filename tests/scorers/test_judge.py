@@ -40,6 +40,7 @@ class Scripted:
     """Answers by a table from question to answer."""
 
     notes: tuple[str, ...] = ()
+    cached_tokens = None
 
     def __init__(self, answers: dict[str, str], padding_free: bool = False) -> None:
         self.answers, self.padding_free = answers, padding_free
