@@ -1,4 +1,4 @@
-"""Starting quickly although pandas is installed."""
+"""What makes short jobs shorter."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ def leave_out_pandas() -> None:
         pa.array([])
     finally:
         sys.meta_path.remove(_NotNow)
+
+
+def keep_arrow_memory() -> None:
+    """Let pyarrow take memory where NumPy and Python do.
+
+    The pool that it would choose gives pages back to the kernel soon after they are freed, and a job of a second or two
+    asks for them again at once: 5% of the time of `curate pair` on a thousand prompts.
+    """
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
