@@ -37,7 +37,7 @@ def token_counts(texts: TokenLists) -> np.ndarray:
     """How often each text has each of their tokens, whatever that token is: uint16 or uint32 [texts, tokens]."""
     # Each id's last place names it; numbering the names in order makes them small. Sorting would take several times
     # as long.
-    last = np.zeros(int(texts.ids.max(initial=0)) + 1, np.int64)
+    last = np.empty(int(texts.ids.max(initial=0)) + 1, np.int64)
     last[texts.ids] = np.arange(texts.ids.size)
     names = last[texts.ids]
     used = np.zeros(texts.ids.size, bool)

@@ -36,9 +36,10 @@ class TokenLists:
 
     def take(self, numbers: np.ndarray) -> TokenLists:
         """The texts of these numbers, in their order."""
-        sizes = self.sizes[numbers]
+        begins = self.starts[numbers]
+        sizes = self.starts[numbers + 1] - begins
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        ids = self.ids[np.repeat(self.starts[numbers] - starts[:-1], sizes) + np.arange(starts[-1])]
+        ids = self.ids[np.repeat(begins - starts[:-1], sizes) + np.arange(starts[-1])]
         return TokenLists(ids, starts)
 
 
