@@ -23,11 +23,13 @@ class Head:
         weight: [vocabulary, width].
         bias: [vocabulary], or none.
         cap: logits become cap * tanh(logit / cap); None leaves them.
+        scale: by which logits are multiplied before.
     """
 
     weight: torch.Tensor
     bias: torch.Tensor | None
     cap: float | None
+    scale: float = 1.0
 
     def logps(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Log-probability of each target, float32 [n].
@@ -58,7 +60,7 @@ class Head:
             logits = torch.linalg.vecdot(some.float(), self.weight[ids].float())
             if self.bias is not None:
                 logits += self.bias[ids].float()
-            pieces.append(self._capped(logits))
+            pieces.append(self.finished(logits))
         return torch.cat(pieces) if pieces else states.new_zeros(0, dtype=torch.float32)
 
     def _sums(self, states: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
@@ -93,9 +95,11 @@ class Head:
                     tile = product(some, weight, held)
                 if self.bias is not None:
                     tile += self.bias[columns].float()
-                yield rows, self._capped(tile)
+                yield rows, self.finished(tile)
 
-    def _capped(self, logits: torch.Tensor) -> torch.Tensor:
+    def finished(self, logits: torch.Tensor) -> torch.Tensor:
+        """The logits of products with the weight, bias included; written into these."""
+        logits = logits if self.scale == 1.0 else logits.mul_(self.scale)
         return logits if not self.cap else logits.div_(self.cap).tanh_().mul_(self.cap)
 
 

@@ -69,14 +69,14 @@ class LoadedModel:
 
     @property
     def output(self) -> Head:
-        """The head, where it is linear."""
+        """The head, where it is linear. Granite divides its logits by a number, Cohere multiplies them by one."""
         cap = getattr(self.config, "final_logit_softcapping", None)
-        return Head(self.head.weight, self.head.bias, cap or None)
+        divisor, factor = (getattr(self.config, name, None) for name in ("logits_scaling", "logit_scale"))
+        return Head(self.head.weight, self.head.bias, cap or None, 1 / divisor if divisor else factor or 1.0)
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """Float32 logits [n, vocabulary] of hidden states [n, width]: for a few positions only."""
-        logits, cap = self.score(states), self.output.cap
-        return logits if cap is None else cap * (logits / cap).tanh()
+        return self.output.finished(self.score(states))
 
     def score(self, states: torch.Tensor) -> torch.Tensor:
         """The head applied in float32, [n, outputs]."""

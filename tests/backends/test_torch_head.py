@@ -11,6 +11,7 @@ def expected(states: torch.Tensor, targets: torch.Tensor, head: Head) -> torch.T
     logits = states.double() @ head.weight.double().T
     if head.bias is not None:
         logits += head.bias.double()
+    logits *= head.scale
     if head.cap:
         logits = head.cap * torch.tanh(logits / head.cap)
     return logits.log_softmax(-1).gather(1, targets[:, None])[:, 0].float()
@@ -21,9 +22,11 @@ def make(rows: int, spread: float = 1.0, dtype: torch.dtype = torch.float32) -> 
     return (torch.randn(rows, 16) * spread).to(dtype), torch.randint(0, 75, (rows,))
 
 
-def a_head(bias: bool = False, cap: float | None = None, dtype: torch.dtype = torch.float32) -> Head:
+def a_head(
+    bias: bool = False, cap: float | None = None, dtype: torch.dtype = torch.float32, scale: float = 1.0
+) -> Head:
     torch.manual_seed(0)
-    return Head(torch.randn(75, 16).to(dtype), torch.randn(75).to(dtype) if bias else None, cap)
+    return Head(torch.randn(75, 16).to(dtype), torch.randn(75).to(dtype) if bias else None, cap, scale)
 
 
 def test_golden() -> None:
@@ -34,13 +37,16 @@ def test_golden() -> None:
 
 
 @pytest.mark.parametrize("tile", [(1, 1), (4, 10), (7, 75), (100, 100)])
-@pytest.mark.parametrize(("bias", "cap"), [(False, None), (True, None), (False, 2.0), (True, 5.0)])
+@pytest.mark.parametrize(
+    ("bias", "cap", "scale"),
+    [(False, None, 1.0), (True, None, 1.0), (False, 2.0, 1.0), (True, 5.0, 1.0), (True, None, 0.25), (True, 5.0, 3.0)],
+)
 @pytest.mark.parametrize("rows", [0, 1, 7, 30])
 def test_tiles_change_nothing(
-    tile: tuple[int, int], bias: bool, cap: float | None, rows: int, monkeypatch: pytest.MonkeyPatch
+    tile: tuple[int, int], bias: bool, cap: float | None, scale: float, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch_head, "CPU_TILE", tile)
-    head, (states, targets) = a_head(bias, cap), make(rows)
+    head, (states, targets) = a_head(bias, cap, scale=scale), make(rows)
     found = head.logps(states, targets)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected(states, targets, head), atol=2e-6, rtol=1e-5)
