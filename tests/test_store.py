@@ -333,3 +333,21 @@ def test_too_little_space_for_the_data_alone(tmp_path: Path, monkeypatch: pytest
 )
 def test_beside(out: str, name: str) -> None:
     assert beside(Path("d") / out, "rejects") == Path("d") / name
+
+
+def test_a_held_table_is_the_one_that_would_be_read(tmp_path: Path) -> None:
+    shards = Shards(tmp_path)
+    kept, large = (pa.table({"n": pa.array(range(n), pa.int32()), "t": ["x" * 9] * n}) for n in (3, 4))
+    shards.append(large)
+    shards.append(kept, hold=True)
+    first, second = shards.paths()
+    assert shards.table(second) is kept
+    assert shards.table(second, ["t"]).equals(kept.select(["t"]))
+    assert shards.table(first).equals(large)
+    again = Shards(tmp_path).table(second)
+    assert again.schema.equals(kept.schema, check_metadata=True)
+    assert again.equals(kept)
+    shards.append(large)
+    assert shards.table(second) is not kept
+    shards.clear()
+    assert list(shards.tables()) == []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.backends import ModelSpec
+from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.torch_loading import choose_device, quiet_loading
 from curate.errors import MissingExtra, ModelError, first_line
 from curate.tokens import check_model_name
@@ -36,6 +36,8 @@ def embedder_path(name: str) -> str:
 class SentenceEmbedder:
     """A sentence-transformers model, in float32."""
 
+    _at_once = TEXTS_AT_ONCE
+
     def __init__(self, spec: ModelSpec) -> None:
         import torch
         from safetensors import SafetensorError
@@ -51,6 +53,8 @@ class SentenceEmbedder:
                 trust_remote_code=spec.trust_remote_code,
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(str(error)) from error
         except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 "The embedder cannot be loaded.",
@@ -66,9 +70,8 @@ class SentenceEmbedder:
         Raises:
             ModelError: not even one text fits in the device's memory.
         """
-        at_once = TEXTS_AT_ONCE
-        while (vectors := self._try(list(texts), at_once)) is None:
-            at_once //= 2
+        while (vectors := self._try(list(texts), self._at_once)) is None:
+            self._at_once //= 2
         return vectors
 
     def _try(self, texts: list[str], at_once: int) -> Any:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import gc
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from curate.backends import ModelSpec
+from curate.backends import ModelSpec, OutOfMemory
 from curate.errors import MissingExtra, ModelError, first_line
 
 Key = tuple[str, str, str, str]
 """A model's name, kind, device and dtype."""
 LACKS = "missing adapter keys"
+ONLY_ADDING = {
+    *("task_type", "peft_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
+    *("inference_mode", "runtime_config", "init_lora_weights", "fan_in_fan_out"),
+    *("r", "lora_alpha", "lora_dropout", "lora_bias", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+}
+"""peft's settings of an adapter that leave the model's own weights alone, whatever they say."""
 
 
 @dataclass
@@ -43,7 +50,10 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
     Raises:
         MissingExtra: peft is not installed.
         ModelError: the adapter does not fit the model, or lacks weights.
+        OutOfMemory: the device's memory does not hold it.
     """
+    import torch
+
     try:
         import peft
     except ImportError as error:
@@ -55,6 +65,8 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
             adapter = peft.PeftModel.from_pretrained(
                 model, spec.name, is_trainable=False, torch_device=str(model.device)
             )
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(str(error)) from error
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise ModelError(
                 "The adapter cannot be loaded.", f"{spec.name}: {first_line(error)}", f"Does it fit {key[0]}?"
@@ -62,9 +74,21 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
     if any(LACKS in str(one.message) for one in said):
         raise ModelError("The adapter lacks weights, which would be left out.", spec.name, f"Does it fit {key[0]}?")
     inner = adapter.get_base_model().eval()
-    if spec.keep_base:
+    if spec.keep_base and only_adds(adapter.active_peft_config):
         _opened[id(inner)] = Open(key, adapter, attention)
     return inner
+
+
+def only_adds(config: Any) -> bool:
+    """Whether without the adapter the model is as it was before.
+
+    Not so where layers of the model were trained themselves and saved beside the adapter, or where loading an adapter
+    changes the weights beneath it (as PiSSA does). Of a setting that is not known here the worst is believed.
+    """
+    settings = {one.name: getattr(config, one.name) for one in fields(config) if one.name not in ONLY_ADDING}
+    plain = type(config)()
+    usual = all(not value or value == getattr(plain, name) for name, value in settings.items())
+    return usual and config.init_lora_weights in (True, False, "gaussian")
 
 
 def keep_base(model: Any) -> None:

@@ -23,17 +23,30 @@ CHECK_TOKENS = 5
 
 
 def cached_tokens(loaded: LoadedModel) -> int | None:
-    """Tokens whose keys and values take half of what a GPU has beside the weights; None on a CPU.
+    """Tokens whose keys and values take half of what a GPU has beside the weights; None on a CPU, or if nobody says.
 
     Of its whole memory, as in `fitting_tokens`: the same command is to draw the same batches.
     """
     if not loaded.device.startswith("cuda"):
         return None
     config = loaded.config
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    a_token = 2 * config.num_hidden_layers * heads * width * loaded.model.dtype.itemsize
-    return max(1, int(beside_weights(loaded) // 2 // a_token))
+    layers, heads, shared, wide, width = (
+        _said(config, name)
+        for name in ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "hidden_size", "head_dim")
+    )
+    if not (layers and heads and wide):
+        return None
+    a_token = 2 * layers * (shared or heads) * (width or wide // heads) * loaded.model.dtype.itemsize
+    return int(max(1, beside_weights(loaded) // 2 // a_token))
+
+
+def _said(config: Any, name: str) -> int | None:
+    """What the configuration says, if it is one number for all layers; some raise where it is not."""
+    try:
+        found = getattr(config, name, None)
+    except RuntimeError:
+        return None
+    return found if isinstance(found, int) else None
 
 
 @dataclass

@@ -127,7 +127,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
             raise OutOfMemory(str(error)) from error
     if base is not None:
         model = adapted(model, spec, key)
-    read_in_pieces(model, model.config.get_text_config().hidden_size)
+    read_in_pieces(model, model.config.get_text_config().hidden_size, getattr(torch, dtype))
     body = getattr(model, model.base_model_prefix, getattr(model, "model", model))
     head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
     head = head if isinstance(head, torch.nn.Linear) else None

@@ -15,7 +15,7 @@ ENDINGS = ("MLP", "RMSNorm")
 TRIED_TOKENS, TRIED_CUT = 8, 3
 
 
-def read_in_pieces(model: Any, width: int) -> int:
+def read_in_pieces(model: Any, width: int, dtype: torch.dtype) -> int:
     """Make the feed-forward layers and the norms of a model read many tokens in several pieces.
 
     The widest layers of a model are several times as wide as its hidden states, and norms copy these to float32. Only
@@ -24,21 +24,21 @@ def read_in_pieces(model: Any, width: int) -> int:
     Args:
         model: a transformers model, in evaluation mode.
         width: of its hidden states.
+        dtype: of its hidden states.
 
     Returns:
         How many layers were changed.
     """
-    alone: dict[tuple[type, int], bool] = {}
+    alone: dict[tuple[Any, ...], bool] = {}
     changed = 0
     for layer in model.modules():
         if not type(layer).__name__.endswith(ENDINGS) or isinstance(layer.forward, _InPieces):
             continue
-        held = _held_bytes(layer, width)
-        kind = type(layer), held
+        kind = type(layer), *(one.shape for one in layer.parameters())
         if kind not in alone:
-            alone[kind] = _reads_each_alone(layer, width)
+            alone[kind] = _reads_each_alone(layer, width, dtype)
         if alone[kind]:
-            layer.forward = _InPieces(layer.forward, max(1, PIECE_BYTES // held))
+            layer.forward = _InPieces(layer.forward, max(1, PIECE_BYTES // _held_bytes(layer, width)))
             changed += 1
     return changed
 
@@ -50,11 +50,12 @@ class _InPieces:
         self._forward = forward
         self._tokens = tokens
 
-    def __call__(self, states: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
-        """What the layer makes of states [..., width]; given anything else beside them, it is left to itself."""
-        pieces = -(-states[..., 0].numel() // self._tokens)
-        if others or named or pieces < 2:
-            return self._forward(states, *others, **named)
+    def __call__(self, *given: Any, **named: Any) -> torch.Tensor:
+        """What the layer makes of states [..., width]; given anything else than them alone, it is left to itself."""
+        pieces = -(-given[0][..., 0].numel() // self._tokens) if len(given) == 1 and not named else 1
+        if pieces < 2:
+            return self._forward(*given, **named)
+        states: torch.Tensor = given[0]
         # One copy of the result at a time: pieces put together at the end would be held twice.
         found = states.new_empty(states.shape)
         flat, into = (one.view(1, -1, one.shape[-1]).tensor_split(pieces, 1) for one in (states.contiguous(), found))
@@ -71,7 +72,7 @@ def _held_bytes(layer: Any, width: int) -> int:
     return 3 * max(int(max(one.shape[-2:]) * one.element_size()) for one in matrices)
 
 
-def _reads_each_alone(layer: Any, width: int) -> bool:
+def _reads_each_alone(layer: Any, width: int, dtype: torch.dtype) -> bool:
     """Whether other states after or before some tokens' leave what the layer makes of these tokens, to the last bit."""
     import torch
 
@@ -79,7 +80,7 @@ def _reads_each_alone(layer: Any, width: int) -> bool:
     if weight is None:
         return False
     drawn = torch.Generator().manual_seed(0)
-    given, other = (torch.randn(1, TRIED_TOKENS, width, generator=drawn).to(weight) for _ in range(2))
+    given, other = (torch.randn(1, TRIED_TOKENS, width, generator=drawn).to(weight.device, dtype) for _ in range(2))
     mixed = [torch.cat([one[:, :TRIED_CUT], two[:, TRIED_CUT:]], 1) for one, two in ((given, other), (other, given))]
     with torch.inference_mode():
         try:

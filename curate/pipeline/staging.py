@@ -130,6 +130,11 @@ def _record(layout: Layout, row: Row, as_pairs: bool, rewards_of: RewardsOf | No
     return record
 
 
+def _lists(kind: pa.DataType) -> pa.DataType:
+    """Lists as Parquet names them: a table held in memory is then the very table that is read back."""
+    return pa.list_(pa.field("element", kind))
+
+
 def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
     prompts = [text_of(record.prompt) for record in records]
     hashes = [
@@ -139,19 +144,19 @@ def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
     columns: dict[str, Any] = {
         "prompt": pa.array(prompts, pa.string()),
         "prompt_hash": pa.array([text_hash(p) for p in prompts], pa.binary(16)),
-        "responses": pa.array([list(record.responses) for record in records], pa.list_(pa.string())),
-        "high": pa.array([[int.from_bytes(h[:8], "big") for h in row] for row in hashes], pa.list_(pa.uint64())),
-        "low": pa.array([[int.from_bytes(h[8:], "big") for h in row] for row in hashes], pa.list_(pa.uint64())),
+        "responses": pa.array([list(record.responses) for record in records], _lists(pa.string())),
+        "high": pa.array([[int.from_bytes(h[:8], "big") for h in row] for row in hashes], _lists(pa.uint64())),
+        "low": pa.array([[int.from_bytes(h[8:], "big") for h in row] for row in hashes], _lists(pa.uint64())),
         "chosen": pa.array([record.pair[0] if record.pair else None for record in records], pa.int32()),
         "rejected": pa.array([record.pair[1] if record.pair else None for record in records], pa.int32()),
         "pair_id": pa.array([_pair_id(p, record) for p, record in zip(prompts, records, strict=True)], pa.string()),
-        "flags": pa.array([text_flags(record) for record in records], pa.list_(pa.string())),
+        "flags": pa.array([text_flags(record) for record in records], _lists(pa.string())),
     }
     for name in sorted({name for record in records for name in record.measured}):
         kind = pa.string() if name == FINISH_REASON else pa.float64()
         values = [record.measured.get(name, (None,) * len(record.responses)) for record in records]
         plain = values if name == FINISH_REASON else [[None if v is None else float(v) for v in row] for row in values]
-        columns[MEASURED + name] = pa.array(plain, pa.list_(kind))
+        columns[MEASURED + name] = pa.array(plain, _lists(kind))
     return pa.table(columns)
 
 

@@ -44,7 +44,7 @@ TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 KNOWN_PATTERNS = {CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits + TAIL for digits in (r"\p{N}{1,3}", r"\p{N}")}
 """How Llama 3's and Qwen 2's tokenizers, and those after them, cut texts before they merge bytes."""
 CHECKED_TEXTS = 64
-PARALLELISM = "TOKENIZERS_PARALLELISM"
+PARALLELISM, NO_THREADS = "TOKENIZERS_PARALLELISM", {"", "off", "false", "f", "no", "n", "0"}
 # Pieces by what is written in front of them in one long text, so that they can be cut off again on both sides.
 ALONE, AS_IS, AFTER_DIGIT, AFTER_LETTER = range(4)
 FILLERS = ("", "", " 0", " a")
@@ -157,14 +157,14 @@ def _on_all_cores() -> Iterator[None]:
     Threads of Python's own would take twice as long for words that it has not seen yet.
     """
     before = os.environ.get(PARALLELISM)
+    if before is None or before.lower() not in NO_THREADS:
+        yield
+        return
     os.environ[PARALLELISM] = "true"
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(PARALLELISM, None)
-        else:
-            os.environ[PARALLELISM] = before
+        os.environ[PARALLELISM] = before
 
 
 def _cuts_of(backend: Any) -> Cuts | None:

@@ -90,11 +90,15 @@ def test_the_tokenizer_is_the_adapters_own_or_its_models(demo_models: Path, tmp_
 # ---- with peft
 
 
-def save_adapter(base: str, folder: Path, seed: int) -> str:
+def save_adapter(base: str, folder: Path, seed: int, **more: Any) -> str:
     peft = pytest.importorskip("peft")
     torch.manual_seed(seed)
-    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj"], init_lora_weights=False)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj"], init_lora_weights=False, **more)
     model = peft.get_peft_model(open_alone(base), config)
+    if more:
+        for name, weights in model.named_parameters():
+            if weights.requires_grad and "lora" not in name:
+                torch.nn.init.normal_(weights)
     model.save_pretrained(folder)
     return str(folder)
 
@@ -137,6 +141,23 @@ def test_the_model_stays_for_the_reference_and_is_as_it_was(
     assert reference.loaded.model is inner
     assert measured(reference) == fresh
     assert torch_adapters._kept == []
+
+
+@pytest.mark.parametrize("more", [{"modules_to_save": ["norm"]}, {"modules_to_save": ["lm_head"]}, {"use_dora": True}])
+def test_the_reference_is_as_it_was_whatever_the_adapter_trained(base: str, tmp_path: Path, more: Any) -> None:
+    fresh = measured(TorchLogprobs(ModelSpec(base, device="cpu")))
+    adapter = save_adapter(base, tmp_path, seed=3, **more)
+    policy = measured(TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True)))
+    assert len(torch_adapters._kept) == ("modules_to_save" not in more)
+    assert worst(policy, fresh, ROWS) > 0.01
+    assert measured(TorchLogprobs(ModelSpec(base, device="cpu"))) == fresh
+
+
+def test_adapters_that_change_the_weights_beneath_are_known() -> None:
+    peft = pytest.importorskip("peft")
+    assert torch_adapters.only_adds(peft.LoraConfig(r=64, use_rslora=True, target_modules="all-linear"))
+    for more in ({"bias": "all"}, {"init_lora_weights": "pissa"}, {"trainable_token_indices": [1]}):
+        assert not torch_adapters.only_adds(peft.LoraConfig(**more))
 
 
 def test_what_is_kept_is_freed_when_another_model_is_opened(base: str, adapter: str, demo_models: Path) -> None:

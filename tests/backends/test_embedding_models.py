@@ -93,6 +93,8 @@ def test_texts_that_do_not_fit_together_are_embedded_in_smaller_batches() -> Non
     made = embedder(9)
     assert made.embed(["a"] * 100).shape == (100, 2)
     assert made._model.tried == [64, 32, 16, 8]
+    made.embed(["a"] * 100)
+    assert made._model.tried[4:] == [8], "what did not fit once is not tried again"
 
 
 def test_a_text_that_does_not_fit_alone_is_an_error() -> None:

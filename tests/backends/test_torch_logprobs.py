@@ -345,6 +345,21 @@ def test_tokens_that_a_gpu_can_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cached_tokens(on_a_gpu(grouped, 24, monkeypatch)) == 8 * 24_576
 
 
+class ByLayer(SimpleNamespace):
+    """A configuration that refuses to say what is not the same in all layers, as Gemma 4's does."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name) if name == "head_dim" else AttributeError(name)
+
+
+def test_where_nobody_says_what_a_cache_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = {"num_hidden_layers": 32, "hidden_size": 4096}
+    assert cached_tokens(on_a_gpu(weightless(**shape), 24, monkeypatch)) is None  # such as Mamba, which has no heads
+    model = weightless()
+    model.config = SimpleNamespace(get_text_config=lambda: ByLayer(**shape, num_attention_heads=32))
+    assert cached_tokens(on_a_gpu(model, 24, monkeypatch)) == 24_576
+
+
 def test_a_batch_of_whole_logits_is_small(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_models, "LOGITS_BYTES", 4 * 96 * 33)
     monkeypatch.setattr(Head, "logps", lambda self, states, targets: states.sum(1))

@@ -19,7 +19,7 @@ WIDTH = 6
 class PlainMLP(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.up, self.down = torch.nn.Linear(WIDTH, 16), torch.nn.Linear(16, WIDTH)
+        self.up, self.down = torch.nn.Linear(WIDTH, 16), torch.nn.Linear(16, WIDTH, torch.float32)
         self.seen: list[int] = []
 
     def forward(self, states: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
@@ -55,16 +55,16 @@ class PlainNorm(PlainMLP):
     ("layer", "changed"), [(PlainMLP, 1), (MixingMLP, 0), (NarrowingMLP, 0), (ForgetfulMLP, 0), (PlainNorm, 0)]
 )
 def test_only_layers_that_read_each_token_alone_are_changed(layer: type[PlainMLP], changed: int) -> None:
-    assert read_in_pieces(torch.nn.Sequential(layer()), WIDTH) == changed
+    assert read_in_pieces(torch.nn.Sequential(layer()), WIDTH, torch.float32) == changed
 
 
 def test_a_layer_of_another_width_is_left_alone() -> None:
-    assert read_in_pieces(torch.nn.Sequential(PlainMLP()), WIDTH + 1) == 0
+    assert read_in_pieces(torch.nn.Sequential(PlainMLP()), WIDTH + 1, torch.float32) == 0
 
 
 def test_a_model_opened_twice_is_changed_once() -> None:
     model = torch.nn.Sequential(PlainMLP(), PlainMLP())
-    assert [read_in_pieces(model, WIDTH), read_in_pieces(model, WIDTH)] == [2, 0]
+    assert [read_in_pieces(model, WIDTH, torch.float32), read_in_pieces(model, WIDTH, torch.float32)] == [2, 0]
 
 
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 12))
@@ -74,7 +74,7 @@ def test_pieces_give_what_the_whole_gives(rows: int, tokens: int, at_once: int) 
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patched:
         whole = layer(states)
         patched.setattr(torch_pieces, "PIECE_BYTES", at_once * 3 * 16 * 4)
-        assert read_in_pieces(torch.nn.Sequential(layer), WIDTH) == 1
+        assert read_in_pieces(torch.nn.Sequential(layer), WIDTH, torch.float32) == 1
         layer.seen.clear()
         torch.testing.assert_close(layer(states), whole, rtol=0, atol=1e-6)
         torch.testing.assert_close(layer(states.transpose(0, 1)), whole.transpose(0, 1), rtol=0, atol=1e-6)
@@ -85,11 +85,33 @@ def test_pieces_give_what_the_whole_gives(rows: int, tokens: int, at_once: int) 
 def test_what_comes_with_something_else_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_pieces, "PIECE_BYTES", 1)
     layer = PlainMLP()
-    read_in_pieces(torch.nn.Sequential(layer), WIDTH)
+    read_in_pieces(torch.nn.Sequential(layer), WIDTH, torch.float32)
     layer.seen.clear()
     layer(torch.zeros(1, 5, WIDTH), 2.0)
     layer(torch.zeros(1, 5, WIDTH), scale=2.0)
-    assert layer.seen == [5, 5]
+    layer(states=torch.zeros(1, 5, WIDTH))
+    assert layer.seen == [5, 5, 5]
+
+
+class HalfRMSNorm(torch.nn.Module):
+    """Of half the width, as of queries and keys."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(width))
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.weight * states
+        return made
+
+
+def test_norms_of_one_class_and_other_widths_are_told_apart() -> None:
+    norms = [HalfRMSNorm(WIDTH // 2), HalfRMSNorm(WIDTH), HalfRMSNorm(WIDTH)]
+    assert read_in_pieces(torch.nn.Sequential(*norms), WIDTH, torch.float32) == 2
+
+
+def test_a_layer_that_gives_another_dtype_is_left_alone() -> None:
+    assert read_in_pieces(torch.nn.Sequential(HalfRMSNorm(WIDTH)), WIDTH, torch.bfloat16) == 0
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen3_tied", "gemma2_softcapped", "gpt2_positions_tied", "mistral_window"])

@@ -233,3 +233,22 @@ def test_the_advice_when_no_prompt_yields_a_pair_can_be_followed(tmp_path):
     with pytest.raises(CurateError, match="No prompt yields a pair"):
         run_pair(data, tmp_path / "p.parquet", min_margin=100.0)
     assert run_pair(data, tmp_path / "p.parquet", min_margin=0.5).pairs == 1
+
+
+@pytest.mark.parametrize("kind", ["pairs", "responses", "generations"])
+@pytest.mark.parametrize("job", ["score", "pair"])
+def test_stopped_behind_the_reading_of_few_rows(job, kind, tmp_path, monkeypatch):
+    """What is read anew from the disk then is what an unbroken run still holds in memory."""
+    rows = pair_rows(30) if kind == "pairs" else candidate_rows(30)
+    if kind == "generations":
+        rows = [{"prompt": r["prompt"], "generations": r["responses"], "scores": r["rewards"]} for r in rows]
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    run = {"score": run_score, "pair": run_pair}[job]
+    with monkeypatch.context() as patched:
+        patched.setattr(f"curate.pipeline.{job}.measure_responses", lambda *_: exit("stopped"))
+        with pytest.raises(SystemExit):
+            run(data, tmp_path / "broken.parquet")
+    assert (tmp_path / "broken.parquet.work" / "staged.json").exists()
+    run(data, tmp_path / "broken.parquet")
+    run(data, tmp_path / "whole.parquet")
+    assert (tmp_path / "broken.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
