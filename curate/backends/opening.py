@@ -24,6 +24,7 @@ from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
 from curate.backends.reward_heads import check_servable, choose_head
 from curate.backends.server_models import ServerGeneration, ServerLogprobs, ServerRewards, server_facts
+from curate.backends.sglang_models import SglangLogprobs, SglangRewards
 from curate.backends.vllm_checks import check_positions, check_sentence_model
 from curate.errors import MissingExtra, ModelError, SettingsError, first_line
 from curate.identity import served_model
@@ -89,7 +90,8 @@ def backend_facts(spec: ModelSpec) -> dict[str, Any]:
     if is_fake(spec.name):
         return {}
     if spec.backend == "server":
-        return {"backend": "server", "server": server_facts(spec.name)["version"]}
+        facts = server_facts(spec.name)
+        return {"backend": "server", "server": f"sglang {facts['version']}" if facts["sglang"] else facts["version"]}
     if spec.backend == "vllm":
         from curate.backends.vllm_engine import vllm_version
 
@@ -166,7 +168,7 @@ def open_logprobs(spec: ModelSpec) -> LogprobBackend:
 
         return VllmLogprobs(spec)
     if spec.backend == "server":
-        return ServerLogprobs(spec)
+        return SglangLogprobs(spec) if server_facts(spec.name)["sglang"] else ServerLogprobs(spec)
     from curate.backends.torch_models import TorchLogprobs
 
     return TorchLogprobs(spec)
@@ -178,7 +180,7 @@ def open_rewards(spec: ModelSpec) -> RewardBackend:
     if is_fake(spec.name):
         return FakeBackend(spec)
     if spec.backend == "server":
-        return ServerRewards(spec)
+        return SglangRewards(spec) if server_facts(spec.name)["sglang"] else ServerRewards(spec)
     head = check_model(spec, "reward").reward_head
     if spec.backend == "vllm":
         from curate.backends.vllm_models import VllmRewards
@@ -203,6 +205,12 @@ def open_generation(spec: ModelSpec) -> GenerationBackend:
 
         return VllmGeneration(spec)
     if spec.backend == "server":
+        if server_facts(spec.name)["sglang"]:
+            raise SettingsError(
+                "SGLang's servers do not promise that a seed draws the same response again.",
+                spec.name,
+                "Let a vLLM server write, or a model in a folder.",
+            )
         return ServerGeneration(spec)
     from curate.backends.torch_generation import TorchGeneration
 

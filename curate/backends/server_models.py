@@ -1,4 +1,4 @@
-"""Models behind a vLLM server: log-probabilities, rewards and responses by its OpenAI-compatible HTTP interface.
+"""Models behind a server: what all have in common, and vLLM's OpenAI-compatible interface, which can do everything.
 
 The server decides device, dtype and batches; its numbers may differ in the last digits from one run to the next.
 """
@@ -29,7 +29,7 @@ def parts(name: str) -> ServedModel:
 
 @lru_cache
 def server_facts(name: str) -> dict[str, Any]:
-    """What a server says of itself and of this model: its version, and the longest row that it reads.
+    """What a server says of itself and of this model: its kind, its version, and the longest row that it reads.
 
     Raises:
         ModelError: it does not answer, or does not have the model.
@@ -45,14 +45,16 @@ def server_facts(name: str) -> dict[str, Any]:
                 name,
                 f"It has: {', '.join(str(one.get('id')) for one in listed) or 'none'}.",
             )
-        return {"limit": found.get("max_model_len"), "version": _version(server)}
+        sglang = found.get("owned_by") == "sglang"
+        version = _version(server, "/get_server_info" if sglang else "/version")
+        return {"limit": found.get("max_model_len"), "version": version, "sglang": sglang}
     finally:
         server.close()
 
 
-def _version(server: Server) -> str | None:
+def _version(server: Server, path: str) -> str | None:
     try:
-        said = server.get("/version")
+        said = server.get(path)
     except ModelError:
         return None  # not every server tells
     return str(said["version"]) if isinstance(said, dict) and "version" in said else None
@@ -61,6 +63,7 @@ def _version(server: Server) -> str | None:
 class ServerModel:
     """What the kinds of served models share."""
 
+    kind = "vLLM"
     packs = False
     padding_free = False
     cached_tokens: int | None = None
@@ -83,7 +86,7 @@ class ServerModel:
             ModelError: `holds` is false; `what` says what is wrong then.
         """
         if not holds:
-            raise ModelError(f"The server's answer cannot be used: {what}.", self.name, "Is it a vLLM server?")
+            raise ModelError(f"The server's answer cannot be used: {what}.", self.name, f"Is it {self.kind}'s server?")
 
     def finite(self, number: Any) -> float:
         """The number, if it is one.
@@ -123,19 +126,25 @@ class ServerLogprobs(ServerModel):
         return fsum(self.finite(value) for value in values)
 
 
-class ServerRewards(ServerModel):
-    """Rewards of a sequence-classification model with one output."""
+class RewardRows(ServerModel):
+    """What rewards of any server have in common: rows end where transformers reads the reward."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self._pad = _pad_id(self._served.tokenizer, spec)
 
+    def unpadded(self, batch: Sequence[Ids]) -> list[Ids]:
+        """The rows up to their last token that is not the model's padding token."""
+        return [ids[: next((i for i in range(len(ids), 0, -1) if ids[i - 1] != self._pad), 1)] for ids in batch]
+
+
+class ServerRewards(RewardRows):
+    """Rewards of a sequence-classification model with one output."""
+
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
         """Per row the raw logit at the last token that is not the model's padding token."""
-        rows = [ids[: next((i for i in range(len(ids), 0, -1) if ids[i - 1] != self._pad), 1)] for ids in batch]
-        answers = self.ask(
-            "/classify", [{"input": ids, "use_activation": False, "add_special_tokens": False} for ids in rows]
-        )
+        how = {"use_activation": False, "add_special_tokens": False}
+        answers = self.ask("/classify", [{"input": ids, **how} for ids in self.unpadded(batch)])
         return [self._logit(answer) for answer in answers]
 
     def _logit(self, answer: Any) -> float:

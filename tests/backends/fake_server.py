@@ -1,4 +1,4 @@
-"""A server in a thread that answers as vLLM does, with numbers made from the token ids; and fails when told to."""
+"""A server in a thread that answers as vLLM or SGLang do, with numbers made from token ids; and fails when told to."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class FakeServer:
         failures: answers given before any true one, in their order.
         asked: (path, body) of every request.
         change: alters a true answer.
+        sglang: whether it is SGLang's.
     """
 
     def __init__(self) -> None:
@@ -29,12 +30,16 @@ class FakeServer:
         self.counts: Counter[str] = Counter()
         self.change: Callable[[str, Any], Any] = lambda path, answer: answer
         self.limit: int | None = 512
+        self.sglang = False
         self.url = ""
         self.lock = Lock()
 
     def answer(self, path: str, body: Any) -> Any:
         if path == "/v1/models":
-            return {"data": [{"id": "tiny", "max_model_len": self.limit}]}
+            owner = "sglang" if self.sglang else "vllm"
+            return {"data": [{"id": "tiny", "max_model_len": self.limit, "owned_by": owner}]}
+        if self.sglang:
+            return of_sglang(path, body)
         if path == "/version":
             return {"version": "0.0.1"}
         if path == "/classify":
@@ -47,6 +52,17 @@ class FakeServer:
         values = [-0.5] * len(drawn)
         reason = "stop" if drawn[-1] == 2 else "length"
         return {"choices": [{"token_ids": drawn, "logprobs": {"token_logprobs": values}, "finish_reason": reason}]}
+
+
+def of_sglang(path: str, body: Any) -> Any:
+    if path == "/get_server_info":
+        return {"version": "0.0.2"}
+    ids = body["input_ids"]
+    if path == "/classify":
+        return {"embedding": [reward(ids)], "meta_info": {"prompt_tokens": len(ids)}}
+    start = body["logprob_start_len"]
+    rest = [[logp(ids[i - 1], ids[i]), ids[i], None] for i in range(start + 1, len(ids))]
+    return {"text": "", "meta_info": {"input_token_logprobs": [[None, ids[start], None], *rest]}}
 
 
 def logp(before: int, token: int) -> float:

@@ -261,3 +261,57 @@ def test_an_interrupt_leaves_what_was_not_sent(fake: FakeServer, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         backend.logps(ROWS)
     assert not [path for path, _ in fake.asked if path == "/v1/completions"]
+
+
+# ---- SGLang's own interface
+
+
+@pytest.fixture
+def sglang(fake: FakeServer) -> FakeServer:
+    fake.sglang = True
+    return fake
+
+
+def test_sglang_gives_the_same_log_probabilities(sglang: FakeServer) -> None:
+    expected = [sum(logp(row.ids[i - 1], row.ids[i]) for i in range(row.start, len(row.ids))) for row in ROWS]
+    assert open_logprobs(spec(sglang)).logps(ROWS) == pytest.approx(expected)
+    assert backend_facts(spec(sglang)) == {"backend": "server", "server": "sglang 0.0.2"}
+    asked = [body for path, body in sglang.asked if path == "/generate"]
+    assert all(body["return_logprob"] and body["sampling_params"]["temperature"] == 0 for body in asked)
+
+
+def test_sglang_gives_the_same_rewards(sglang: FakeServer, tmp_path: Path) -> None:
+    transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
+    backend = open_rewards(resolved(ModelSpec(f"{sglang.url}#tiny@{tmp_path}")))
+    assert backend.rewards([[5, 6, 7], [5, 6, 0, 0], [0, 0]]) == [reward([5, 6, 7]), reward([5, 6]), reward([0])]
+    sglang.change = lambda path, answer: {"embedding": [0.1, 0.9]}
+    with pytest.raises(ModelError, match="2 outputs"):
+        backend.rewards([[5]])
+
+
+def shifted(path: str, answer: Any) -> Any:
+    """What a server would say that begins a place later."""
+    answer["meta_info"]["input_token_logprobs"].pop()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "change", [shifted, lambda path, answer: {}, lambda path, answer: [answer, answer], lambda path, answer: "what"]
+)
+def test_answers_of_sglang_about_other_tokens(sglang: FakeServer, change: Any) -> None:
+    backend = open_logprobs(spec(sglang))
+    sglang.change = change
+    with pytest.raises(ModelError, match="other tokens than were sent"):
+        backend.logps([Rendered([5, 6, 7], 1, "exact")])
+
+
+def test_a_place_without_a_number(sglang: FakeServer) -> None:
+    backend = open_logprobs(spec(sglang))
+    sglang.change = lambda path, answer: {"meta_info": {"input_token_logprobs": [[None, 6, None], [-1.0, 7, None]]}}
+    with pytest.raises(ModelError, match="None is no number"):
+        backend.logps([Rendered([5, 6, 7], 1, "exact")])
+
+
+def test_sglang_does_not_write(sglang: FakeServer) -> None:
+    with pytest.raises(SettingsError, match="seed"):
+        open_generation(spec(sglang))
