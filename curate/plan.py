@@ -12,6 +12,7 @@ from curate.backends.reward_heads import model_notes
 from curate.errors import MissingExtra, RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
+from curate.output_paths import check_out
 from curate.plan_models import (
     ALONE,
     ResponseScorer,
@@ -31,7 +32,6 @@ from curate.scorers.function_reward import FunctionReward
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import judge_options
 from curate.scorers.model_scorers import ModelScorer
-from curate.store import check_out
 from curate.tokens import WORDS, open_text_tokenizer
 
 

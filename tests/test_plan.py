@@ -101,7 +101,7 @@ def test_a_full_disk_is_noticed(plan, monkeypatch):
     import shutil
 
     usage = shutil.disk_usage("/")
-    monkeypatch.setattr("curate.store.shutil.disk_usage", lambda _: type(usage)(usage.total, usage.total, 0))
+    monkeypatch.setattr("curate.output_paths.shutil.disk_usage", lambda _: type(usage)(usage.total, usage.total, 0))
     with pytest.raises(StoreError, match="free"):
         plan()
 

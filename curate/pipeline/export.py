@@ -18,13 +18,14 @@ from curate.exporters.folder import check_export_place, write_export
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
 from curate.identity import text_hash
+from curate.output_paths import beside, check_out
 from curate.pipeline.output import check_rejects
 from curate.pipeline.staging import CHUNK_ROWS, REJECT_SCHEMA
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import Settings
-from curate.store import COMPRESSION, beside, check_out, disk_errors
+from curate.store import COMPRESSION, disk_errors
 from curate.version import __version__
 from curate.writers.parquet import MANIFEST_KEY
 

@@ -12,13 +12,13 @@ from curate.backends import Sampling
 from curate.backends.opening import check_backend, check_model, model_limit, open_chat_tokenizer, resolved
 from curate.errors import RowError, SettingsError, first_line
 from curate.identity import short_name, text_hash, versions
+from curate.output_paths import check_out
 from curate.plan_models import check_places, devices_of, model_facts, model_spec, template_text
 from curate.readers import Layout, Row, Source, first_rows, input_paths, open_source, prompts_layout
 from curate.recipe import PLACES, GenerateSettings
 from curate.render import render_prompts
 from curate.schema import Record
 from curate.scorers.generation import Generation
-from curate.store import check_out
 from curate.tokens import WritingTokenizer, check_weights
 
 MODEL_NAME = re.compile(r"^([A-Za-z][\w.-]*)=(.+)$", re.DOTALL)

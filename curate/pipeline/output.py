@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import StoreError
+from curate.output_paths import beside
 from curate.pipeline.staged import Staged
 from curate.pipeline.staging import REJECT_SCHEMA
-from curate.store import beside, write_table
+from curate.store import write_table
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 

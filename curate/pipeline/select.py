@@ -14,6 +14,7 @@ import polars as pl
 
 from curate.errors import SettingsError
 from curate.metrics.registry import check_options
+from curate.output_paths import check_out
 from curate.picking import Amount, End, parse_amount, pick, pick_whole
 from curate.pipeline.conditions import eligible, group_column, ranking_frame, tie_breakers
 from curate.pipeline.copying import Slices, copy_rows
@@ -23,7 +24,6 @@ from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import SelectSettings
-from curate.store import check_out
 from curate.version import __version__
 from curate.writers.parquet import MANIFEST_KEY, check_folder
 

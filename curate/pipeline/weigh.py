@@ -12,6 +12,7 @@ import polars as pl
 from curate.errors import SettingsError
 from curate.methods.registry import Method, columns_needed, find_method, weigh
 from curate.metrics.registry import as_numbers
+from curate.output_paths import check_out
 from curate.pipeline.copying import copy_rows
 from curate.pipeline.pair_table import MetricSummary, summarise
 from curate.progress import Reporter
@@ -19,7 +20,6 @@ from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import WeighSettings
 from curate.schema import REWARD
-from curate.store import check_out
 from curate.version import __version__
 from curate.writers.parquet import MANIFEST_KEY, check_folder
 

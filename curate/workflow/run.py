@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError, StoreError
+from curate.output_paths import check_out
 from curate.progress import Reporter
 from curate.readers.streams import fingerprint
-from curate.store import LOCK, Workspace, check_out, disk_errors
+from curate.store import LOCK, Workspace, disk_errors
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
 from curate.workflow.resolve import Step
