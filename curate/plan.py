@@ -9,7 +9,7 @@ from typing import Any, Literal
 from curate.backends.fake import is_fake
 from curate.backends.opening import check_backend
 from curate.backends.reward_heads import model_notes
-from curate.errors import MissingExtra, RowError, SettingsError
+from curate.errors import RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
 from curate.output_paths import check_out
@@ -124,7 +124,7 @@ def check_settings(settings: MeasureSettings) -> None:
     Raises:
         SettingsError: an unknown metric or parameter, parameters of a judge where none is, a backend or an engine that
             this version does not have.
-        MissingExtra: the backend or the engine is not installed.
+        MissingExtra: the backend is not installed.
     """
     check_options({name: given for name, given in settings.options.items() if name != JUDGE_OPTIONS})
     if JUDGE_OPTIONS in settings.options:
@@ -134,11 +134,7 @@ def check_settings(settings: MeasureSettings) -> None:
     check_backend(settings.backend, settings.tensor_parallel)
     check_places(settings)
     if settings.engine == "ray":
-        raise (
-            MissingExtra("ray", "ray")
-            if not _installed("ray")
-            else SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
-        )
+        raise SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
 
 
 def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
@@ -170,12 +166,6 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
         raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
     return plan
-
-
-def _installed(package: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(package) is not None
 
 
 def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:

@@ -83,10 +83,17 @@ def test_what_can_be_known_before_a_model_loads_is_refused_then(plan, tmp_path, 
 
 def test_a_missing_extra_names_the_line_that_installs_it(plan, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
-    for more, extra in (({"backend": "vllm"}, "vllm"), ({"engine": "ray"}, "ray")):
-        with pytest.raises(MissingExtra) as caught:
-            plan(**more)
-        assert f"pip install 'curate-preferences[{extra}]'" in caught.value.hint
+    with pytest.raises(MissingExtra) as caught:
+        plan(backend="vllm")
+    assert "pip install 'curate-preferences[vllm]'" in caught.value.hint
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_an_engine_of_another_version_is_never_a_reason_to_install_something(plan, monkeypatch, installed):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: object() if installed else None)
+    with pytest.raises(SettingsError, match="not part of this version") as caught:
+        plan(engine="ray")
+    assert "pip" not in caught.value.hint
 
 
 def test_places_that_cannot_be_written(plan, tmp_path):
