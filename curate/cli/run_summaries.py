@@ -57,7 +57,7 @@ def print_plan(plan: RunPlan) -> None:
         _print_step(step)
     costs = [_cost(step, cost) for step in plan.steps for cost in step.models]
     if costs:
-        header = ("step", "model", "as", "passes", "responses", "tokens", "forward FLOPs")
+        header = ("step", "model", "as", "responses", "tokens", "forward FLOPs")
         console.print(table("", header, costs))
         console.print(
             "Estimates. Equal responses to equal prompts are read once, and counted here each time. FLOPs are "
@@ -99,4 +99,4 @@ def _cost(step: PlannedStep, cost: ModelCost) -> tuple[Any, ...]:
     tokens += " words" if cost.tokens is not None and cost.unit == "words" else ""
     responses = "unknown" if cost.sequences is None else f"{cost.sequences:,}"
     flops = "unknown" if cost.flops is None else f"{cost.flops:.2g}"
-    return step.name, cost.model, cost.role, "1", responses, tokens, flops
+    return step.name, cost.model, cost.role, responses, tokens, flops
