@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import SettingsError
+from curate.metrics.registry import as_numbers
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
@@ -233,10 +234,11 @@ def write_rows(
         columns: (first row, number of rows) -> the new columns of these rows.
         manifest: goes into the file.
         out: where to.
-        reporter: told which of the input's columns were replaced.
+        reporter: told which of the input's columns have other values now.
     """
     own = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
     as_pairs = "pair_id" in columns(0, 0)
+    changed: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
         first = 0
@@ -245,15 +247,29 @@ def write_rows(
             added = {**_texts(records, own, as_pairs), **columns(first, rows.num_rows)}
             for name, values in added.items():
                 place = table.schema.get_field_index(name)
+                if place >= 0:
+                    changed[name] += _differing(table[name], values)
                 table = table.append_column(name, values) if place < 0 else table.set_column(place, name, values)
             first += rows.num_rows
             yield table
 
     schema = next(tables()).schema
-    replaced = [name for name in columns(0, 0) if name in own.names]
+    changed.clear()
+    written = write_output(tables(), schema, manifest, out)
+    replaced = [f"{name} ({rows:,} rows)" for name, rows in changed.items() if rows]
     if replaced:
-        reporter.note(f"columns of the input measured anew: {', '.join(replaced)}")
-    return write_output(tables(), schema, manifest, out)
+        reporter.note(f"columns of the input replaced by new values: {', '.join(replaced)}")
+    return written
+
+
+def _differing(old: pa.ChunkedArray, new: pa.Array) -> int:
+    """In how many rows the new values are others than the old ones; numbers as numbers, also where they were text."""
+    before, now = pl.Series("", old), pl.Series("", new)
+    if now.dtype.is_numeric():
+        before, now = as_numbers(before), as_numbers(now)
+    if before.dtype != now.dtype:
+        return before.len()
+    return int((before.ne_missing(now)).sum())
 
 
 def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
