@@ -17,6 +17,8 @@ from curate.errors import SettingsError, did_you_mean
 from curate.metrics.registry import Options, all_metrics, as_numbers, columns_read, compute, missing_column
 from curate.parameters import check_parameters, parameter_model, positional_names
 
+MARGIN = "margin"
+"""The reward margin, which reward-model trainers read; added where there are rewards."""
 Columns = dict[str, np.ndarray]
 Batch = int | Literal["all"]
 Presets = Mapping[str, Mapping[str, Any]]
@@ -136,6 +138,17 @@ def weigh(chosen: Method, frame: pl.DataFrame, parameters: Mapping[str, Any]) ->
     made = chosen.function(*arguments, **parameters)
     columns = {name: _spread(name, values, known) for name, values in made.items()}
     return columns | {twin: columns[name].alias(twin).cast(pl.Float64) for twin, name in chosen.twin.items()}
+
+
+@cache
+def columns_written() -> frozenset[str]:
+    """The columns that any method adds, generic twins included: what each makes of an empty table."""
+    found: set[str] = {MARGIN}
+    for one in all_methods().values():
+        parameters = one.parameters({}, None)
+        names = (*one.columns, *one.needs(parameters))
+        found |= weigh(one, pl.DataFrame(schema=dict.fromkeys(names, pl.Float64)), parameters).keys()
+    return frozenset(found)
 
 
 def _column(name: str, frame: pl.DataFrame) -> pl.Series:

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.methods.registry import columns_written
+from curate.metrics.registry import all_metrics
 from curate.pipeline.staged import Staged
+from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
+from curate.schema import RESPONSE_FIELDS, SAMPLED, named_reward, table_columns
 from curate.store import read_table
 
+OF_ONE_SIDE = re.compile(r"(chosen|reject|rejected)([_-].+)?|.+[_-](chosen|reject|rejected)")
+"""Names of a pair's sides, and of what is said of one: `chosen_model`, `score_rejected`, `chosen-rating`."""
+READ_AS_RESPONSES = frozenset(
+    {
+        *("prompt", "response", "generations", "candidates", "all_generated_responses"),
+        *("all_rm_scores", "scores", "ratings", "rating"),
+    }
+)
+"""Further names that a reader would take for the new rows' prompt, responses or rewards."""
 
-def carried_schema(staged: Staged, leave_out: Callable[[str], bool]) -> pa.Schema | None:
-    """The plain columns of the input but those left out; None when there are none. Lists and structs are not plain."""
+
+def carried_schema(staged: Staged, reporter: Reporter) -> pa.Schema | None:
+    """The input's plain columns that still hold for its prompts; None when there are none.
+
+    Lists and structs are not plain. Columns that describe the old responses are left out, and the user is told which.
+    """
     schema = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
-    fields = [f for f in schema if not pa.types.is_nested(f.type) and not leave_out(f.name)]
+    plain = [field for field in schema if not pa.types.is_nested(field.type)]
+    fields = [field for field in plain if not describes_responses(field.name)]
+    left_out = [field.name for field in plain if describes_responses(field.name) and field.name != "prompt"]
+    if left_out:
+        reporter.note(f"columns left out because they describe the old responses: {', '.join(left_out)}")
     return pa.schema(fields) if fields else None
+
+
+def describes_responses(name: str) -> bool:
+    """Whether a column of the input says something of its responses, which does not hold for new ones."""
+    own = {column.name for column in (*table_columns(), *SAMPLED)} | {field.candidates for field in RESPONSE_FIELDS}
+    own |= all_metrics().keys() | columns_written()
+    named_rewards = name.startswith(named_reward("").candidates)
+    return name in own | READ_AS_RESPONSES or named_rewards or OF_ONE_SIDE.fullmatch(name) is not None
 
 
 def carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:

@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 
 from curate.engines import local
-from curate.metrics.registry import all_metrics
 from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.drawing import LISTS, Prompts, prompts_of
 from curate.pipeline.generation_plan import GenerationPlan, plan_generation
@@ -20,12 +19,9 @@ from curate.pipeline.staged import messages_of
 from curate.pipeline.staging import stage
 from curate.progress import Reporter
 from curate.recipe import GenerateSettings
-from curate.schema import table_columns
 from curate.store import Workspace
 from curate.version import __version__
 from curate.writers.parquet import check_folder, write_output
-
-OF_RESPONSES = ("chosen", "reject", "response", "generation", "reward", "score", "rating", "logps", "prompt_text")
 
 
 @dataclass(frozen=True)
@@ -90,14 +86,16 @@ def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
         for writer in plan.writers:
             windows, shards = prompts.windows(writer.model), workspace.shards(writer.name)
             local.run(writer, windows, prompts.drawn, shards, reporter, plan.devices)
-        result = _write(plan, prompts, workspace, identity)
+        result = _write(plan, prompts, workspace, identity, reporter)
         workspace.finish()
     return result
 
 
-def _write(plan: GenerationPlan, prompts: Prompts, workspace: Workspace, identity: dict[str, Any]) -> GenerateResult:
+def _write(
+    plan: GenerationPlan, prompts: Prompts, workspace: Workspace, identity: dict[str, Any], reporter: Reporter
+) -> GenerateResult:
     staged, settings = prompts.staged, plan.settings
-    schema = carried_schema(staged, _speaks_of_responses)
+    schema = carried_schema(staged, reporter)
 
     def tables() -> Iterator[pa.Table]:
         for rows, texts, lists, _ in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
@@ -138,9 +136,3 @@ def _summaries(plan: GenerationPlan, tally: Counter[Any]) -> list[WriterSummary]
             )
             found.append(WriterSummary(writer.model, temperature, drawn, kept, cut, tokens / drawn))
     return found
-
-
-def _speaks_of_responses(name: str) -> bool:
-    """Whether a column would be read as said of the new responses, or is written anew."""
-    known = {column.name for column in table_columns()} | all_metrics().keys() | LISTS.keys() | {"prompt"}
-    return name in known or any(word in name.lower() for word in OF_RESPONSES)

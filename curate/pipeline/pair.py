@@ -107,7 +107,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         _collect(pairing, pools, plan, workspace, reporter)
         judges = judge_facts(plan, workspace)
         manifest |= {"judges": judges} if judges else {}
-        result = replace(_finish(plan, pairing, pools, manifest, workspace), judges=judges)
+        result = replace(_finish(plan, pairing, pools, manifest, workspace, reporter), judges=judges)
         workspace.finish()
     return result
 
@@ -190,7 +190,14 @@ def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, r
         plan.embedding.close()
 
 
-def _finish(plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any], workspace: Workspace) -> PairResult:
+def _finish(
+    plan: Plan,
+    pairing: Pairing,
+    pools: Pools,
+    manifest: dict[str, Any],
+    workspace: Workspace,
+    reporter: Reporter,
+) -> PairResult:
     settings = pairing.settings
     picked = pairing.picked(workspace.shards("pairs"))
     new, old = picked.new, picked.old
@@ -222,7 +229,9 @@ def _finish(plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any]
     rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
     manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
     manifest |= {"edit_distances": picked.edit_distances}
-    tables = _tables(plan, pools, new, frame)
+    # A row is a prompt where the data is no old pairs: then its plain columns hold for the new pair too.
+    carries = not plan.as_pairs and plan.layout.kind != "pairs"
+    tables = _tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
     first = next(tables)
     write_output(chain([first], tables), first.schema, manifest, settings.out)
     return result
@@ -233,9 +242,8 @@ def _mean(frame: pl.DataFrame, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _tables(plan: Plan, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Iterator[pa.Table]:
+def _tables(own_schema: pa.Schema | None, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Iterator[pa.Table]:
     """The output's tables, one a chunk of prompts; the numbers and their flags are of the whole table."""
-    own_schema = _carried_schema(plan, pools.staged)
     numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", [[]] * frame.height, pl.List(pl.String))))
     numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
     done = 0
@@ -268,14 +276,3 @@ def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Ta
     columns |= {name: plain(numbers[name].to_arrow()) for name in numbers.columns}
     kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
     return pa.table({**kept, **columns})
-
-
-def _carried_schema(plan: Plan, staged: Staged) -> pa.Schema | None:
-    """The plain columns that a prompt's row has, where a row is a prompt and not an old pair."""
-    if plan.as_pairs or plan.layout.kind == "pairs":
-        return None
-    return carried_schema(staged, _speaks_of_pair)
-
-
-def _speaks_of_pair(name: str) -> bool:
-    return any(word in name for word in ("chosen", "reject", "prompt_text", "pair_id")) or name == "prompt"

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from curate.errors import SettingsError
-from curate.methods.registry import Method, columns_needed, find_method, weigh
+from curate.methods.registry import MARGIN, Method, columns_needed, find_method, weigh
 from curate.metrics.registry import as_numbers
 from curate.output_paths import check_out
 from curate.pipeline.copying import copy_rows
@@ -22,9 +22,6 @@ from curate.recipe import WeighSettings
 from curate.schema import REWARD
 from curate.version import __version__
 from curate.writers.parquet import MANIFEST_KEY, check_folder
-
-MARGIN = "margin"
-"""The reward-margin column that reward-model trainers read."""
 
 
 @dataclass(frozen=True)

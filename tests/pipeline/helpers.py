@@ -12,8 +12,25 @@ from curate.pipeline.generate import GenerateResult, generate
 from curate.pipeline.pair import PairResult, pair
 from curate.pipeline.score import ScoreResult, score
 from curate.pipeline.select import SelectResult, select
-from curate.progress import Silent
+from curate.progress import Reporter, Silent
 from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, make, parse_options
+
+
+class Notes(Silent):
+    """A reporter that keeps the notes."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    def about(self, word: str) -> str:
+        """The one note in which the word is; empty where there is none."""
+        found = [text for text in self.said if word in text]
+        assert len(found) < 2, found
+        return found[0] if found else ""
+
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", ",", "and", "then", "sleeps", "well", "."]
 MODELS: dict[str, Any] = {"policy": "fake:1", "reference": "fake:2"}
@@ -63,24 +80,24 @@ def write_jsonl(path: Path, rows: list[Any]) -> Path:
     return path
 
 
-def run_score(data: Path, out: Path, **more: Any) -> ScoreResult:
+def run_score(data: Path, out: Path, to: Reporter | None = None, **more: Any) -> ScoreResult:
     options = parse_options(more.pop("set_", []))
-    return score(make(ScoreSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+    return score(make(ScoreSettings, {"data": (str(data),), "out": out, "options": options, **more}), to or Silent())
 
 
-def run_pair(data: Path, out: Path, **more: Any) -> PairResult:
+def run_pair(data: Path, out: Path, to: Reporter | None = None, **more: Any) -> PairResult:
     options = parse_options(more.pop("set_", []))
-    return pair(make(PairSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+    return pair(make(PairSettings, {"data": (str(data),), "out": out, "options": options, **more}), to or Silent())
 
 
-def run_select(data: Path, out: Path, **more: Any) -> SelectResult:
+def run_select(data: Path, out: Path, to: Reporter | None = None, **more: Any) -> SelectResult:
     options = parse_options(more.pop("set_", []))
-    return select(make(SelectSettings, {"data": (str(data),), "out": out, "options": options, **more}), Silent())
+    return select(make(SelectSettings, {"data": (str(data),), "out": out, "options": options, **more}), to or Silent())
 
 
-def run_generate(data: Path, out: Path, **more: Any) -> GenerateResult:
+def run_generate(data: Path, out: Path, to: Reporter | None = None, **more: Any) -> GenerateResult:
     values = {"data": (str(data),), "out": out, "policy": "fake:1", "samples": 4, **more}
-    return generate(make(GenerateSettings, values), Silent())
+    return generate(make(GenerateSettings, values), to or Silent())
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

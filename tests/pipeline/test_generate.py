@@ -13,6 +13,7 @@ from curate.pipeline.generation_plan import Draws
 from tests.chat import save_tokenizer
 
 from .helpers import (
+    Notes,
     candidate_rows,
     pair_rows,
     prompt_rows,
@@ -188,6 +189,19 @@ def test_pairs_and_candidates_lend_their_prompts_and_keep_their_plain_columns(tm
     assert all(
         not set(row["responses"]) & set(old["responses"]) for row, old in zip(new, candidate_rows(5), strict=True)
     )
+
+
+OWN = {"operating_system": "x", "underscored_id": 7, "difficulty_score": 0.5, "rejection_rate": 0.1, "repo_name": "r"}
+OLD = {"chosen_model": "m", "weight": 2.0, "chosen-rating": 4, "rating": 3.0, "dcrm": 0.1, "gamma_po_margin": 1.0}
+
+
+def test_a_column_is_left_out_only_when_it_describes_the_old_responses_and_that_is_said(tmp_path):
+    pairs = write_jsonl(tmp_path / "d.jsonl", [row | OWN | OLD for row in pair_rows(5)])
+    notes = Notes()
+    run_generate(pairs, tmp_path / "o.parquet", notes)
+    assert list(rows_of(tmp_path / "o.parquet")[0]) == ["id", "source", *OWN, "prompt", *LISTS]
+    said = notes.about("left out").partition(": ")[2].split(", ")
+    assert sorted(said) == sorted(["chosen", "rejected", "score_chosen", "score_rejected", *OLD])
 
 
 def test_the_output_feeds_score_and_pair(data, tmp_path):

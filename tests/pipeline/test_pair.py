@@ -15,7 +15,7 @@ from curate.errors import SettingsError
 from curate.metrics.registry import compute
 from curate.render import Renderer
 
-from .helpers import MODELS, candidate_rows, pair_rows, read_manifest, rows_of, run_pair, run_score, write_jsonl
+from .helpers import MODELS, Notes, candidate_rows, pair_rows, read_manifest, rows_of, run_pair, run_score, write_jsonl
 from .test_score import fake_logps, levenshtein
 
 
@@ -318,6 +318,18 @@ def test_columns_written_and_their_values(tmp_path):
     manifest = read_manifest(tmp_path / "p.parquet")
     assert manifest["metrics"]["dcrm"]["distance"] == ["edit", "logp"]
     assert str(tmp_path) not in json.dumps(manifest)
+
+
+def test_own_columns_of_candidates_stay_and_those_of_an_old_pair_go(tmp_path):
+    own = {"operating_system": "x", "rejection_rate": 0.1, "prompt_text_id": 3, "my_pair_id_source": "y"}
+    old = {"chosen_model": "m", "score_rejected": 1.0, "weight": 0.5}
+    data = write_jsonl(tmp_path / "c.jsonl", [row | own | old for row in candidate_rows(15, 12)])
+    notes = Notes()
+    run_pair(data, tmp_path / "p.parquet", notes)
+    row = rows_of(tmp_path / "p.parquet")[0]
+    assert list(row)[:5] == ["id", *own] and own.items() <= row.items()
+    assert not old.keys() & row.keys()
+    assert notes.about("left out").endswith(": " + ", ".join(old))
 
 
 def test_the_written_pairs_score_to_the_same_numbers(tmp_path):

@@ -16,7 +16,7 @@ from curate.progress import Silent
 from curate.recipe import SelectSettings
 from curate.render import Renderer
 
-from .helpers import MODELS, candidate_rows, pair_rows, read_manifest, rows_of, run_score, sentence, write_jsonl
+from .helpers import MODELS, Notes, candidate_rows, pair_rows, read_manifest, rows_of, run_score, sentence, write_jsonl
 
 TYPES = {
     "pair_id": pa.string(),
@@ -316,6 +316,20 @@ def test_rescoring_replaces_columns_in_place_and_keeps_what_is_not_measured_anew
     assert set(two.columns) == set(both.columns)
     for name in both.columns:
         assert two[name].to_list() == both[name].to_list(), name
+
+
+def test_only_columns_with_other_values_are_called_replaced(tmp_path):
+    rows = [row | {"chosen_reward": str(i), "rejected_reward": 0.0} for i, row in enumerate(pair_rows())]
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    notes = Notes()
+    run_score(data, tmp_path / "one.parquet", notes, policy="fake:1")
+    assert not notes.about("replaced")
+    run_score(tmp_path / "one.parquet", tmp_path / "again.parquet", notes, policy="fake:1")
+    assert not notes.about("replaced")
+    run_score(tmp_path / "one.parquet", tmp_path / "two.parquet", notes, policy="fake:2")
+    said = notes.about("replaced")
+    assert "policy_chosen_logps (12 rows)" in said and "simpo_margin (12 rows)" in said
+    assert "reward" not in said and "edit_distance" not in said and "tokens" not in said
 
 
 def test_other_tokens_than_the_kept_policys_are_refused(tmp_path):
