@@ -62,8 +62,23 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def measures(self, role: str) -> bool:
-        """Whether a model of this role (`policy`, `reference`) is run."""
-        return any(isinstance(s, ModelScorer) and s.kind == "logps" and s.name == role for s in self.scorers)
+        """Whether a model of this role (`policy`, `reference`) measures the responses."""
+        return self._logprobs(role) is not None
+
+    @property
+    def reference_is_policy(self) -> bool:
+        """Whether policy and reference are one model that reads the same tokens in the same way."""
+        policy, reference = self._logprobs("policy"), self._logprobs("reference")
+        if policy is None or reference is None:
+            return False
+        one, other = policy.facts(), reference.facts()
+        if "hash" not in one:
+            return policy.spec.name == reference.spec.name
+        return {**one, "model": None} == {**other, "model": None}
+
+    def _logprobs(self, role: str) -> ModelScorer | None:
+        found = (s for s in self.scorers if isinstance(s, ModelScorer) and s.kind == "logps" and s.name == role)
+        return next(found, None)
 
     def pair_columns(self) -> frozenset[str]:
         """The measurement columns that pairs will have."""
@@ -158,6 +173,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
     plan.scorers += logprob_scorers(settings, plan.notes)
     plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]
+    plan.notes += [_same_model_note(plan)] if plan.reference_is_policy else []
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
     for name in settings.options:
@@ -166,6 +182,17 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
         raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
     return plan
+
+
+def _same_model_note(plan: Plan) -> str:
+    """What it means that the implicit margin is 0 in every row."""
+    both, columns = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}, plan.pair_columns()
+    names = computable(sorted(columns), plan.settings, columns)
+    empty = [name for name in names if both <= set(columns_read(name, plan.settings.options, columns))]
+    return (
+        "policy and reference are the same model, measured once: every implicit margin is 0, "
+        f"so these carry no information of their own: {', '.join(empty)}."
+    )
 
 
 def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:

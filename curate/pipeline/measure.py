@@ -43,8 +43,14 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
     }
     borders: Counters = {}
     truncated = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
+    policy: Numbers = {}
     for scorer in plan.scorers:
+        if scorer.name == "reference" and plan.reference_is_policy:
+            _take_logps(numbers, scorer.name, policy, plan)
+            borders[scorer.name] = borders["policy"]
+            continue
         found = _run(scorer, staged, workspace, reporter, plan.devices)
+        policy = found if scorer.name == "policy" else policy
         if scorer.name == ALONE:
             numbers[ALP_ALONE.name] = found["logps"] / found["tokens"]
             continue

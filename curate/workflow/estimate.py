@@ -14,6 +14,7 @@ from curate.backends.embedding_models import embedder_path
 from curate.backends.fake import is_fake
 from curate.backends.opening import model_limit, open_chat_tokenizer
 from curate.errors import CurateError
+from curate.identity import same_model
 from curate.pipeline.generation_plan import named_models
 from curate.recipe import GenerateSettings, MeasureSettings, ScoreSettings
 from curate.render import AloneRenderer, Renderer
@@ -75,7 +76,8 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
     family = settings.policy or settings.reference
     named = [("reward", one.target, one.target) for one in sources if one.kind == "model"]
     named += [("policy", settings.policy, family)] if settings.policy and family else []
-    named += [("reference", settings.reference, family)] if settings.reference and family else []
+    apart = settings.reference and not (settings.policy and same_model(settings.policy, settings.reference))
+    named += [("reference", settings.reference, family)] if settings.reference and family and apart else []
     found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
     if settings.unconditional and settings.policy:
         found.append(_cost("policy alone", settings.policy, settings.policy, settings, volume))

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,20 @@ from curate.pipeline.generate import GenerateResult, generate
 from curate.pipeline.pair import PairResult, pair
 from curate.pipeline.score import ScoreResult, score
 from curate.pipeline.select import SelectResult, select
-from curate.progress import Reporter, Silent
+from curate.progress import Reporter, Silent, Step
 from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, make, parse_options
 
 
 class Notes(Silent):
-    """A reporter that keeps the notes."""
+    """A reporter that keeps the notes, and the names of the stages."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.steps: list[str] = []
+
+    def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
+        self.steps.append(name)
+        return super().step(name, total, done)
 
     def note(self, text: str) -> None:
         self.said.append(text)

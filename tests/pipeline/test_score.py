@@ -1,6 +1,7 @@
 import json
 import math
 import random
+import shutil
 
 import numpy as np
 import polars as pl
@@ -316,6 +317,33 @@ def test_rescoring_replaces_columns_in_place_and_keeps_what_is_not_measured_anew
     assert set(two.columns) == set(both.columns)
     for name in both.columns:
         assert two[name].to_list() == both[name].to_list(), name
+
+
+def test_a_reference_that_is_the_policy_is_measured_once_and_said_to_tell_nothing(tmp_path):
+    data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
+    notes, apart = Notes(), Notes()
+    run_score(data, tmp_path / "same.parquet", notes, policy="fake:1", reference="fake:1")
+    run_score(data, tmp_path / "apart.parquet", apart, **MODELS)
+    assert [name for name in apart.steps if "fake" in name] == ["policy 'fake:1'", "reference 'fake:2'"]
+    assert [name for name in notes.steps if "fake" in name] == ["policy 'fake:1'"]
+    table = pl.read_parquet(tmp_path / "same.parquet")
+    assert table["ref_chosen_logps"].equals(table["policy_chosen_logps"])
+    assert table["dpo_margin"].to_list() == [0.0] * table.height
+    empty = "bees, beta_dpo_weight, dpo_gap, dpo_margin, dual_margin_add, dual_margin_mul."
+    assert notes.about("same model").endswith(empty)
+    assert not apart.about("same model")
+
+
+def test_a_copy_of_the_policy_is_the_policy_whatever_its_folder(tmp_path, demo_models):
+    data = write_jsonl(tmp_path / "d.jsonl", pair_rows(3))
+    shutil.copytree(demo_models / "policy", tmp_path / "copy")
+    notes = Notes()
+    run_score(data, tmp_path / "a.parquet", notes, policy=str(demo_models / "policy"), reference=str(tmp_path / "copy"))
+    assert notes.about("same model")
+    models = {name: str(demo_models / name) for name in ("policy", "reference")}
+    notes = Notes()
+    run_score(data, tmp_path / "b.parquet", notes, **models)
+    assert not notes.about("same model")
 
 
 def test_only_columns_with_other_values_are_called_replaced(tmp_path):
