@@ -12,6 +12,7 @@ import polars as pl
 from curate.engines import local
 from curate.errors import SettingsError
 from curate.metrics.alignment_potential import zscore
+from curate.pipeline.advice import scales_note
 from curate.pipeline.judged import judged
 from curate.pipeline.staged import Staged
 from curate.plan import Plan
@@ -41,41 +42,44 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
     rewards: Numbers = {
         s.name: numbers[REWARD.name] for s in plan.rewards if s.kind == "columns" and REWARD.name in numbers
     }
-    borders: Counters = {}
-    truncated = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
-    policy: Numbers = {}
-    for scorer in plan.scorers:
-        if scorer.name == "reference" and plan.reference_is_policy:
-            _take_logps(numbers, scorer.name, policy, plan)
-            borders[scorer.name] = borders["policy"]
-            continue
-        found = _run(scorer, staged, workspace, reporter, plan.devices)
-        policy = found if scorer.name == "policy" else policy
-        if scorer.name == ALONE:
-            numbers[ALP_ALONE.name] = found["logps"] / found["tokens"]
-            continue
-        if isinstance(scorer, ModelScorer):
-            borders[scorer.name] = local.counts(workspace.shards(scorer.name), "border")
-            for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
-                reporter.note(note)
-            truncated.append(found["truncated"])
-        if "logps" in found:
-            _take_logps(numbers, scorer.name, found, plan)
+    found, borders = _run_all(plan, staged, workspace, reporter)
+    for name, values in found.items():
+        if name == ALONE:
+            numbers[ALP_ALONE.name] = values["logps"] / values["tokens"]
+        elif name in ROLE_FIELDS:
+            _take_logps(numbers, name, values, plan)
         else:
-            rewards[scorer.name.removeprefix("reward.")] = found["reward"]
+            rewards[name.removeprefix("reward.")] = values["reward"]
     if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers):
         # Without log-probabilities the texts' own tokens are counted, with this run's tokenizer.
         numbers.pop(TOKENS.name, None)
-    if truncated:
-        numbers[TRUNCATED.name] = np.fmax.reduce(truncated)
-    if rewards:
-        numbers[REWARD.name] = combine(list(rewards.values()), plan.settings.reward_combine)
-        named = {source.name for source in plan.rewards if source.named or len(plan.rewards) > 1}
-        numbers |= {named_reward(name).name: values for name, values in rewards.items() if name in named}
+    cut = [found[name]["truncated"] for name in borders]
+    if cut:
+        held = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
+        numbers[TRUNCATED.name] = np.fmax.reduce([*held, *cut])
+    _take_rewards(numbers, rewards, plan, reporter)
     return numbers, borders
 
 
 Counters = dict[str, Counter[str]]
+
+
+def _run_all(
+    plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter
+) -> tuple[dict[str, Numbers], Counters]:
+    """Per scorer its numbers, and per model that reads whole conversations how the responses' beginnings were found."""
+    found: dict[str, Numbers] = {}
+    borders: Counters = {}
+    for scorer in plan.scorers:
+        if scorer.name == "reference" and plan.reference_is_policy:
+            found[scorer.name], borders[scorer.name] = found["policy"], borders["policy"]
+            continue
+        found[scorer.name] = _run(scorer, staged, workspace, reporter, plan.devices)
+        if isinstance(scorer, ModelScorer) and scorer.name != ALONE:
+            borders[scorer.name] = local.counts(workspace.shards(scorer.name), "border")
+            for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
+                reporter.note(note)
+    return found, borders
 
 
 def _run(
@@ -89,6 +93,17 @@ def _run(
     local.run(scorer, staged.response_windows(), unique, shards, reporter, devices)
     found = local.results(scorer, shards, staged.names.size)
     return {name: values[staged.names] for name, values in found.items()}
+
+
+def _take_rewards(numbers: Numbers, rewards: Numbers, plan: Plan, reporter: Reporter) -> None:
+    """Take over the combined reward, and each source's own where several are named."""
+    if not rewards:
+        return
+    numbers[REWARD.name] = combine(list(rewards.values()), plan.settings.reward_combine)
+    if note := scales_note(rewards, numbers[REWARD.name]):
+        reporter.note(note)
+    named = {source.name for source in plan.rewards if source.named or len(plan.rewards) > 1}
+    numbers |= {named_reward(name).name: values for name, values in rewards.items() if name in named}
 
 
 def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None:

@@ -16,6 +16,7 @@ from curate.errors import SettingsError
 from curate.identity import pair_id
 from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.pipeline.advice import narrow_note
 from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.distances import Distances
 from curate.pipeline.judged import judge_facts
@@ -212,6 +213,10 @@ def _finish(
     if pairing.needs_all:
         frame = frame.with_columns(new[VALUE].alias(pairing.by))
         used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
+    if pairing.ranks_by_metric and pairing.by == "dcrm" and not pools.has_given:
+        note = narrow_note(frame["reward_margin"].to_numpy(), float(used["dcrm"]["scale"]), _max_min_share(new, old))
+        if note is not None:
+            reporter.note(note)
     names = [name for name in frame.columns if name in all_metrics()]
     result = PairResult(
         settings.out,
@@ -235,6 +240,12 @@ def _finish(
     first = next(tables)
     write_output(chain([first], tables), first.schema, manifest, settings.out)
     return result
+
+
+def _max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:
+    """How many of the new pairs are their prompt's pair of highest and lowest reward."""
+    same = new.join(old, on=["prompt", "chosen_slot", "rejected_slot"], how="semi").height
+    return f"Of the pairs, {100 * same / new.height:.0f}% are also their prompt's max-min pair."
 
 
 def _mean(frame: pl.DataFrame, name: str) -> float | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,19 +13,22 @@ import numpy as np
 import polars as pl
 
 from curate.errors import SettingsError
-from curate.metrics.registry import check_options
+from curate.metrics.registry import as_numbers, check_options
 from curate.output_paths import check_out
 from curate.picking import Amount, End, parse_amount, pick, pick_whole
+from curate.pipeline.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
 from curate.pipeline.conditions import eligible, group_column, ranking_frame, tie_breakers
 from curate.pipeline.copying import Slices, copy_rows
+from curate.pipeline.history import manifests_of, recorded
 from curate.pipeline.presets import with_preset
 from curate.pipeline.ranking import high_first, ranking_values
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import SelectSettings
+from curate.schema import PAIR_ID, REWARD
 from curate.version import __version__
-from curate.writers.parquet import MANIFEST_KEY, check_folder
+from curate.writers.parquet import check_folder
 
 REASON = "reject_reason"
 
@@ -58,7 +61,7 @@ class SelectResult:
     parameters: dict[str, dict[str, Any]]
 
 
-def select(settings: SelectSettings, _: Reporter) -> SelectResult:
+def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
     """Decide on whole columns, then copy the rows that are kept.
 
     Raises:
@@ -72,11 +75,14 @@ def select(settings: SelectSettings, _: Reporter) -> SelectResult:
     decision = _decide(table, settings, values, end, amount)
     added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
     order = "highest" if best_high else "lowest"
-    manifest = _manifest(table, settings, decision, order, used)
+    notes = list(_notes(table, settings, values, decision, used))
+    manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
     if settings.rejects is not None:
         not_kept = {**manifest, "part": "not kept"}
         copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
     copy_rows(table, added, manifest, settings.out, decision.mask)
+    for note in notes:
+        reporter.note(note)
     best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)
     cut = float(best.min() if best_high else best.max()) if best.size else None
     return SelectResult(
@@ -99,11 +105,13 @@ class Decision:
 
     Attributes:
         mask: bool [rows].
+        alive: which could have been kept, their values alone deciding: bool [rows].
         codes: per row the number of the reason why it is not kept, 0 where it is: uint8 [rows].
         reasons: the reasons by their numbers.
     """
 
     mask: np.ndarray
+    alive: np.ndarray
     codes: np.ndarray
     reasons: list[str]
 
@@ -130,6 +138,7 @@ def _decide(
 ) -> Decision:
     best_high = high_first(settings)
     left = eligible(table, settings, values, best_high)
+    alive = left.alive.copy()
     if amount is None or values is None:
         kept = left.alive.copy()
     elif settings.per is not None:
@@ -143,7 +152,42 @@ def _decide(
         kept &= _within(values, settings)
         left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
     left.drop(~kept, f"not within {_bounds(settings)}")
-    return Decision(kept, left.codes, left.reasons)
+    return Decision(kept, alive, left.codes, left.reasons)
+
+
+def _notes(
+    table: Table, settings: SelectSettings, values: np.ndarray | None, decision: Decision, used: dict[str, Any]
+) -> Iterator[str]:
+    """What could mislead about the rows kept."""
+    kept, by, names = decision.mask, settings.by, table.schema.names
+    found: list[str | None] = []
+    if values is not None and by is not None:
+        tie_breaker = PAIR_ID.name if PAIR_ID.name in names else "place in the data"
+        if settings.per is None:
+            found.append(cut_note(by, values, decision.alive, kept, tie_breaker))
+        else:
+            frame = ranking_frame(table, decision.alive, values, group_column(table, settings.per))
+            found.append(group_cuts_note(by, frame, kept, tie_breaker))
+        found.append(belief_note(by, values[kept]))
+    if {REWARD.chosen, REWARD.rejected} <= set(names) and decision.kept:
+        margins = _margins(table)
+        known = kept & np.isfinite(margins)
+        found.append(labels_note(int((margins[known] < 0).sum()), int(known.sum())))
+        scale = recorded([{"metrics": used}, *manifests_of(table)], "metrics", "dcrm", "scale")
+        if by == "dcrm" and scale is not None and values is not None:
+            explained = shares_explained(margins, values, kept, float(scale), "the rows kept")
+            found.append(narrow_note(margins, float(scale), explained))
+    yield from (note for note in found if note is not None)
+
+
+def _margins(table: Table) -> np.ndarray:
+    """The reward margins of all rows, float64 [rows], NaN where a reward is missing."""
+    margins, first = np.full(table.rows, np.nan), 0
+    for batch in table.batches([REWARD.chosen, REWARD.rejected]):
+        chosen, rejected = (as_numbers(pl.Series(batch[name])) for name in (REWARD.chosen, REWARD.rejected))
+        margins[first : first + batch.num_rows] = (chosen - rejected).to_numpy()
+        first += batch.num_rows
+    return margins
 
 
 def _slices(name: str, values: np.ndarray) -> Slices:
@@ -177,7 +221,7 @@ def _manifest(
             "kept": decision.kept,
             "not_kept": dict(sorted(decision.counts.items())),
         },
-        "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
+        "history": manifests_of(table),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from curate.methods.registry import MARGIN, Method, columns_needed, find_method,
 from curate.metrics.registry import as_numbers
 from curate.output_paths import check_out
 from curate.pipeline.copying import copy_rows
+from curate.pipeline.history import manifests_of
 from curate.pipeline.pair_table import MetricSummary, summarise
 from curate.progress import Reporter
 from curate.readers import input_paths
@@ -21,7 +21,7 @@ from curate.readers.tables import Table, open_table
 from curate.recipe import WeighSettings
 from curate.schema import REWARD
 from curate.version import __version__
-from curate.writers.parquet import MANIFEST_KEY, check_folder
+from curate.writers.parquet import check_folder
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
         "population": _population(shown, table.rows - nulls),
         "inputs": table.source.fingerprints(),
         "rows": {"written": table.rows, "null": nulls},
-        "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
+        "history": manifests_of(table),
     }
     rows = copy_rows(table, {name: values.slice for name, values in added.items()}, manifest, settings.out)
     numeric = [name for name, values in added.items() if values.dtype == pl.Float64]
