@@ -27,6 +27,7 @@ from curate.tokens import HubTokenizer, check_weights
 ResponseScorer = ModelScorer | FunctionReward | Judge
 ALONE = "policy_alone"
 """Names the pass of the policy over responses without their prompts."""
+READ_ALONE = {"read": "behind the assistant's header, without the prompt"}
 TRL_MAX_LENGTH = 1024
 """DPOConfig's default."""
 
@@ -236,7 +237,7 @@ def _model_scorer(
     beneath = adapter_base(family[-1]) or family[-1]
     spec = replace(spec, keep_base=base is not None and model != family[-1] and same_model(base, beneath))
     spec = check_model(spec, "reward" if kind == "reward" else "causal")
-    identity = model_facts(model, spec, tokenizer)
+    identity = model_facts(model, spec, tokenizer) | (READ_ALONE if name == ALONE else {})
     kind_of = AloneRenderer if name == ALONE else Renderer
     renderer = kind_of(tokenizer, longest, settings.truncation, match)
     return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)

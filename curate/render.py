@@ -9,9 +9,11 @@ from typing import Literal
 
 from jinja2 import TemplateError
 
+from curate.errors import ModelError
 from curate.recipe import Truncation
 from curate.schema import Message
 from curate.tokens import ChatTokenizer
+from curate.tokens.continuation import Continuation, continued
 
 Ids = list[int]
 Match = Literal["trl"]
@@ -26,7 +28,7 @@ class Rendered:
         start: position of the response's first counted token; at least 1, as a first token has no context.
         truncated: whether anything was cut by the maximum length.
         dropped: whether it must not be measured: too long, or refused by the chat template.
-        border: how the response's first token was found: exact, split, common_prefix; or refused.
+        border: how the response's first token was found: exact, split, spanned, common_prefix; or refused.
     """
 
     ids: Ids
@@ -39,6 +41,30 @@ class Rendered:
     def response_tokens(self) -> int:
         """How many response tokens are left to count."""
         return 0 if self.dropped else max(0, len(self.ids) - self.start)
+
+
+REFUSED = Rendered([], 1, "refused", dropped=True)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A conversation before it is cut.
+
+    Attributes:
+        prompt: its messages, without the response.
+        opened: text of the prompt with the generation prompt.
+        opened_ids: token ids of that text.
+        ids: token ids of prompt and response.
+        start: position of the response's first token; 0 where nothing precedes it.
+        border: as in `Rendered`.
+    """
+
+    prompt: Sequence[Message]
+    opened: str
+    opened_ids: Ids
+    ids: Ids
+    start: int
+    border: str
 
 
 def render_prompts(tokenizer: ChatTokenizer, prompts: Sequence[Sequence[Message]]) -> list[Ids]:
@@ -60,10 +86,12 @@ class Renderer:
     """Renders conversations with one tokenizer and its chat template.
 
     The response is what the template adds to the prompt with its generation prompt. Where the ids of the whole
-    conversation do not begin with the ids of the prompt (a token spans the border), prompt and rest are tokenised
-    apart, as in generation; where even the text does not (templates that rewrite the last turn), the response begins
-    after the common prefix of ids. `border` says which rule was used. A conversation that the template refuses (roles
-    that do not alternate, say) is dropped, not an error: it is one bad row.
+    conversation begin with those of the prompt, the border is `exact`. Where they do not, as a token spans the border,
+    prompt and rest are tokenised apart, as in generation (`split`), if such ids decode to the text of the whole; else
+    the response begins with the token that spans the border (`spanned`). Where even the text of the whole does not
+    begin with that of the prompt (templates that rewrite the last turn), the response begins after the common prefix
+    of ids (`common_prefix`). A conversation that the template refuses (roles that do not alternate, say) is dropped,
+    not an error: it is one bad row.
 
     TRL's DPO trainer decides otherwise where the ids do not begin with those of the prompt: the whole conversation is
     always tokenised at once, and both responses of a pair begin after the shorter of their common prefixes with the
@@ -95,7 +123,13 @@ class Renderer:
             beside: the other response of each one's pair; read only by `match="trl"`.
         """
         if self.match == "trl":
-            return self._render_as_trl(conversations, beside or [None] * len(conversations))
+            found = self._find_as_trl(conversations, beside or [None] * len(conversations))
+        else:
+            found = self._find(conversations)
+        return [REFUSED if one is None else self._cut(one) for one in found]
+
+    def _find(self, conversations: Sequence[tuple[Sequence[Message], str]]) -> list[Found | None]:
+        """Where each response begins; None for a conversation that the template refuses."""
         prompts: dict[int, str | None] = {}
         for prompt, _ in conversations:
             if id(prompt) not in prompts:
@@ -104,19 +138,35 @@ class Renderer:
         texts = list(dict.fromkeys(text for text in prompts.values() if text is not None))
         prompt_ids = dict(zip(texts, self.tokenizer.encode(texts), strict=True))
         full_ids = iter(self.tokenizer.encode([text for text in fulls if text is not None]))
-        rendered = []
+        found: list[Found | None] = []
+        spans: dict[int, Continuation] = {}
         for (prompt, _), text in zip(conversations, fulls, strict=True):
-            prompt_text = prompts[id(prompt)]
+            opened = prompts[id(prompt)]
             ids = next(full_ids) if text is not None else []
-            if text is None or prompt_text is None:
-                rendered.append(Rendered([], 1, "refused", dropped=True))
-            else:
-                rendered.append(self._cut(*self._border(prompt_text, prompt_ids[prompt_text], text, ids)))
-        return rendered
+            if text is None or opened is None:
+                found.append(None)
+                continue
+            start = _common_prefix(prompt_ids[opened], ids)
+            border = "exact" if start == len(prompt_ids[opened]) else "common_prefix"
+            if border != "exact" and text.startswith(opened):
+                spans[len(found)] = Continuation(prompt_ids[opened], text[len(opened) :], ids)
+            found.append(Found(prompt, opened, prompt_ids[opened], ids, start, border))
+        return self._split(found, spans)
 
-    def _render_as_trl(
+    def _split(self, found: list[Found | None], spans: dict[int, Continuation]) -> list[Found | None]:
+        """The same, where a token spans the border with prompt and rest tokenised apart if that can be done."""
+        for i, rest in zip(spans, continued(self.tokenizer, list(spans.values())), strict=True):
+            one = found[i]
+            assert one is not None
+            if rest is None:
+                found[i] = replace(one, border="spanned")
+            else:
+                found[i] = replace(one, ids=one.opened_ids + rest, start=len(one.opened_ids), border="split")
+        return found
+
+    def _find_as_trl(
         self, conversations: Sequence[tuple[Sequence[Message], str]], beside: Sequence[str | None]
-    ) -> list[Rendered]:
+    ) -> list[Found | None]:
         texts = {id(prompt): self._text(prompt, generation_prompt=True) for prompt, _ in conversations}
         sides = [
             [self._whole(prompt, text) for text in ((response,) if other is None else (response, other))]
@@ -124,16 +174,17 @@ class Renderer:
         ]
         wanted = [t for t in dict.fromkeys([*texts.values(), *(t for side in sides for t in side)]) if t is not None]
         ids = dict(zip(wanted, self.tokenizer.encode(wanted), strict=True))
-        rendered = []
+        found: list[Found | None] = []
         for (prompt, _), side in zip(conversations, sides, strict=True):
-            known = [ids[text] for text in (texts[id(prompt)], *side) if text is not None]
-            if len(known) <= len(side):
-                rendered.append(Rendered([], 1, "refused", dropped=True))
+            opened = texts[id(prompt)]
+            known = [ids[text] for text in side if text is not None]
+            if opened is None or len(known) < len(side):
+                found.append(None)
                 continue
-            start = min(_common_prefix(known[0], whole) for whole in known[1:])
-            border = "exact" if start == len(known[0]) else "common_prefix"
-            rendered.append(self._cut(known[1], start, border))
-        return rendered
+            start = min(_common_prefix(ids[opened], whole) for whole in known)
+            border = "exact" if start == len(ids[opened]) else "common_prefix"
+            found.append(Found(prompt, opened, ids[opened], known[0], start, border))
+        return found
 
     def _whole(self, prompt: Sequence[Message], response: str) -> str | None:
         return self._text([*prompt, {"role": "assistant", "content": response}], generation_prompt=False)
@@ -145,15 +196,8 @@ class Renderer:
             self.refusal = str(error)
             return None
 
-    def _border(self, prompt_text: str, prompt_ids: Ids, text: str, ids: Ids) -> tuple[Ids, int, str]:
-        if ids[: len(prompt_ids)] == prompt_ids:
-            return ids, len(prompt_ids), "exact"
-        if text.startswith(prompt_text):
-            rest = self.tokenizer.encode([text[len(prompt_text) :]])[0]
-            return prompt_ids + rest, len(prompt_ids), "split"
-        return ids, _common_prefix(prompt_ids, ids), "common_prefix"
-
-    def _cut(self, ids: Ids, start: int, border: str) -> Rendered:
+    def _cut(self, found: Found) -> Rendered:
+        ids, start, border = found.ids, found.start, found.border
         excess = len(ids) - self.max_length if self.max_length is not None else 0
         if excess <= 0:
             return Rendered(ids, max(start, 1), border)
@@ -165,21 +209,73 @@ class Renderer:
 
 
 class AloneRenderer(Renderer):
-    """Renders responses without their prompts: the very tokens of the conversation, after a begin-of-text token only.
+    """Renders responses without their prompts, behind what introduces the assistant.
 
-    Where the model has no such token, the response's first token has no context and is not counted.
+    That header is what the generation prompt adds to the conversation, behind a begin-of-text token where the
+    conversation has one. The response's ids, and which of them count, are those of the whole conversation, so that two
+    means run over the same tokens. Where the template adds no header, a begin-of-text token stands in for it, or an
+    end-of-text token of a model that has no other.
     """
 
-    def render(
-        self, conversations: Sequence[tuple[Sequence[Message], str]], beside: Sequence[str | None] | None = None
-    ) -> list[Rendered]:
-        """Token ids of each response; the prompts say how the template writes it."""
-        bos = self.tokenizer.bos_id
-        context = [] if bos is None else [bos]
-        return [
-            row if row.dropped else replace(row, ids=context + row.ids[row.start :], start=1)
-            for row in super().render(conversations, beside)
-        ]
+    def __init__(
+        self, tokenizer: ChatTokenizer, max_length: int | None, truncation: Truncation, match: Match | None = None
+    ) -> None:
+        super().__init__(tokenizer, max_length, truncation, match)
+        self._last: tuple[Sequence[Message], Ids | None] | None = None
+        self._encoded: dict[str, Ids] = {}
+
+    def _cut(self, found: Found) -> Rendered:
+        row = super()._cut(found)
+        if row.dropped:
+            return row
+        removed = len(found.ids) - len(row.ids) if self.truncation == "keep_end" else 0
+        response = row.ids[max(found.start - removed, 0) :]
+        uncounted = len(response) - row.response_tokens  # a first token that had no context in the conversation
+        header = self._context(found)
+        if header is None:
+            return REFUSED
+        if self.max_length is not None:
+            header = header[max(0, len(header) + len(response) - self.max_length) :]
+        return replace(row, ids=header + response, start=len(header) + uncounted)
+
+    def _context(self, found: Found) -> Ids | None:
+        """What stands before the response; None where the template refuses to say.
+
+        Raises:
+            ModelError: nothing can.
+        """
+        if self._last is None or self._last[0] is not found.prompt:
+            self._last = (found.prompt, self._header_of(found))
+        header = self._last[1]
+        if header is None:
+            return None
+        # Of a generation prompt that the conversation does not repeat, only what it repeats.
+        missing = max(0, len(found.opened_ids) - found.start)
+        edges = list(self.tokenizer.edges.values())
+        begin = [one for one in found.opened_ids[:1] if one in edges and header[:1] != [one]]
+        context = [*begin, *header[: max(0, len(header) - missing)]] or edges[:1]
+        if not context:
+            raise ModelError(
+                "Nothing can stand before a response that is read alone.",
+                self.tokenizer.name,
+                "The chat template adds no generation prompt, and the tokenizer has no begin-of-text token.",
+            )
+        return context
+
+    def _header_of(self, found: Found) -> Ids | None:
+        """Ids of what the generation prompt adds, without a begin-of-text token that only begins the conversation."""
+        closed = self._text(found.prompt, generation_prompt=False)
+        if closed is None:
+            return None
+        if not found.opened.startswith(closed):  # the template ends a conversation that opens no answer
+            return found.opened_ids[_common_prefix(self.tokenizer.encode([closed])[0], found.opened_ids) :]
+        header = found.opened[len(closed) :]
+        # Where the conversation has a begin-of-text token, the header is tokenised as the text behind it.
+        begin = next((t for t, n in self.tokenizer.edges.items() if found.opened_ids[:1] == [n]), "")
+        lead = "" if header.startswith(begin) else begin
+        if lead + header not in self._encoded:
+            self._encoded[lead + header] = self.tokenizer.encode([lead + header])[0][1 if lead else 0 :]
+        return self._encoded[lead + header]
 
 
 def _common_prefix(ids: Ids, others: Ids) -> int:

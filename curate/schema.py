@@ -81,7 +81,7 @@ ALP_ALONE = ResponseField(
     "policy_alp_alone",
     "f64",
     "nats per token",
-    "average log-probability per token under the policy without the prompt",
+    "average log-probability per token under the policy behind the assistant's header alone, without the prompt",
     "policy_chosen_alp_alone",
     "policy_rejected_alp_alone",
     "policy_alp_alone",

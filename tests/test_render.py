@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.backends.fake import FakeTokenizer
+from curate.errors import ModelError
 from curate.recipe import Truncation
-from curate.render import Rendered, Renderer
+from curate.render import AloneRenderer, Match, Rendered, Renderer
 from curate.schema import Message
 from curate.tokens import HubTokenizer
 from tests.chat import BOS, END, PLAIN, save_tokenizer, user
@@ -218,3 +219,118 @@ def test_no_row_exceeds_the_limit(prompt: str, response: str, limit: int, trunca
         assert row.ids == whole.ids[:limit]
     elif truncation == "keep_end":
         assert row.ids == whole.ids[-limit:]
+
+
+DEFAULT_SYSTEM = "{% if messages[0]['role'] != 'system' %}{{ 's:be kind\n' }}{% endif %}" + PLAIN
+NEEDS_USER = (
+    "{% if not messages or messages[0]['role'] == 'assistant' %}{{ raise_exception('no user turn') }}{% endif %}"
+    + PLAIN
+)
+ENDS = PLAIN.replace("{% if add_generation_prompt %}", "{% if not add_generation_prompt %}{{ 'END' }}{% else %}")
+THINKS = PLAIN.replace("{{ 'a:' }}", "{{ 'a:<think>' }}")
+MARKS = PLAIN.replace("m.role[0] + ':'", "bos_token + m.role[0] + ':'").replace("{{ 'a:' }}", "{{ bos_token + 'a:' }}")
+NO_HEADER = PLAIN.replace("{{ 'a:' }}", "")
+
+
+def alone(tokenizer: HubTokenizer, prompt: list[Message], response: str, limit: int | None = None) -> Rendered:
+    return AloneRenderer(tokenizer, limit, "keep_start").render([(prompt, response)])[0]
+
+
+@pytest.mark.parametrize(
+    ("template", "header", "counted"),
+    [
+        (PLAIN, "a:", "yo\n"),
+        ("{{ bos_token }}" + PLAIN, BOS + "a:", "yo\n"),
+        (DEFAULT_SYSTEM, "a:", "yo\n"),
+        ("{{ bos_token }}" + DEFAULT_SYSTEM, BOS + "a:", "yo\n"),
+        (NEEDS_USER, "a:", "yo\n"),
+        # the begin-of-text token opens every turn: the header already begins with it
+        (MARKS, BOS + "a:", "yo\n"),
+        # an end-of-text token begins the conversation
+        ("{{ eos_token }}" + PLAIN, END + "a:", "yo\n"),
+        # without a generation prompt the template writes an end that is no part of what comes before a response
+        (ENDS, "a:", "yo\nEND"),
+        # the conversation does not repeat what the generation prompt ends with
+        (THINKS, "a:", "yo\n"),
+        # nothing introduces the assistant: a begin-of-text token does, whether or not the template writes it
+        (NO_HEADER, BOS, "a:yo\n"),
+        ("{{ bos_token }}" + NO_HEADER, BOS, "a:yo\n"),
+    ],
+)
+def test_alone_means_behind_what_introduces_the_assistant(
+    tmp_path: Path, template: str, header: str, counted: str
+) -> None:
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, template))
+    row, conversation = alone(tokenizer, user("hi"), "yo"), one(tokenizer, user("hi"), "yo")
+    assert text_of(tokenizer, row.ids[: row.start]) == header
+    assert text_of(tokenizer, row.ids[row.start :]) == counted
+    assert row.ids[row.start :] == conversation.ids[conversation.start :]
+
+
+def test_a_header_is_the_same_whatever_the_user_and_the_system_say(tmp_path: Path) -> None:
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, DEFAULT_SYSTEM))
+    prompts = [user("hi"), user("something else"), [{"role": "system", "content": "a:"}, *user("a:")]]
+    rows = AloneRenderer(tokenizer, None, "keep_start").render([(prompt, "yo") for prompt in prompts])
+    assert {tuple(row.ids) for row in rows} == {tuple(tokenizer.encode(["a:yo\n"])[0])}
+
+
+def test_alone_reads_the_very_ids_of_the_conversation(tmp_path: Path) -> None:
+    """`:` and `y` merge: tokenised behind its header the response would begin with another token."""
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, PLAIN, [(":", "y")]))
+    assert len(tokenizer.encode(["a:yo\n"])[0]) == 4
+    row = alone(tokenizer, user("hi"), "yo")
+    assert text_of(tokenizer, row.ids[: row.start]) == "a:"
+    assert row.ids[row.start :] == tokenizer.encode(["yo\n"])[0]
+
+
+def test_the_end_of_text_begins_where_there_is_no_other_token(tmp_path: Path) -> None:
+    folder = save_tokenizer(tmp_path, NO_HEADER)
+    tokenizer = HubTokenizer(folder)
+    tokenizer._tokenizer.bos_token = None
+    assert text_of(tokenizer, alone(tokenizer, user("hi"), "yo").ids) == END + "a:yo\n"
+    tokenizer._tokenizer.eos_token = None
+    with pytest.raises(ModelError, match="Nothing can stand before a response"):
+        alone(tokenizer, user("hi"), "yo")
+
+
+def test_a_template_that_refuses_a_conversation_without_an_opening_refuses_it_alone(tmp_path: Path) -> None:
+    template = (
+        "{% if not add_generation_prompt and messages[-1].role == 'user' %}{{ raise_exception('no') }}{% endif %}"
+        + PLAIN
+    )
+    row = alone(HubTokenizer(save_tokenizer(tmp_path, template)), user("hi"), "yo")
+    assert (row.border, row.dropped, row.response_tokens) == ("refused", True, 0)
+
+
+EMPTY_OPENING = "{% if messages[1] is defined %}{{ messages[1].content }}{% endif %}"
+
+
+@pytest.mark.parametrize("template", [PLAIN, THINKS, ENDS, NO_HEADER, EMPTY_OPENING, "{{ bos_token }}" + PLAIN])
+@pytest.mark.parametrize("merges", [[], [(":", "y"), ("a", ":")]])
+@pytest.mark.parametrize("truncation", ["keep_start", "keep_end", "drop"])
+@pytest.mark.parametrize("match", [None, "trl"])
+def test_both_readings_count_the_same_tokens(
+    tmp_path: Path, template: str, merges: list[tuple[str, str]], truncation: Truncation, match: Match | None
+) -> None:
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, template, merges))
+    prompt = user("hi")
+    for limit in (None, 1, 2, 3, 5, 7, 8, 9, 11, 12, 15):
+        for response in ("yo", "yoyoyoy", ""):
+            given = [(prompt, response)]
+            with_it = Renderer(tokenizer, limit, truncation, match).render(given)[0]
+            without = AloneRenderer(tokenizer, limit, truncation, match).render(given)[0]
+            assert without.ids[without.start :] == with_it.ids[with_it.start :]
+            assert without.response_tokens == with_it.response_tokens
+            assert (without.dropped, without.truncated) == (with_it.dropped, with_it.truncated)
+            assert limit is None or len(without.ids) <= limit
+            assert without.start >= 1
+
+
+def test_a_first_token_without_context_is_context_in_both_readings(tmp_path: Path) -> None:
+    tokenizer = HubTokenizer(save_tokenizer(tmp_path, EMPTY_OPENING))
+    row = alone(tokenizer, user("hi"), "yes")
+    assert text_of(tokenizer, row.ids) == BOS + "yes"
+    assert text_of(tokenizer, row.ids[row.start :]) == "es"
+    cut = AloneRenderer(HubTokenizer(save_tokenizer(tmp_path, PLAIN)), 4, "keep_end").render([(user("hi"), "yoyo")])[0]
+    assert text_of(tokenizer, cut.ids) == "oyo\n"
+    assert cut.start == 1

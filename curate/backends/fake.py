@@ -64,7 +64,11 @@ class FakeTokenizer:
 
     name = "fake"
     chat_template = "role: content, one line a turn"
-    bos_id: int | None = None
+
+    @property
+    def edges(self) -> dict[str, int]:
+        """None: a text just begins and ends."""
+        return {}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of words, marks and white space."""
@@ -74,6 +78,10 @@ class FakeTokenizer:
         """The text of ids that the fake backend wrote; others become a question mark."""
         pieces = {_id(piece): piece for piece in (*SAYINGS, *RATINGS, " ", END)}
         return ["".join(pieces.get(one, "?") for one in row) for row in ids]
+
+    def text(self, ids: Sequence[int]) -> str:
+        """As `decode`."""
+        return self.decode([ids])[0]
 
     def turn_ends(self) -> tuple[int, ...]:
         """The end of the line."""

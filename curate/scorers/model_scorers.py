@@ -154,6 +154,16 @@ def check_borders(name: str, borders: Counter[str], refusal: str) -> list[str]:
     notes = []
     if borders["refused"]:
         notes.append(f"{name}: the chat template refused {borders['refused']} responses; their numbers are null.")
+    if borders["split"]:
+        notes.append(
+            f"{name}: for {borders['split']} responses a token would span the end of the prompt and the beginning "
+            "of the response; the two are tokenised apart, as in generation."
+        )
+    if borders["spanned"]:
+        notes.append(
+            f"{name}: for {borders['spanned']} responses a token spans the end of the prompt and the beginning "
+            "of the response, and they cannot be tokenised apart; the response begins with that token."
+        )
     if borders["common_prefix"]:
         notes.append(
             f"{name}: for {borders['common_prefix']} responses the template rewrites the prompt; "

@@ -53,8 +53,11 @@ class ChatTokenizer(TextTokenizer, Protocol):
     """A tokenizer that also knows a chat template."""
 
     @property
-    def bos_id(self) -> int | None:
-        """The token that begins every text of this model, where it has one."""
+    def edges(self) -> dict[str, int]:
+        """The begin-of-text token and the end-of-text token, those that there are: text -> id, in this order."""
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of these ids, special tokens included."""
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """The messages as the model's text, with the opening of an answer when asked for."""
@@ -117,10 +120,19 @@ class HubTokenizer:
         return json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
 
     @property
-    def bos_id(self) -> int | None:
-        """The token that begins every text of this model, where it has one."""
-        found: int | None = self._tokenizer.bos_token_id
-        return found
+    def edges(self) -> dict[str, int]:
+        """The begin-of-text token and the end-of-text token, those that there are: text -> id, in this order."""
+        one = self._tokenizer
+        known = ((one.bos_token, one.bos_token_id), (one.eos_token, one.eos_token_id))
+        return {str(text): number for text, number in known if number is not None}
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of these ids, special tokens included."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        if backend is not None and backend.decoder is None:
+            # Decoding would put a space between any two tokens.
+            return "".join(self._tokenizer.convert_ids_to_tokens(list(ids)))
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without any special token added."""

@@ -1,6 +1,8 @@
-import json
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -9,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from curate.demo.world import make_pairs
 from curate.errors import SettingsError
 from curate.metrics.registry import compute
+from tests.backends.fake_server import logp, serving
 from tests.pipeline.helpers import run_pair, run_score, run_select, write_jsonl
 
 
@@ -31,26 +34,66 @@ def test_null_where_it_has_no_value() -> None:
     ) == [None, None, None]
 
 
-def test_measured_alone_equals_a_forward_without_the_prompt(demo_models: Path, tmp_path: Path) -> None:
-    data = tmp_path / "d.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in make_pairs(6, 3)))
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def read_alone(model: Any, context: list[int], response: list[int]) -> float:
+    """Mean NLL of the response behind the context: a batch of one, the rest in NumPy's float64."""
+    with torch.no_grad():
+        logits = model(torch.tensor([context + response])).logits[0].double().numpy()
+    logps = log_softmax(logits[len(context) - 1 : -1])
+    return float(-np.mean([row[token] for row, token in zip(logps, response, strict=True)]))
+
+
+@pytest.mark.parametrize("max_length", [None, 48])
+def test_both_means_are_those_of_a_batch_of_one(demo_models: Path, tmp_path: Path, max_length: int | None) -> None:
+    """The authors' way: behind the assistant's header, and both means over the same response tokens."""
+    rows = make_pairs(12, 3)
     policy = str(demo_models / "policy")
-    run_score(data, tmp_path / "s.parquet", policy=policy, unconditional=True)
-    frame = pl.read_parquet(tmp_path / "s.parquet")
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    run_score(data, tmp_path / "s.parquet", policy=policy, unconditional=True, max_length=max_length)
     tokenizer = AutoTokenizer.from_pretrained(policy)
     model = AutoModelForCausalLM.from_pretrained(policy, dtype=torch.float32).eval()
-    bos = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
-    for row in frame.to_dicts():
-        prompt = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
-        answer = row["chosen"] if isinstance(row["chosen"], str) else row["chosen"][-1]["content"]
-        before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=False)
-        whole = tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": answer}], return_dict=False)
-        alone = torch.tensor([bos + whole[len(before) :]])
-        with torch.no_grad():
-            logps = model(alone).logits[0].log_softmax(-1)[:-1].gather(1, alone[0, 1:, None])
-        assert row["policy_chosen_alp_alone"] == pytest.approx(logps.double().mean().item(), abs=1e-4)
-        expected = row["policy_chosen_logps"] / row["chosen_tokens"] / row["policy_chosen_alp_alone"]
-        assert row["ifd"] == pytest.approx(expected, rel=1e-12)
+    header = tokenizer("<|im_start|>assistant\n", add_special_tokens=False)["input_ids"]
+    cut = 0
+    for given, row in zip(rows, pl.read_parquet(tmp_path / "s.parquet").to_dicts(), strict=True):
+        for side in ("chosen", "rejected"):
+            prompt = given[side][:-1]
+            before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=False)
+            whole = tokenizer.apply_chat_template(given[side], return_dict=False)
+            assert whole[: len(before)] == before
+            response = whole[len(before) : max_length]
+            cut += len(response) < len(whole) - len(before)
+            assert row[f"{side}_tokens"] == (len(response) or None)
+            if not response:
+                assert row[f"policy_{side}_alp_alone"] is None
+                continue
+            alone = read_alone(model, header, response)
+            assert row[f"policy_{side}_alp_alone"] == pytest.approx(-alone, abs=1e-4)
+            if side == "chosen":
+                assert row["ifd"] == pytest.approx(read_alone(model, before, response) / alone, abs=1e-4)
+    assert (cut > 0) == (max_length is not None)
+
+
+def test_a_server_is_asked_about_the_same_ids(demo_models: Path, tmp_path: Path) -> None:
+    policy = str(demo_models / "policy")
+    rows = make_pairs(3, 3)
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    with serving() as server:
+        run_score(data, tmp_path / "s.parquet", policy=f"{server.url}#tiny@{policy}", unconditional=True)
+        asked = [body["prompt"] for path, body in server.asked if path == "/v1/completions"]
+    tokenizer = AutoTokenizer.from_pretrained(policy)
+    header = tokenizer("<|im_start|>assistant\n", add_special_tokens=False)["input_ids"]
+    for given, row in zip(rows, pl.read_parquet(tmp_path / "s.parquet").to_dicts(), strict=True):
+        before = tokenizer.apply_chat_template(given["chosen"][:-1], add_generation_prompt=True, return_dict=False)
+        whole = tokenizer.apply_chat_template(given["chosen"], return_dict=False)
+        alone = header + whole[len(before) :]
+        assert whole in asked
+        assert alone in asked
+        steps = list(pairwise(alone))[len(header) - 1 :]
+        assert row["policy_chosen_alp_alone"] == pytest.approx(sum(logp(*step) for step in steps) / len(steps))
 
 
 def test_pairs_of_candidates_have_it_too(tmp_path: Path) -> None:

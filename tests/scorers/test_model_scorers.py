@@ -149,8 +149,10 @@ def test_a_copy_for_another_process_measures_the_batches_of_the_first(kind: Kind
 
 def test_check_borders() -> None:
     assert check_borders("m", Counter(), "") == []
-    assert check_borders("m", Counter(exact=3, split=1), "") == []
-    notes = check_borders("m", Counter(exact=3, refused=2, common_prefix=4), "why")
-    assert [("2 responses" in notes[0]), ("4 responses" in notes[1])] == [True, True]
+    assert check_borders("m", Counter(exact=3), "") == []
+    notes = check_borders("m", Counter(exact=3, refused=2, split=5, spanned=6, common_prefix=4), "why")
+    said = ["refused 2 responses", "for 5 responses", "for 6 responses", "for 4 responses"]
+    assert [text in note for text, note in zip(said, notes, strict=True)] == [True] * 4
+    assert "tokenised apart, as in generation" in notes[1]
     with pytest.raises(ModelError, match="refuses every conversation: why"):
         check_borders("m", Counter(refused=2), "why")

@@ -139,8 +139,8 @@ def test_responses_read_alone_are_a_pass_of_their_own(file):
     costs = {cost.role: cost for cost in planned(file, **{"score.unconditional": "true"}).steps[0].models}
     tokenizer = open_chat_tokenizer("fake:1")
     texts = [row[side][-1]["content"] for row in make_pairs(20, 1) for side in ("chosen", "rejected")]
-    ends = len(tokenizer.encode(["\n"])[0])
-    assert costs["policy alone"].tokens == sum(len(ids) + ends for ids in tokenizer.encode(texts))
+    around = len(tokenizer.encode(["assistant: \n"])[0])  # the header and the end of the turn
+    assert costs["policy alone"].tokens == sum(len(ids) + around for ids in tokenizer.encode(texts))
     assert costs["policy alone"].tokens < costs["policy"].tokens
 
 
