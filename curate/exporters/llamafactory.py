@@ -1,44 +1,41 @@
-"""LLaMA-Factory: its sharegpt form with a ranking."""
+"""LLaMA-Factory: its sharegpt form with a ranking. Read with 0.9.5's own `get_train_args` and `get_dataset`.
+
+What it does to other rows: turns that do not alternate are dropped with but a warning; an empty system message is
+taken for none, so that the template's own comes in; a user's `{{idx}}` becomes the turn's number; `<image>`,
+`<video>` and `<audio>` count as media with multimodal templates, which stop at them.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pyarrow as pa
 
 from curate.errors import RowError
+from curate.exporters.refusals import alternating
 from curate.exporters.registry import Exporter, Pair, Row, Written
-from curate.schema import Message
 
 DATASET = "curate_pairs"
+TURN_NUMBER = "{{idx}}"
 SPEAKERS = {"user": "human", "assistant": "gpt"}
 TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 
 
 def _rows(pair: Pair) -> list[Row]:
-    has_system = pair.prompt[0]["role"] == "system"
-    turns = _turns(pair.prompt[1:] if has_system else pair.prompt)
+    system, turns = alternating(pair, "llamafactory")
+    if system == "":
+        raise RowError("llamafactory takes an empty system message for none")
+    if any(TURN_NUMBER in one["content"] for one in turns if one["role"] == "user"):
+        raise RowError(f"llamafactory replaces {TURN_NUMBER} in what the user says")
     return [
         {
-            "conversations": turns,
+            "conversations": [{"from": SPEAKERS[one["role"]], "value": one["content"]} for one in turns],
             "chosen": {"from": "gpt", "value": pair.chosen},
             "rejected": {"from": "gpt", "value": pair.rejected},
-            "system": pair.prompt[0]["content"] if has_system else "",
+            "system": system or "",
         }
     ]
-
-
-def _turns(messages: Sequence[Message]) -> list[Row]:
-    """The turns; LLaMA-Factory drops what does not alternate from a human turn to a human turn, with but a warning."""
-    if any(one["role"] == "system" for one in messages):
-        raise RowError("llamafactory takes a system message only in front")
-    expected = ["user" if i % 2 == 0 else "assistant" for i in range(len(messages))]
-    if [one["role"] for one in messages] != expected:
-        raise RowError("llamafactory needs turns of user and assistant that alternate, the user's first")
-    if len(messages) % 2 == 0:
-        raise RowError("llamafactory needs an odd number of turns before the response, the last one the user's")
-    return [{"from": SPEAKERS[one["role"]], "value": one["content"]} for one in messages]
 
 
 def _snippet(written: Written) -> Mapping[str, str]:
@@ -55,6 +52,7 @@ dataset_dir: .
 dataset: {DATASET}  # the entry of dataset_info.json that names {written.file}
 template: NAME-OF-YOUR-MODELS-TEMPLATE
 cutoff_len: 4096
+learning_rate: 5.0e-6
 output_dir: trained
 """
     info = json.dumps({DATASET: entry}, indent=2) + "\n"
@@ -64,8 +62,9 @@ output_dir: trained
 LLAMAFACTORY = Exporter(
     "llamafactory",
     "LLaMA-Factory sharegpt ranking: conversations, chosen, rejected, system",
-    "jsonl",
+    "parquet",
     pa.schema([("conversations", pa.list_(TURN)), ("chosen", TURN), ("rejected", TURN), ("system", pa.string())]),
     _rows,
     _snippet,
+    placeholders=("<image>", "<video>", "<audio>"),
 )

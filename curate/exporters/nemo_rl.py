@@ -1,4 +1,9 @@
-"""NeMo-RL: its PreferenceDataset of ranked completions."""
+"""NeMo-RL: its PreferenceDataset of ranked completions.
+
+The package index holds only a stub of it: the form follows its sources and was not run. Most of its releases read
+local data from JSON only, so texts that are dates are refused. Its example configs validate on HelpSteer3, from the
+hub, unless `validation` names something else.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +25,16 @@ def _rows(pair: Pair) -> list[Row]:
 
 def _snippet(written: Written) -> Mapping[str, str]:
     text = f"""# NeMo-RL: the data of a DPO or RM config; data_path is relative to where you start the run.
+# validation: held-out pairs tell more; these are the training pairs, so that a run needs nothing from the hub.
 data:
   train:
     dataset_name: PreferenceDataset
     data_path: {written.file}
+    split: train
+  validation:
+    dataset_name: PreferenceDataset
+    data_path: {written.file}
+    split: train
 """
     return {"nemo_rl.yaml": text}
 

@@ -1,4 +1,8 @@
-"""open-instruct: both sides as whole conversations, for its DPO and reward-model scripts."""
+"""open-instruct: both sides as whole conversations, for its DPO script.
+
+It is not on the package index: its options and its reading of a local Parquet file follow its sources of 2026 and
+were not run. Unless it is told otherwise it uploads the model and starts evaluations on its authors' cluster.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,11 @@ MODEL=${{MODEL:?name the model to train}}
 DATA=$(cd "$(dirname "$0")" && pwd)/{written.file}
 accelerate launch open_instruct/dpo_tune_cache.py \\
   --model_name_or_path "$MODEL" \\
-  --dataset_mixer_list "$DATA" 1.0 \\
-  --dataset_mixer_list_splits train \\
+  --mixer_list "$DATA" 1.0 \\
+  --mixer_list_splits train \\
+  --max_seq_length 4096 \\
+  --push_to_hub false \\
+  --try_launch_beaker_eval_jobs false \\
   --output_dir trained
 """
     return {"open_instruct.sh": text}

@@ -52,12 +52,13 @@ class Exporter:
         summary: the trainer and the form of a row, one line.
         kind: the data file's kind.
         schema: the columns of every row.
-        rows: makes a pair's rows; raises RowError with the reason when the trainer could not use them.
+        rows: makes a pair's rows; raises RowError with the reason when the trainer would read them as something else.
         snippet: told what was written, the text of every further file of the folder by its name.
         numbers: columns of numbers that this trainer (or a subclass of it) reads, carried over where the data has them.
         proofs: columns that a trainer can check those numbers by; kept under prefixed names where reference
             log-probabilities are carried over.
         derives_margin: without a column `margin`, write the difference of the rewards as one.
+        placeholders: words of a text that the trainer replaces by an image or the like; pairs with one are refused.
         unpaired: a row is one response, not a pair: equal rows are written once, and a pair's scores have no place.
     """
 
@@ -70,6 +71,7 @@ class Exporter:
     numbers: tuple[str, ...] = ()
     proofs: tuple[str, ...] = ()
     derives_margin: bool = False
+    placeholders: tuple[str, ...] = ()
     unpaired: bool = False
 
     @property

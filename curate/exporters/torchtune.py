@@ -1,4 +1,8 @@
-"""torchtune: its `preference_dataset`."""
+"""torchtune: its `preference_dataset`. Read with 0.6.1's own `config.instantiate`.
+
+Earlier turns of the assistant count in the sums of both sides, which cancels in DPO. Its tokenizers, not a chat
+template, decide what surrounds a text, and some strip white space at its ends.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""verl: its RMDataset, which joins plain strings and applies no chat template."""
+"""verl: its RMDataset, which joins plain strings and applies no chat template. Read with 0.9.1's own class.
+
+No trainer of 0.9.1 reads RMDataset: the data is for a trainer of your own. The class tokenizes each response alone,
+so a tokenizer that begins every text with a begin-of-text token puts one before the response too.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,8 @@ def _rows(pair: Pair) -> list[Row]:
 
 
 def _snippet(written: Written) -> Mapping[str, str]:
-    text = f"""# The arguments of verl's RMDataset for this folder's data; only strings and numbers are in the file.
+    text = f"""# No trainer of verl 0.9.1 reads RMDataset: this is for one of your own.
+# The arguments of verl's RMDataset for this folder's data; only strings and numbers are in the file.
 # RMDataset tokenizes prompt + response + end of sequence and applies no chat template. So the prompt is the messages
 # in a row, each as "System: ", "User: " or "Assistant: ", its content and an empty line, and at the end the words
 # "Assistant: ", after which the response follows. Give a model the same form when it is used.
@@ -34,7 +39,7 @@ add_eos: true
 
 VERL = Exporter(
     "verl",
-    "verl RMDataset: prompt, chosen, rejected as strings",
+    "verl RMDataset, which no trainer of verl 0.9.1 reads: prompt, chosen, rejected as strings",
     "parquet",
     pa.schema([("prompt", pa.string()), ("chosen", pa.string()), ("rejected", pa.string())]),
     _rows,

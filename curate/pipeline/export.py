@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from curate.errors import InputError, RowError, SettingsError
 from curate.exporters.extras import Extras, extras_of, has_rewards
 from curate.exporters.folder import check_export_place, write_export
+from curate.exporters.refusals import refuse_pair
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
 from curate.identity import text_hash
@@ -175,8 +176,10 @@ class _Job:
         if record.pair is None:
             raise RowError("the row names no chosen and rejected response")
         chosen, rejected = (record.responses[place] for place in record.pair)
+        pair = Pair(record.prompt, chosen, rejected)
+        refuse_pair(pair, self.exporter)
         extras = self.extras.of(row, record)
-        return [one | extras for one in self.exporter.rows(Pair(record.prompt, chosen, rejected))]
+        return [one | extras for one in self.exporter.rows(pair)]
 
     def _is_new(self, row: MadeRow) -> bool:
         key = text_hash(json.dumps(row, sort_keys=True, ensure_ascii=False))

@@ -30,7 +30,7 @@ def says(role: str, content: str) -> dict[str, str]:
 SHORT = [says("user", "Wie heißt «猫»\n auf Deutsch?")]
 LONG = [says("system", "Be brief."), says("user", "1+1?"), says("assistant", "2"), says("user", "And +1? 🧮")]
 PROMPTS = (SHORT, LONG)
-CHOSEN = ("Katze — 🐈", "3\u2028")
+CHOSEN = ("Katze — 🐈", "3\u2028!")
 REJECTED = ("Hund", 'perhaps "4"')
 
 

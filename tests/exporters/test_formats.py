@@ -164,7 +164,6 @@ def test_verl_reads_with_pandas(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [
-        ([says("user", "a"), says("assistant", "b")], "odd number of turns"),
         ([says("user", "a"), says("user", "b"), says("user", "c")], "alternate"),
         ([says("user", "a"), says("system", "b"), says("user", "c")], "only in front"),
     ],
@@ -177,5 +176,8 @@ def test_llamafactory_rejects_what_it_would_drop(tmp_path, prompt, reason) -> No
     assert (result.pairs, result.rows) == (1, 1)
     assert list(result.rejected.values()) == [1]
     assert reason in next(iter(result.rejected))
+    assert run_export(data, tmp_path / "swift", "ms-swift").rejected.keys() == {
+        next(iter(result.rejected)).replace("llamafactory", "ms-swift")
+    }
     # the other formats can say it
     assert run_export(data, tmp_path / "other", "trl").rows == 2

@@ -150,7 +150,7 @@ def test_strict_makes_a_bad_row_an_error(tmp_path) -> None:
 
 
 def test_no_usable_row_is_an_error_and_leaves_nothing(tmp_path) -> None:
-    table = [{"prompt": [says("assistant", "hm")], "chosen": "a", "rejected": "b"}]
+    table = [{"prompt": [says("user", "hm"), says("user", "hm?")], "chosen": "a", "rejected": "b"}]
     data = write(tmp_path / "d.jsonl", table)
     with pytest.raises(InputError, match="No row can be used") as caught:
         run_export(data, tmp_path / "out", "llamafactory")
@@ -246,12 +246,12 @@ def test_more_rows_than_a_chunk_are_all_written_in_order(tmp_path) -> None:
     count = 10_000
     table = pa.table({"prompt": [f"p {i}" for i in range(count)], "chosen": ["a"] * count, "rejected": ["b"] * count})
     pq.write_table(table, tmp_path / "d.parquet")
-    for to in ("trl", "openrlhf"):
+    for to in ("trl", "nemo-rl"):
         assert run_export(tmp_path / "d.parquet", tmp_path / to, to).rows == count
     prompts = [row["prompt"][0]["content"] for row in read(tmp_path / "trl")]
     assert prompts == table["prompt"].to_pylist()
-    lines = (tmp_path / "openrlhf" / "train.jsonl").read_text().splitlines()
-    assert [json.loads(line)["chosen"][0]["content"] for line in lines] == prompts
+    lines = (tmp_path / "nemo-rl" / "train.jsonl").read_text().splitlines()
+    assert [json.loads(line)["context"][0]["content"] for line in lines] == prompts
 
 
 @pytest.mark.parametrize(
