@@ -144,6 +144,11 @@ class Shards:
         self._next, self._held = 0, None
 
 
+def work_folder(out: Path) -> Path:
+    """Where the unfinished work of an output is."""
+    return out.with_name(out.name + ".work")
+
+
 class Workspace:
     """The folder of unfinished work beside an output, held by one run at a time.
 
@@ -159,7 +164,7 @@ class Workspace:
 
     def __init__(self, out: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> None:
         self.out = out
-        self.folder = out.with_name(out.name + ".work")
+        self.folder = work_folder(out)
         self._identity = json.loads(json.dumps(identity, sort_keys=True, default=str))
         self._fresh = fresh
         self._lock: TextIO | None = None

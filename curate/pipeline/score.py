@@ -12,7 +12,10 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
+from curate.output_paths import beside
 from curate.pipeline.advice import top_tenth_note
+from curate.pipeline.finished import finished_manifest, output_files
+from curate.pipeline.history import manifests_of, recorded
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.pipeline.output import check_rejects, plain, reject_counts, write_rejects
@@ -30,10 +33,12 @@ from curate.pipeline.staged import Staged
 from curate.pipeline.staging import stage
 from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
+from curate.readers import first_rows
+from curate.readers.tables import open_table
 from curate.recipe import ScoreSettings
 from curate.reward_sources import rewards_reader
-from curate.schema import FLAGS, PAIR_ID
-from curate.store import Workspace
+from curate.schema import EDIT_DISTANCE, FLAGS, PAIR_ID
+from curate.store import Workspace, read_table
 from curate.version import __version__
 from curate.writers.parquet import check_folder
 
@@ -82,6 +87,10 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     for note in plan.notes:
         reporter.note(note)
     identity = {"command": "score", "version": __version__, **plan.identity()}
+    if not settings.fresh and (manifest := finished_manifest(settings.out, identity)) is not None:
+        reporter.note(f"already done: {settings.out} was made by this command. --fresh measures again.")
+        return _finished(settings, plan, manifest)
+    _check_tokens(settings, plan, reporter)
     reader = rewards_reader(plan.rewards, plan.as_pairs)
     with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
         staged = stage(
@@ -111,6 +120,49 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     kind = "pairs" if plan.as_pairs else "candidates"
     details["judges"] = judges
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
+
+
+def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> ScoreResult:
+    """What the run that made the output did."""
+    rejects = beside(settings.out, "rejects")
+    lists = manifest.get("metrics", {})
+    used = {m: {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()} for m, given in lists.items()}
+    frames = [pl.from_arrow(read_table(path, list(used))) for path in output_files(settings.out)]
+    frame = pl.concat([one for one in frames if isinstance(one, pl.DataFrame)])
+    return ScoreResult(
+        settings.out,
+        rejects if rejects.is_file() else None,
+        manifest["rows"]["written"],
+        manifest["rows"]["rejected"],
+        "pairs" if plan.as_pairs else "candidates",
+        plan.layout.name,
+        summarise(frame, list(used)),
+        used,
+        dict(Counter(manifest.get("flags", {})).most_common()),
+        manifest.get("judges", {}),
+    )
+
+
+def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> None:
+    """Refuse to count words by default where the data's edit distance counts a tokenizer's tokens.
+
+    Raises:
+        SettingsError: it would, and no tokenizer or model is given.
+    """
+    if not plan.as_pairs or EDIT_DISTANCE.name not in next(iter(first_rows(plan.source)), {}):
+        return
+    before = recorded(manifests_of(open_table(settings.data)), "measured_with", plan.edit.name)
+    now = plan.edit.facts()
+    if before is None or before["tokenizer_hash"] == now["tokenizer_hash"]:
+        return
+    change = f"edit distance counted tokens of {before['tokenizer']!r} in the data; now it counts {now['tokenizer']!r}."
+    if not (settings.tokenizer or settings.policy or settings.reference):
+        raise SettingsError(
+            change[0].upper() + change[1:],
+            f"{EDIT_DISTANCE.name}, and dcrm with it",
+            f"Give --tokenizer with the folder of {before['tokenizer']}, or --tokenizer {now['tokenizer']}.",
+        )
+    reporter.note(change)
 
 
 def check_score(settings: ScoreSettings) -> None:

@@ -72,7 +72,7 @@ def test_a_plan_shows_paper_inputs_steps_and_costs(curate, place):
     ):
         assert told in out
     table = [line.split() for line in out.splitlines() if " fake:2 " in line]
-    assert table[0][:5] == ["score", "fake:2", "reference", "1", "20"]
+    assert table[0][:4] == ["score", "fake:2", "reference", "20"]
     assert not (place / "small").exists()
 
 
