@@ -108,6 +108,8 @@ EDIT_DISTANCE_NORM = Column("edit_distance_norm", "f64", "0..1", "edit distance 
 EMBEDDING_DISTANCE = Column("embedding_distance", "f64", "0..2", "1 - cosine of the two responses' embeddings")
 FLAGS = Column("flags", "list<string>", "", "what is peculiar about the pair")
 CHOSEN_INDEX = Column("chosen_index", "i32", "", "position of the chosen response among the prompt's responses")
+CHOSEN_MODEL = Column("chosen_model", "string", "", "which model wrote the chosen response, where the data says so")
+REJECTED_MODEL = Column("rejected_model", "string", "", "which model wrote the rejected response")
 REJECTED_INDEX = Column("rejected_index", "i32", "", "position of the rejected response among the prompt's responses")
 
 SAMPLED = (
@@ -136,6 +138,9 @@ FLAG_MEANINGS: dict[str, str] = {
     "no_reward": "a reward is missing though the run measured rewards",
 }
 
+FINISH_REASON, MODEL = "finish_reason", "model"
+"""What a record's `measured` holds as text: how the response ended (`stop`, `length`), and which model wrote it."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -145,8 +150,8 @@ class Record:
         prompt: the messages before the response, oldest first; never empty.
         responses: the texts of the responses to it.
         pair: positions of chosen and rejected in `responses`, where the data names them.
-        measured: per field name (`reward`, `policy_logps`, ..., `finish_reason`) one value a response; null where the
-            data has none.
+        measured: per field name (`reward`, `policy_logps`, ..., `finish_reason`, `model`) one value a response; null
+            where the data has none.
     """
 
     prompt: tuple[Message, ...]
@@ -157,5 +162,6 @@ class Record:
 
 def table_columns() -> tuple[Column, ...]:
     """Every column of a table of pairs that is not a metric."""
-    alone = (PAIR_ID, EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE, FLAGS, CHOSEN_INDEX, REJECTED_INDEX)
-    return (*alone, *(column for each in RESPONSE_FIELDS for column in each.columns()))
+    alone = (PAIR_ID, EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE, FLAGS)
+    of_pairing = (CHOSEN_INDEX, REJECTED_INDEX, CHOSEN_MODEL, REJECTED_MODEL)
+    return (*alone, *of_pairing, *(column for each in RESPONSE_FIELDS for column in each.columns()))

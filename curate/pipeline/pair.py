@@ -31,7 +31,7 @@ from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
-from curate.schema import PAIR_ID, REWARD, TOKENS, Record
+from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, REWARD, TOKENS, Record
 from curate.store import Workspace
 from curate.version import __version__
 from curate.writers.parquet import check_folder, write_output
@@ -264,6 +264,12 @@ def _tables(own_schema: pa.Schema | None, pools: Pools, new: pl.DataFrame, frame
         done += inside.height
         if not inside.height:
             continue
+        if pools.names_models:
+            names = pools.models(chunk)
+            piece = piece.with_columns(
+                pl.Series(column.name, [names.get(slot) for slot in inside[f"{side}_slot"]], pl.String)
+                for side, column in (("chosen", CHOSEN_MODEL), ("rejected", REJECTED_MODEL))
+            )
         prompts, responses = pools.prompts(chunk), pools.texts(chunk)
         rows = {pool.prompt: pool.row for pool in chunk}
         places = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from curate.pipeline.measure import Numbers
-from curate.pipeline.staged import Staged
-from curate.schema import REWARD, TRUNCATED
+from curate.pipeline.staged import MEASURED, Staged
+from curate.schema import MODEL, REWARD, TRUNCATED
 
 CHUNK_SLOTS = 16_384
 
@@ -95,6 +96,18 @@ class Pools:
             slot: text for _, first, texts in self._read(pools, "responses") for slot, text in enumerate(texts, first)
         }
 
+    def models(self, pools: list[Pool]) -> dict[int, str | None]:
+        """Which model wrote the response of every slot of these pools; empty where the data does not say."""
+        if not self.names_models:
+            return {}
+        found = self._read(pools, MEASURED + MODEL)
+        return {slot: name for _, first, names in found for slot, name in enumerate(names or [], first)}
+
+    @cached_property
+    def names_models(self) -> bool:
+        """Whether any of the data says which model wrote a response."""
+        return any(MEASURED + MODEL in pq.read_schema(path).names for path in self.staged.records.paths())
+
     def prompts(self, pools: list[Pool]) -> dict[int, str]:
         """The prompt, in its canonical spelling, of every first row of these pools."""
         return {row: text for row, _, text in self._read(pools, "prompt")}
@@ -106,6 +119,8 @@ class Pools:
         rows = np.sort(self._order[self._bounds[first] : self._bounds[last]])
         for number, inside in staged.by_shard(rows):
             path = staged.records.paths()[number]
+            if column not in pq.read_schema(path).names:
+                continue
             held = staged.records.table(path, [column])[column]
             values = held.take(inside - staged.shard_starts[number]).to_pylist()
             yield from ((int(row), int(starts[row]), value) for row, value in zip(inside, values, strict=True))

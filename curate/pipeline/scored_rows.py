@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from curate.metrics.registry import as_numbers
 from curate.pipeline.output import MESSAGES
-from curate.pipeline.staged import FINISH_REASON, MEASURED, Staged, messages_of
+from curate.pipeline.staged import MEASURED, Staged, messages_of
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
+from curate.schema import FINISH_REASON
 from curate.writers.parquet import write_output
 
 Columns = dict[str, pa.Array]

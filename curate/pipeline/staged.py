@@ -19,11 +19,13 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from curate.engines.local import Window
+from curate.schema import FINISH_REASON, MODEL
 from curate.scorers import JudgedPair, PairItem, ResponseItem
 from curate.store import Shards, read_table
 
 MEASURED = "measured_"
-FINISH_REASON = "finish_reason"
+TEXTS = (FINISH_REASON, MODEL)
+"""What is measured of a response as text."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
         rejects,
         np.concatenate([pa.compute.list_value_length(table["high"]).to_numpy() for table in tables]).astype(np.int64),
         first_equal(hashes),
-        {n.removeprefix(MEASURED): every(n, np.nan) for n in measured if n != MEASURED + FINISH_REASON},
+        {n.removeprefix(MEASURED): every(n, np.nan) for n in measured if n.removeprefix(MEASURED) not in TEXTS},
         tuple(table.num_rows for table in tables),
         every(MEASURED + FINISH_REASON, None) == "length",
         np.concatenate(positions),
@@ -160,7 +162,7 @@ def first_equal(frame: pl.DataFrame) -> np.ndarray:
 
 
 def _numeric(records: Shards, path: Any) -> pa.Table:
-    texts = {"prompt", "responses", "pair_id", "flags"}
+    texts = {"prompt", "responses", "pair_id", "flags", MEASURED + MODEL}
     return records.table(path, [name for name in pa.parquet.read_schema(path).names if name not in texts])
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from curate.errors import InputError, RowError
 from curate.identity import pair_id, text_hash, text_of
-from curate.pipeline.staged import FINISH_REASON, MEASURED, Staged, load
+from curate.pipeline.staged import MEASURED, TEXTS, Staged, load
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, Source
 from curate.reward_sources import RewardsOf
@@ -153,9 +153,9 @@ def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
         "flags": pa.array([text_flags(record) for record in records], _lists(pa.string())),
     }
     for name in sorted({name for record in records for name in record.measured}):
-        kind = pa.string() if name == FINISH_REASON else pa.float64()
+        kind = pa.string() if name in TEXTS else pa.float64()
         values = [record.measured.get(name, (None,) * len(record.responses)) for record in records]
-        plain = values if name == FINISH_REASON else [[None if v is None else float(v) for v in row] for row in values]
+        plain = values if name in TEXTS else [[None if v is None else float(v) for v in row] for row in values]
         columns[MEASURED + name] = pa.array(plain, _lists(kind))
     return pa.table(columns)
 

@@ -11,12 +11,14 @@ from curate.readers.contract import Row
 from curate.readers.messages import decoded, message_list, normalise
 from curate.readers.scores import Measured, number, value_of
 from curate.readers.sides import both_sides, parse_pair, read_prompt, with_system
-from curate.schema import RESPONSE_FIELDS, REWARD, Message, Record, Type, named_reward
+from curate.schema import FINISH_REASON, MODEL, RESPONSE_FIELDS, REWARD, Message, Record, Type, named_reward
 
 NAMED_REWARDS = named_reward("").candidates
 LIST_COLUMNS: tuple[tuple[str, str, Type], ...] = (
     *((field.candidates, field.name, field.type) for field in RESPONSE_FIELDS if field is not REWARD),
-    ("finish_reasons", "finish_reason", "string"),
+    ("finish_reasons", FINISH_REASON, "string"),
+    ("models", MODEL, "string"),
+    ("generation_models", MODEL, "string"),
 )
 
 
@@ -90,7 +92,7 @@ def _measured(row: Row, columns: Columns, count: int) -> Measured:
     if not columns.with_measurements:
         return found
     for column, name, kind in LIST_COLUMNS:
-        if column in row:
+        if column in row and (name != MODEL or MODEL not in found):
             found[name] = tuple(value_of(kind, value) for value in _list(row, column, count))
     for column in row:
         name = column.removeprefix(NAMED_REWARDS)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from curate.readers.contract import Row
-from curate.schema import RESPONSE_FIELDS, REWARD, Type, named_reward
+from curate.schema import CHOSEN_MODEL, MODEL, REJECTED_MODEL, RESPONSE_FIELDS, REWARD, Type, named_reward
 
 _NAMES = (
     ("chosen_reward", "rejected_reward"),
@@ -84,6 +84,8 @@ def pair_measured(row: Row, responses: Sequence[str]) -> Measured:
     for field in RESPONSE_FIELDS:
         if field is not REWARD and field.chosen in row and field.rejected in row:
             found[field.name] = tuple(value_of(field.type, row[name]) for name in (field.chosen, field.rejected))
+    if CHOSEN_MODEL.name in row and REJECTED_MODEL.name in row:
+        found[MODEL] = tuple(value_of("string", row[column.name]) for column in (CHOSEN_MODEL, REJECTED_MODEL))
     for name in _named(row):
         field = named_reward(name)
         found[field.name] = (number(row[field.chosen]), number(row[field.rejected]))

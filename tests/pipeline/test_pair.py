@@ -332,6 +332,30 @@ def test_own_columns_of_candidates_stay_and_those_of_an_old_pair_go(tmp_path):
     assert notes.about("left out").endswith(": " + ", ".join(old))
 
 
+@pytest.mark.parametrize("column", ["models", "generation_models"])
+def test_the_models_that_wrote_the_two_responses_are_kept(tmp_path, column):
+    rows = candidate_rows(15, 12)
+    for row in rows:
+        row[column] = [f"m{i % 3}" if i != 1 else None for i in range(len(row["responses"]))]
+    rows[3][column] = None
+    by_id = {row["id"]: row for row in rows}
+    run_pair(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "p.parquet")
+    pairs = rows_of(tmp_path / "p.parquet")
+    for pair in pairs:
+        names = by_id[pair["id"]][column] or [None] * 9
+        assert pair["chosen_model"] == names[pair["chosen_index"]]
+        assert pair["rejected_model"] == names[pair["rejected_index"]]
+    assert len({pair["chosen_model"] for pair in pairs}) > 2
+    # Pooled again, the pairs' responses keep their models.
+    run_pair(tmp_path / "p.parquet", tmp_path / "again.parquet")
+    again = rows_of(tmp_path / "again.parquet")
+    both = [(p["chosen_model"], p["rejected_model"]) for p in pairs if p["chosen_reward"] != p["rejected_reward"]]
+    assert [(p["chosen_model"], p["rejected_model"]) for p in again] == both
+    # Where nothing says who wrote them there are no such columns.
+    run_pair(write_jsonl(tmp_path / "n.jsonl", candidate_rows(5)), tmp_path / "n.parquet")
+    assert "chosen_model" not in rows_of(tmp_path / "n.parquet")[0]
+
+
 def test_the_written_pairs_score_to_the_same_numbers(tmp_path):
     data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(15, 13))
     run_pair(data, tmp_path / "p.parquet", **MODELS)
