@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from curate.errors import SettingsError
-from curate.metrics.registry import as_numbers, check_options
+from curate.metrics.registry import all_metrics, as_numbers, check_options, columns_read
 from curate.output_paths import check_out
 from curate.picking import Amount, End, parse_amount, pick, pick_whole
 from curate.pipeline.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
@@ -26,7 +26,7 @@ from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import SelectSettings
-from curate.schema import PAIR_ID, REWARD
+from curate.schema import PAIR_ID, POLICY_LOGPS, REF_LOGPS, REWARD
 from curate.version import __version__
 from curate.writers.parquet import check_folder
 
@@ -168,7 +168,7 @@ def _notes(
         else:
             frame = ranking_frame(table, decision.alive, values, group_column(table, settings.per))
             found.append(group_cuts_note(by, frame, kept, tie_breaker))
-        found.append(belief_note(by, values[kept]))
+        found += [belief_note(by, values[kept]), _same_model_note(table, by)]
     if {REWARD.chosen, REWARD.rejected} <= set(names) and decision.kept:
         margins = _margins(table)
         known = kept & np.isfinite(margins)
@@ -178,6 +178,19 @@ def _notes(
             explained = shares_explained(margins, values, kept, float(scale), "the rows kept")
             found.append(narrow_note(margins, float(scale), explained))
     yield from (note for note in found if note is not None)
+
+
+def _same_model_note(table: Table, by: str) -> str | None:
+    """That a metric of policy and reference tells nothing, as both were the same model."""
+    both = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}
+    if by not in all_metrics() or not both <= set(columns_read(by, {}, frozenset(table.schema.names))):
+        return None
+    policy, reference = (recorded(manifests_of(table), "measured_with", role) for role in ("policy", "reference"))
+    if policy is None or policy != reference:
+        return None
+    return (
+        f"policy and reference were the same model: every implicit margin is 0, and {by} carries no information of it."
+    )
 
 
 def _margins(table: Table) -> np.ndarray:

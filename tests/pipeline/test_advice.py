@@ -140,6 +140,15 @@ def test_select_says_nothing_where_nothing_misleads(scored, tmp_path):
     assert not notes.said
 
 
+def test_select_by_a_metric_of_two_equal_models(tmp_path):
+    data = write_jsonl(tmp_path / "d.jsonl", pair_rows(20))
+    run_score(data, tmp_path / "s.parquet", policy="fake:1", reference="fake:1")
+    for by, said in (("bees", True), ("dpo_margin", True), ("simpo_margin", False), ("reward_margin", False)):
+        notes = Notes()
+        run_select(tmp_path / "s.parquet", tmp_path / "o.parquet", notes, by=by, top="10%")
+        assert bool(notes.about("same model")) == said, by
+
+
 def test_dcrm_s_scale_is_the_one_that_the_column_was_made_with(scored, tmp_path):
     run_score(tmp_path / "d.jsonl", tmp_path / "wide.parquet", set_=["dcrm.scale=0.01"], **MODELS)
     notes = Notes()
