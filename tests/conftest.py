@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from curate.demo.train import models_ready, train_models
+from curate.demo.model_folder import copy_models
 
 # How long an example takes says something of the machine, nothing of the code.
 settings.register_profile("untimed", deadline=None)
@@ -22,13 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the demo's three models, trained once per session (about 45 s on two cores).
-
-    While developing, CURATE_DEMO_MODELS may name the models/ of an earlier `curate demo` of this very version.
-    """
-    held = os.environ.get("CURATE_DEMO_MODELS")
-    if held and models_ready(Path(held), 0):
-        return Path(held)
+    """The folder of the demo's three models, as the package ships them."""
     folder = tmp_path_factory.mktemp("demo") / "models"
-    train_models(folder, seed=0)
+    copy_models(folder)
     return folder

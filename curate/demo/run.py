@@ -1,4 +1,4 @@
-"""The whole job on the demo world: train, generate, score, select, pair, and compare with the known gold reward."""
+"""The whole job on the demo world: generate, score, select, pair, and compare with the known gold reward."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from curate.demo.gold import gold_reward
-from curate.demo.train import models_ready, train_models
+from curate.demo.model_folder import copy_models
+from curate.demo.train import train_models
 from curate.demo.world import make_pairs, make_prompts
 from curate.pipeline.generate import generate
 from curate.pipeline.pair import PairResult, pair
@@ -47,11 +48,13 @@ class DemoResult:
     files: dict[str, Path]
 
 
-def run(folder: Path, reporter: Reporter, *, seed: int = 0) -> DemoResult:
-    """Do it all below `folder`; trained models found there are used again."""
+def run(folder: Path, reporter: Reporter, *, seed: int = 0, train: bool = False) -> DemoResult:
+    """Do it all below `folder`, with the shipped models or, if `train`, with models trained now from `seed`."""
     models, data, results = folder / "models", folder / "data", folder / "results"
-    if not models_ready(models, seed):
+    if train:
         _train(models, seed, reporter)
+    else:
+        copy_models(models)
     data.mkdir(parents=True, exist_ok=True)
     results.mkdir(exist_ok=True)
     files = {

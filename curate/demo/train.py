@@ -1,99 +1,106 @@
-"""Trains the demo's policy, reference and reward model on a CPU in under a minute, without a network.
+"""Trains the demo's policy, reference and reward model on a CPU, without a network.
 
 reference   a language model of the world's responses, good and bad alike
 policy      the reference, trained further on the best of four responses to each prompt
-reward      the reference's body with a scalar head, Bradley-Terry loss on noisily labelled pairs
+reward      the reference's body with a scalar head, Bradley-Terry loss on noisily labelled pairs; what is
+            kept is the running average of its weights over about the last tenth of the steps
+
+`curate/demo/models` holds what `train_models(folder, seed=0)` left.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from curate.demo import tiny, world
 from curate.demo.gold import gold_reward, read_request
-from curate.errors import StoreError
+from curate.demo.model_folder import RECORD, replacing
 
 if TYPE_CHECKING:
     import torch
 
 Progress = Callable[[str, int, int], None]
 
-RECIPE_VERSION = 2
-MARK = "demo.json"
-NAMES = ("policy", "reference", "reward")
+RECIPE_VERSION = 3
 
-LM_ROWS, LM_STEPS, LM_BATCH, LM_RATE = 12_000, 700, 32, 4e-3
-POLICY_ROWS, POLICY_STEPS, POLICY_RATE = 4_000, 160, 1e-3
-REWARD_PAIRS, REWARD_STEPS, REWARD_BATCH, REWARD_RATE = 10_000, 700, 16, 3e-3
+LM_BATCH, LM_RATE, POLICY_RATE = 32, 4e-3, 1e-3
+REWARD_BATCH, REWARD_RATE, AVERAGED_SHARE = 32, 3e-3, 0.1
 WARMUP_STEPS = 30
 JUDGE_WEIGHT = 1.0
 
 
-def train_models(folder: Path, *, seed: int = 0, progress: Progress | None = None) -> None:
-    """Leaves `policy`, `reference` and `reward` in `folder`, each loadable by transformers with its chat template.
+@dataclass(frozen=True)
+class Amounts:
+    """How much is trained: texts or pairs drawn from the world, and optimizer steps, of each stage."""
 
-    Work goes on in `<folder>.partial`, which is renamed at the end; a run that was killed leaves `folder` untouched and
-    the next run starts over. Models of another seed or recipe in `folder` are replaced.
+    lm_rows: int = 12_000
+    lm_steps: int = 700
+    policy_rows: int = 4_000
+    policy_steps: int = 160
+    reward_pairs: int = 20_000
+    reward_steps: int = 900
+
+
+WHOLE = Amounts()
+
+
+def train_models(folder: Path, *, seed: int = 0, amounts: Amounts = WHOLE, progress: Progress | None = None) -> None:
+    """Leave `policy`, `reference` and `reward` in `folder`, each loadable by transformers with its chat template.
+
+    The same seed and amounts give the same weights on the same kind of processor with the same versions, whatever the
+    number of threads. `demo.json` in `folder` records all of them.
 
     Args:
-        folder: where the models go; its parent is made if needed.
+        folder: where the models go, see `model_folder.replacing`.
         seed: decides the texts, the first weights and the order of the batches.
+        amounts: how much is trained.
         progress: called with the stage's name, the steps done and the stage's steps.
 
     Raises:
-        StoreError: `folder`, or the folder aside, holds something that this function did not make.
+        StoreError: `folder`, or the folder aside, holds something that the demo did not make.
     """
+    with replacing(folder) as aside, tiny.quiet(), _reproducible(seed):
+        _train_all(aside, seed, amounts, progress or _silent)
+        record = {**wanted(seed, amounts), "made_with": _made_with()}
+        (aside / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def wanted(seed: int, amounts: Amounts = WHOLE) -> dict[str, Any]:
+    """What decides the models but for machine and versions, as `demo.json` records it."""
+    return {"recipe": RECIPE_VERSION, "seed": seed, "world": world.world_hash(), "amounts": asdict(amounts)}
+
+
+def _made_with() -> dict[str, str]:
+    """The kind of machine and the versions that the last digits of the weights depend on."""
     import torch
 
-    aside = folder.with_name(f"{folder.name}.partial")
-    for place in (folder, aside):
-        _refuse_strangers(place)
-    if aside.exists():
-        shutil.rmtree(aside)
-    aside.mkdir(parents=True)
-    # The CPU generator alone: `torch.manual_seed` would also reseed devices, which nothing here restores.
-    with tiny.quiet(), torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        _train_all(aside, seed, progress or _silent)
-    (aside / MARK).write_text(json.dumps(_mark(seed), indent=1) + "\n", encoding="utf-8")
-    if folder.exists():
-        # The mark goes first: a kill in the middle of the removal must not leave half a folder that looks ready.
-        (folder / MARK).unlink(missing_ok=True)
-        shutil.rmtree(folder)
-    aside.replace(folder)
+    versions = {name: version(name) for name in ("torch", "transformers", "tokenizers")}
+    kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return {"python": platform.python_version(), **versions, "processor": kind}
 
 
-def models_ready(folder: Path, seed: int) -> bool:
-    """Whether `folder` holds what `train_models(folder, seed=seed)` would make there."""
+@contextmanager
+def _reproducible(seed: int) -> Iterator[None]:
+    """The seeded generator and one thread, both as they were afterwards; more threads add in another order."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        return bool(json.loads((folder / MARK).read_text(encoding="utf-8")) == _mark(seed))
-    except (OSError, ValueError):
-        return False
-
-
-def _mark(seed: int) -> dict[str, Any]:
-    return {"recipe": RECIPE_VERSION, "seed": seed, "world": world.world_hash()}
-
-
-def _refuse_strangers(place: Path) -> None:
-    """Models are replaced; whatever else a user keeps there is not ours to delete."""
-    if not place.exists():
-        return
-    strangers = [] if place.is_dir() else [place.name]
-    if place.is_dir():
-        strangers = sorted({inside.name for inside in place.iterdir()} - {*NAMES, MARK})
-    if strangers:
-        raise StoreError(
-            f"The demo cannot put its models here: found {strangers[0]}, which it did not make.",
-            str(place),
-            "Move it away or choose another --output.",
-        )
+        # The CPU generator alone: `torch.manual_seed` would also reseed devices, which nothing here restores.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _silent(stage: str, step: int, total: int) -> None:
@@ -106,28 +113,29 @@ class _Bench:
 
     tokenizer: Any
     rng: Random
+    amounts: Amounts
     progress: Progress
     judge: Any
 
 
-def _train_all(aside: Path, seed: int, progress: Progress) -> None:
+def _train_all(aside: Path, seed: int, amounts: Amounts, progress: Progress) -> None:
     """The three stages in their order; each model is saved as soon as it is done."""
     import torch
 
     progress("tokenizer", 0, 1)
     rng = Random(f"training texts {seed}")
-    corpus = [_best_of(1, rng) for _ in range(LM_ROWS)]
+    corpus = [_best_of(1, rng) for _ in range(amounts.lm_rows)]
     full = [[*prompt, {"role": "assistant", "content": text}] for prompt, text in corpus[:4_000]]
     tokenizer = tiny.make_tokenizer(map(world.render, full))
     progress("tokenizer", 1, 1)
-    bench = _Bench(tokenizer, rng, progress, torch.nn.Linear(tiny.HIDDEN, 1))
+    bench = _Bench(tokenizer, rng, amounts, progress, torch.nn.Linear(tiny.HIDDEN, 1))
     model = _language_model(tokenizer)
     _fit_lm(model, corpus, "reference", bench)
     _save(model, tokenizer, aside / "reference")
     reward = _reward_model(model, tokenizer)
-    _fit_lm(model, [_best_of(4, rng) for _ in range(POLICY_ROWS)], "policy", bench)
+    _fit_lm(model, [_best_of(4, rng) for _ in range(amounts.policy_rows)], "policy", bench)
     _save(model, tokenizer, aside / "policy")
-    _fit_reward(reward, [world.draw_pair(rng) for _ in range(REWARD_PAIRS)], bench)
+    _fit_reward(reward, [world.draw_pair(rng) for _ in range(amounts.reward_pairs)], bench)
     _save(reward, tokenizer, aside / "reward")
 
 
@@ -196,7 +204,8 @@ def _fit_lm(model: Any, corpus: Sequence[tuple[list[world.Message], str]], stage
     """Cross-entropy of the responses' tokens; the prompts are read, not learnt."""
     import torch
 
-    steps, rate = (LM_STEPS, LM_RATE) if stage == "reference" else (POLICY_STEPS, POLICY_RATE)
+    first = stage == "reference"
+    steps, rate = (bench.amounts.lm_steps, LM_RATE) if first else (bench.amounts.policy_steps, POLICY_RATE)
     examples = tiny.encode(bench.tokenizer, corpus)
     adam, schedule = _optimizer((model, bench.judge), rate, steps)
     model.train()
@@ -207,7 +216,7 @@ def _fit_lm(model: Any, corpus: Sequence[tuple[list[world.Message], str]], stage
         taught = targets != tiny.IGNORED
         logits = model.lm_head(states.last_hidden_state[taught])  # (response tokens, vocabulary)
         loss = torch.nn.functional.cross_entropy(logits, targets[taught])
-        if stage == "reference":
+        if first:
             loss = loss + JUDGE_WEIGHT * _judge_loss(bench.judge, states.hidden_states[1], verdicts)
         _step(loss, adam, schedule)
         bench.progress(stage, step, steps)
@@ -216,22 +225,29 @@ def _fit_lm(model: Any, corpus: Sequence[tuple[list[world.Message], str]], stage
 def _fit_reward(model: Any, pairs: Sequence[dict[str, Any]], bench: _Bench) -> None:
     """Bradley-Terry: -log sigmoid(chosen - rejected), scores read at the last token of the rendered conversation."""
     import torch
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     chosen, rejected = (
         tiny.encode(bench.tokenizer, [(pair[side][:-1], pair[side][-1]["content"]) for pair in pairs])
         for side in ("chosen", "rejected")
     )
     lengths = [max(len(good.ids), len(bad.ids)) for good, bad in zip(chosen, rejected, strict=True)]
-    adam, schedule = _optimizer((model, bench.judge), REWARD_RATE, REWARD_STEPS)
+    steps = bench.amounts.reward_steps
+    adam, schedule = _optimizer((model, bench.judge), REWARD_RATE, steps)
+    decay = 1.0 - 1.0 / max(1.0, AVERAGED_SHARE * steps)
+    running = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(model, multi_avg_fn=running)
     model.train()
-    for step, rows in enumerate(tiny.batches(lengths, REWARD_BATCH, REWARD_STEPS, bench.rng), 1):
+    for step, rows in enumerate(tiny.batches(lengths, REWARD_BATCH, steps, bench.rng), 1):
         both = [chosen[row] for row in rows] + [rejected[row] for row in rows]
         ids, _, verdicts = tiny.collate(both, bench.tokenizer.pad_token_id)
         out = model(ids, use_cache=False, output_hidden_states=True)
         good, bad = out.logits.squeeze(-1).chunk(2)  # (B,) each
         loss = -torch.nn.functional.logsigmoid(good - bad).mean()
         _step(loss + JUDGE_WEIGHT * _judge_loss(bench.judge, out.hidden_states[1], verdicts), adam, schedule)
-        bench.progress("reward", step, REWARD_STEPS)
+        averaged.update_parameters(model)
+        bench.progress("reward", step, steps)
+    model.load_state_dict(averaged.module.state_dict())
 
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from curate.demo.train import models_ready, train_models
+from curate.demo import tiny, train
+from curate.demo.train import Amounts, train_models
 from curate.demo.world import make_pairs, render
-from curate.errors import StoreError
 
 
 @pytest.fixture(scope="module")
@@ -70,33 +72,85 @@ def test_implicit_margins_carry_signal(demo_models: Path, tokenizer: Any) -> Non
     assert agree / len(pairs) >= 0.8
 
 
-def test_ready_only_for_the_same_seed(demo_models: Path, tmp_path: Path) -> None:
-    assert models_ready(demo_models, 0)
-    assert not models_ready(demo_models, 1)
-    assert not models_ready(tmp_path, 0)
-    assert not demo_models.with_name("models.partial").exists()
-    for name in ("policy", "reference", "reward"):
-        assert (demo_models / name / "model.safetensors").stat().st_size < 1_000_000
+FEW = Amounts(lm_rows=320, lm_steps=30, policy_rows=64, policy_steps=4, reward_pairs=32, reward_steps=40)
+FEWEST = Amounts(lm_rows=64, lm_steps=3, policy_rows=32, policy_steps=2, reward_pairs=32, reward_steps=3)
 
 
-@pytest.mark.parametrize("name", ["models", "models.partial"])
-def test_a_strangers_folder_is_left_alone(tmp_path: Path, name: str) -> None:
-    mine = tmp_path / name / "thesis.txt"
-    mine.parent.mkdir()
-    mine.write_text("mine")
-    with pytest.raises(StoreError):
-        train_models(tmp_path / "models")
-    assert mine.read_text() == "mine"
+@pytest.fixture(scope="module")
+def barely_trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[float]]]:
+    """Models after a few steps, and the loss of every step of each stage."""
+    folder = tmp_path_factory.mktemp("trained") / "models"
+    seen: list[float] = []
+    losses: dict[str, list[float]] = {"reference": [], "policy": [], "reward": []}
+    take_step = train._step
+
+    def watched(loss: torch.Tensor, adam: Any, schedule: Any) -> None:
+        seen.append(loss.item())
+        take_step(loss, adam, schedule)
+
+    def progress(stage: str, step: int, total: int) -> None:
+        if stage in losses:
+            losses[stage].append(seen[-1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "_step", watched)
+        train_models(folder, seed=3, amounts=FEW, progress=progress)
+    return folder, losses
+
+
+def test_the_loss_of_every_stage_falls(barely_trained: tuple[Path, dict[str, list[float]]]) -> None:
+    losses = barely_trained[1]
+    assert [len(one) for one in losses.values()] == [30, 4, 40]
+    # An untrained network knows nothing: ln 1024 for a token, ln 2 for a pair, and ln 2 for an item in both.
+    assert losses["reference"][0] == pytest.approx(math.log(1024) + math.log(2), abs=0.5)
+    assert mean(losses["reference"][-5:]) < 0.75 * losses["reference"][0]
+    assert losses["policy"][-1] < losses["policy"][0]
+    assert losses["reward"][0] == pytest.approx(2 * math.log(2), abs=0.5)
+    # Its 32 pairs come again in every step, so they can be learnt by heart.
+    assert mean(losses["reward"][-5:]) < 0.5 * losses["reward"][0]
+
+
+@torch.inference_mode()
+def test_what_is_left_is_what_was_trained(barely_trained: tuple[Path, dict[str, list[float]]]) -> None:
+    folder, _ = barely_trained
+    tokenizer = AutoTokenizer.from_pretrained(folder / "policy")
+    texts = [(pair["chosen"][:-1], pair["chosen"][-1]["content"]) for pair in make_pairs(50, 4)]
+    ids, targets, _ = tiny.collate(tiny.encode(tokenizer, texts), tokenizer.pad_token_id)
+    for name in ("reference", "policy"):
+        model = AutoModelForCausalLM.from_pretrained(folder / name).eval()
+        loss = torch.nn.functional.cross_entropy(model(ids).logits.flatten(0, 1), targets.flatten())
+        assert loss < 0.75 * math.log(1024), name
+    rewards = _rewards(folder, tokenizer, [pair["chosen"] for pair in make_pairs(50, 4)])
+    assert rewards.isfinite().all()
+    assert rewards.std() > 0
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
+    threads, random = torch.get_num_threads(), torch.random.get_rng_state()
+    made = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            folder = tmp_path / str(count)
+            train_models(folder, seed=3, amounts=FEWEST)
+            assert torch.get_num_threads() == count
+            made.append({one.relative_to(folder): one.read_bytes() for one in folder.rglob("*.*")})
+    finally:
+        torch.set_num_threads(threads)
+    assert len(made[0]) > 10
+    assert made[0] == made[1]
+    assert torch.equal(random, torch.random.get_rng_state())
 
 
 def test_a_killed_run_leaves_no_models(tmp_path: Path) -> None:
-    before = torch.random.get_rng_state()
+    threads, random = torch.get_num_threads(), torch.random.get_rng_state()
 
     def killed(stage: str, step: int, total: int) -> None:
         if stage == "reference" and step == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_models(tmp_path / "models", progress=killed)
+        train_models(tmp_path / "models", amounts=FEW, progress=killed)
     assert not (tmp_path / "models").exists()
-    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(random, torch.random.get_rng_state())
+    assert torch.get_num_threads() == threads
