@@ -14,17 +14,14 @@ TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d)?)?(Z|[+-]\d\d(:?\
 
 
 def refuse_pair(pair: Pair, exporter: Exporter) -> None:
-    """Refuse what no trainer can use, and what this one would read as something else.
+    """Refuse what this trainer would read as something else, or could learn nothing from.
 
     Raises:
-        RowError: a response is blank, both are the same, the assistant has the prompt's last word, or a text holds
-            a word that the trainer replaces by an image or the like.
+        RowError: a response is blank or both are the same, and the trainer does not just read these; the assistant has
+            the prompt's last word; or a text holds a word that the trainer replaces by an image or the like.
     """
-    for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected)):
-        if not text.strip():
-            raise RowError(f"the {side} response is empty")
-    if pair.chosen.strip() == pair.rejected.strip():
-        raise RowError("both responses are the same, but for white space around them")
+    if not exporter.any_text:
+        _refuse_empty(pair)
     if pair.prompt and pair.prompt[-1]["role"] == "assistant":
         raise RowError("the prompt ends with the assistant: a trainer would take part of it for the response")
     for word in exporter.placeholders:
@@ -32,6 +29,14 @@ def refuse_pair(pair: Pair, exporter: Exporter) -> None:
             raise RowError(f"{exporter.name} takes {word} for a place where an image or the like belongs")
     if exporter.kind == "jsonl" and any(TIMESTAMP.fullmatch(text) for text in texts(pair)):
         raise RowError(f"{exporter.name} reads JSON with datasets, which takes a text that is a date for a timestamp")
+
+
+def _refuse_empty(pair: Pair) -> None:
+    for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected)):
+        if not text.strip():
+            raise RowError(f"the {side} response is empty")
+    if pair.chosen.strip() == pair.rejected.strip():
+        raise RowError("both responses are the same, but for white space around them")
 
 
 def texts(pair: Pair) -> list[str]:

@@ -59,6 +59,7 @@ class Exporter:
             log-probabilities are carried over.
         derives_margin: without a column `margin`, write the difference of the rewards as one.
         placeholders: words of a text that the trainer replaces by an image or the like; pairs with one are refused.
+        any_text: the trainer reads a response without text, or two equal ones, just as they are: such pairs are kept.
         unpaired: a row is one response, not a pair: equal rows are written once, and a pair's scores have no place.
     """
 
@@ -72,6 +73,7 @@ class Exporter:
     proofs: tuple[str, ...] = ()
     derives_margin: bool = False
     placeholders: tuple[str, ...] = ()
+    any_text: bool = False
     unpaired: bool = False
 
     @property

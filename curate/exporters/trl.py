@@ -121,6 +121,7 @@ TRL = Exporter(
     _pairs_snippet,
     numbers=(REF_LOGPS.chosen, REF_LOGPS.rejected, "weight", "target_margin", "margin"),
     proofs=(POLICY_LOGPS.chosen, POLICY_LOGPS.rejected, TOKENS.chosen, TOKENS.rejected),
+    any_text=True,
 )
 TRL_REWARD = Exporter(
     "trl-reward",
@@ -131,6 +132,7 @@ TRL_REWARD = Exporter(
     lambda written: _snippet_of("Reward", written),
     numbers=("margin",),
     derives_margin=True,
+    any_text=True,
 )
 KTO = Exporter(
     "kto",

@@ -28,18 +28,30 @@ def refused(tmp_path, to, **row):
     return kept["reason"][0]
 
 
-@pytest.mark.parametrize("to", FORMATS)
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ({"chosen": "", "rejected": "no"}, "the chosen response is empty"),
-        ({"chosen": "yes", "rejected": " \n"}, "the rejected response is empty"),
-        ({"chosen": "yes", "rejected": "yes"}, "both responses are the same"),
-        ({"chosen": "yes", "rejected": "yes\n"}, "both responses are the same"),
-    ],
-)
-def test_what_teaches_nothing_is_refused_by_every_trainer(tmp_path, to, row, reason) -> None:
+READ_AS_THEY_ARE = ("trl", "trl-reward")
+EMPTY = [
+    ({"chosen": "", "rejected": "no"}, "the chosen response is empty"),
+    ({"chosen": "yes", "rejected": " \n"}, "the rejected response is empty"),
+    ({"chosen": "yes", "rejected": "yes"}, "both responses are the same"),
+    ({"chosen": "yes", "rejected": "yes\n"}, "both responses are the same"),
+]
+
+
+@pytest.mark.parametrize("to", [to for to in FORMATS if to not in READ_AS_THEY_ARE])
+@pytest.mark.parametrize(("row", "reason"), EMPTY)
+def test_what_teaches_nothing_is_refused(tmp_path, to, row, reason) -> None:
     assert reason in refused(tmp_path, to, prompt="Is it?", **row, chosen_reward=1.0, rejected_reward=0.0)
+
+
+@pytest.mark.parametrize("to", READ_AS_THEY_ARE)
+@pytest.mark.parametrize("row", [row for row, _ in EMPTY])
+def test_trl_keeps_every_pair_as_it_is(tmp_path, to, row) -> None:
+    scores = {"chosen_reward": 1.0, "rejected_reward": 0.0}
+    data = write(tmp_path / "d.jsonl", [*rows(), {"prompt": "Is it?", **row, **scores}])
+    result = run_export(data, tmp_path / "out", to)
+    assert (result.pairs, result.rows, result.rejected) == (3, 3, {})
+    last = pl.read_parquet(tmp_path / "out" / "train.parquet").to_dicts()[-1]
+    assert [last[side][-1]["content"] for side in ("chosen", "rejected")] == [row["chosen"], row["rejected"]]
 
 
 @pytest.mark.parametrize("to", FORMATS)
