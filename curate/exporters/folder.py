@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
+from curate.exporters.history import measured_under, weighed_by
 from curate.exporters.registry import Exporter, Row, Written, all_exporters
 from curate.store import disk_errors, parquet_writer
 from curate.writers.parquet import MANIFEST_KEY, grouped
@@ -61,7 +62,7 @@ def _fill(folder: Path, exporter: Exporter, schema: pa.Schema, batches: Batches,
     path = folder / exporter.file
     write = _write_parquet if exporter.kind == "parquet" else _write_lines
     rows, manifest = write(path, schema, batches, manifest_of)
-    written = Written(exporter.file, tuple(schema.names), rows, weighed_by(manifest))
+    written = Written(exporter.file, tuple(schema.names), rows, weighed_by(manifest), measured_under(manifest))
     snippets = exporter.snippet(written)
     for name, text in {**snippets, README: export_card(exporter, written, snippets, manifest)}.items():
         with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
@@ -69,15 +70,6 @@ def _fill(folder: Path, exporter: Exporter, schema: pa.Schema, batches: Batches,
             file.flush()
             os.fsync(file.fileno())
     return rows
-
-
-def weighed_by(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The manifest of the `curate weigh` that is nearest in a file's history; None where there is none, or several."""
-    if manifest.get("command") == "weigh":
-        return manifest
-    found = [one for one in map(weighed_by, manifest.get("history", [])) if one is not None]
-    agreeing = all((one["method"], one["parameters"]) == (found[0]["method"], found[0]["parameters"]) for one in found)
-    return found[0] if found and agreeing else None
 
 
 def _write_parquet(

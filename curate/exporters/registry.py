@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ class Written:
         file: the data file's name within the folder.
         columns: the columns in it.
         rows: how many rows it has.
+        measured: by role, policy or reference, the name of the model that log-probabilities are of, where known.
         weighed: how `curate weigh` made its weights and target margins, where that is known: method and parameters.
     """
 
@@ -41,6 +42,7 @@ class Written:
     columns: tuple[str, ...]
     rows: int
     weighed: Mapping[str, Any] | None = None
+    measured: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

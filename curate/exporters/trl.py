@@ -11,6 +11,8 @@ from curate.exporters.registry import Exporter, Pair, Row, Written
 from curate.schema import POLICY_LOGPS, REF_LOGPS, TOKENS
 
 SCRIPT = "trl_config.py"
+WITHOUT_REFERENCE = ("simpo", "repo")
+"""Losses of these scripts that read no reference."""
 
 
 def _explicit(pair: Pair) -> list[Row]:
@@ -71,6 +73,21 @@ def _loss(written: Written) -> tuple[str, dict[str, float], str]:
     return "dpo", {}, "uses the data's weights where it has them; others: simpo, gamma_po, amapo, bpo, repo"
 
 
+def _to_train(written: Written, loss: str) -> str:
+    """Comment lines that name the model to train."""
+    named = {role: f" ({name!r})" for role, name in written.measured.items()}
+    if loss in WITHOUT_REFERENCE:
+        policy = named.get("policy", "")
+        return f"""# The loss reads no reference. The model to train is the one that the margins or weights
+# were computed under: --policy of curate score{policy}."""
+    if REF_LOGPS.chosen in written.columns:
+        reference = named.get("reference", "")
+        return f"""# The model to train is the one that the reference columns are of:
+# --reference of curate score{reference}.
+# The policy that measured the pairs (--policy) may have nothing left to learn from them."""
+    return "# The model to train; a copy of it is the reference."
+
+
 def _curated_script(written: Written) -> str:
     loss, options, why = _loss(written)
     live = [name for name in ("weight", "target_margin") if name in written.columns and loss in ("repo", "bpo")]
@@ -88,6 +105,7 @@ from trl import DPOConfig
 
 from curate.trl import CuratedDPOTrainer
 
+{_to_train(written, loss)}
 MODEL = "NAME-OF-YOUR-MODEL"
 DATA = Path(__file__).with_name("{written.file}")
 

@@ -20,6 +20,7 @@ HOOKS = {
     "_precompute_ref_logps": ["self", "dataset", "name", "batch_size"],
     "_set_signature_columns_if_needed": ["self"],
     "compute_ref_log_probs": ["self", "model", "inputs"],
+    "compute_loss": ["self", "model", "inputs", "return_outputs", "num_items_in_batch"],
     "_compute_loss": ["self", "model", "inputs", "return_outputs"],
     "evaluate": ["self", "eval_dataset", "ignore_keys", "metric_key_prefix"],
 }

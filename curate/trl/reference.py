@@ -73,8 +73,10 @@ class ReferenceCheck:
             found = difference(places, examples, (policy[0], policy[1]), live, limit)
             if found.within(tolerance):
                 logger.warning(
-                    f"{name}: the columns measured under the policy are those of this model and these tokens; those of "
-                    "the reference, measured beside them, are taken on trust. Give it as ref_model to check them too."
+                    f"{name}: the model to be trained is the policy that measured these pairs, not the reference that "
+                    "the reference columns are of. DPO begins at the reference; from the policy, pairs that were "
+                    "selected for its margin may teach nothing. The reference columns, measured with the policy's, are "
+                    "taken on trust: give the reference as model, or as ref_model to check them too."
                 )
         if not found.within(tolerance):
             whose = "the reference model" if self.reference is not None else "the model to be trained"

@@ -15,6 +15,7 @@ from trl import DPOConfig, DPOTrainer
 from curate.errors import InputError, SettingsError
 from curate.trl.collating import WithColumns
 from curate.trl.contract import check_trl
+from curate.trl.first_loss import FirstLoss, advice
 from curate.trl.losses import PairLogps, find_loss, on_arrays
 from curate.trl.metrics import record_metrics
 from curate.trl.reference import REFERENCE, ReferenceCheck, check_counts, token_columns
@@ -35,8 +36,12 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     must agree with the reference columns (it is its own reference) or with the policy columns that were measured
     beside them. Columns `weight` and `target_margin` go into the losses `dpo` and `simpo`.
 
+    The model to train is that of the reference columns (`curate score --reference`). The policy that measured the pairs
+    may have nothing left to learn from those that it was selected by: a warning says so when it is given as the model,
+    and when the loss of the first step is nearly 0.
+
     Args:
-        model: as for DPOTrainer.
+        model: as for DPOTrainer; where the data has reference columns, the model that they are of.
         ref_model: as for DPOTrainer, or the path of a model; with reference columns in the data only read by the check.
         args: a DPOConfig. With the loss `dpo`, its loss_type may be sigmoid or hinge where the data has weights or
             target margins; without them, anything that TRL offers.
@@ -87,6 +92,7 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         super().__init__(model=model, ref_model=ref_model, args=args, **trainer)
         self.data_collator: Any = WithColumns(self.data_collator, self._columns)
         self._check = ReferenceCheck(check_rows, tolerance, None)
+        self._first_loss = FirstLoss(advice(self._reads_reference))
 
     def _refuse_contradictions(self, args: DPOConfig, present: set[str], options: Mapping[str, Any]) -> None:
         for name in self._loss.columns:
@@ -174,6 +180,14 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             check_counts(token_columns(prepared), self.args.max_length, metric_key_prefix)
         measured: dict[str, float] = Trainer.evaluate(self, prepared, ignore_keys, metric_key_prefix)
         return measured
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """As DPOTrainer; a first loss near 0 is warned of."""
+        found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        self._first_loss.see(self, found[0] if return_outputs else found, inputs)
+        return found
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         if self._stock:

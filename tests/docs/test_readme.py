@@ -126,6 +126,14 @@ def test_every_recipe_cites_a_paper_that_the_code_names() -> None:
         assert ARXIV.search(path.read_text()), path.name
 
 
+def test_every_recipe_that_measures_log_probabilities_names_the_model_to_train() -> None:
+    for path in sorted((ROOT / "recipes").iterdir()):
+        recipe = read_recipe(path).recipe
+        models = [one.about for name, one in recipe.inputs.items() if name in ("policy", "reference")]
+        to_train = [about for about in models if re.search(r"to train|will be trained|trains", about or "")]
+        assert len(to_train) == bool(models), path.name
+
+
 def test_help_names_every_command() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "curate", "--help"], capture_output=True, text=True, check=True
