@@ -45,7 +45,12 @@ def select(
     below: Annotated[float | None, typer.Option(metavar="X", help="Keep only values less than X.")] = None,
     order: OrderOption = None,
     where: Annotated[
-        str | None, typer.Option(metavar="SQL", help="First leave out rows for which this expression is not true.")
+        str | None,
+        typer.Option(
+            metavar="SQL",
+            help="First leave out rows for which this condition on a row is not true: columns, operators, CASE, "
+            "CAST and functions such as ABS, LENGTH or ARRAY_CONTAINS(flags, 'tie'). Null and NaN are never true.",
+        ),
     ] = None,
     per: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Take the share or count within each group.")

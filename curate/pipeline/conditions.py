@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from curate.errors import InputError, RowError, SettingsError, did_you_mean, first_line
+from curate.errors import InputError, RowError, SettingsError, did_you_mean
 from curate.identity import text_hash, text_of
 from curate.metrics.registry import as_numbers, missing_column
 from curate.picking import best_of_each
@@ -88,48 +88,16 @@ def group_column(table: Table, name: str) -> pl.Series:
     return table.numbers([name])[name]
 
 
-def condition(text: str) -> tuple[pl.Expr, list[str]]:
-    """A `--where` as an expression, and the columns that it reads.
-
-    Raises:
-        SettingsError: it is no expression of columns.
-    """
-    try:
-        expression = pl.sql_expr(text)
-        columns = list(dict.fromkeys(expression.meta.root_names()))
-    except pl.exceptions.PolarsError as error:
-        raise _unusable(text, error) from error
-    if not columns or "subplan" in str(expression).lower():
-        raise SettingsError(
-            "--where is an expression of columns.", f"--where {text}", 'For example: "reward_margin > 0.5"'
-        )
-    return expression, columns
-
-
-def _unusable(text: str, error: Exception) -> SettingsError:
-    return SettingsError(
-        f"The condition cannot be used: {first_line(error)}", f"--where {text}", "It is a SQL expression."
-    )
-
-
 def _where(table: Table, text: str) -> pl.Series:
-    expression, columns = condition(text)
-    unknown = [name for name in columns if name not in table.schema.names]
-    if unknown:
-        raise SettingsError(
-            f"There is no column {unknown[0]}.", f"--where {text}", did_you_mean(unknown[0], table.schema.names)
-        )
-    try:
-        holds = table.numbers(columns).select(holds=expression)["holds"]
-    except pl.exceptions.PolarsError as error:
-        raise _unusable(text, error) from error
-    if holds.len() != table.rows:
-        raise SettingsError(
-            "The condition is not one of each row.", f"--where {text}", "Leave out MAX, SUM and the like."
-        )
-    if holds.dtype != pl.Boolean:
-        raise SettingsError("The condition is neither true nor false.", f"--where {text}", 'For example: "x > 0.5"')
-    return holds.fill_null(False)
+    from curate.pipeline.where import condition
+
+    wanted, names = condition(text), table.schema.names
+    for name in wanted.columns:
+        if name not in names:
+            dotted = next((known for known in names if known.startswith(f"{name}.")), None)
+            hint = f'Quote a name with a dot in it: "{dotted}".' if dotted else did_you_mean(name, names)
+            raise SettingsError(f"There is no column {name}.", f"--where {text}", hint)
+    return wanted.holds(table.numbers(wanted.columns))
 
 
 def _not_tied(table: Table) -> pl.Series:

@@ -242,11 +242,16 @@ def check_select(settings: SelectSettings) -> tuple[SelectSettings, End, Amount 
     """The settings with their preset resolved, which end is kept, and how much; refuses what no data could make right.
 
     Raises:
-        SettingsError: settings that contradict each other or say nothing, an unknown preset, metric or parameter.
+        SettingsError: settings that contradict each other or say nothing, an unknown preset, metric or parameter, a
+            condition that is not one on a row.
     """
     resolved = with_preset(settings)
     end, amount = _amount(resolved)
     check_options(resolved.options)
+    if resolved.where is not None:
+        from curate.pipeline.where import condition
+
+        condition(resolved.where)
     return resolved, end, amount
 
 

@@ -13,7 +13,6 @@ from curate.errors import CurateError, SettingsError, did_you_mean
 from curate.exporters.registry import find_exporter
 from curate.methods.registry import columns_needed
 from curate.metrics.registry import all_metrics, columns_read, missing_column
-from curate.pipeline.conditions import condition
 from curate.pipeline.export import ExportSettings
 from curate.pipeline.pair import measuring
 from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC
@@ -184,8 +183,12 @@ def after_select(settings: SelectSettings, before: Shape) -> Shape:
     return replace(before, columns=before.columns | {by})
 
 
-def _read_by(where: str | None) -> list[str]:
-    return condition(where)[1] if where is not None else []
+def _read_by(where: str | None) -> Sequence[str]:
+    if where is None:
+        return ()
+    from curate.pipeline.where import condition
+
+    return condition(where).columns
 
 
 def after_weigh(settings: WeighSettings, before: Shape) -> Shape:

@@ -144,7 +144,7 @@ REFUSED = [
     ("select", "d", {"by": "score_chose", "top": "10%"}, "score_chosen"),
     ("select", "d", {"by": "score_chosen", "top": "10%", "per": "sorce"}, "sorce"),
     ("select", "d", {"by": "score_chosen", "top": "10%", "where": "scor > 1"}, "scor"),
-    ("select", "d", {"by": "score_chosen", "top": "10%", "where": "(select 1)"}, "columns"),
+    ("select", "d", {"by": "score_chosen", "top": "10%", "where": "(select 1)"}, "query"),
     ("weigh", "d", {"method": "repo"}, "policy"),
     ("weigh", "d", {"method": "madpo"}, "reward"),
     ("export", "c", {"to": "trl"}, "candidates"),

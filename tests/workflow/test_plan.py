@@ -7,12 +7,13 @@ from safetensors.numpy import save_file
 
 from curate.backends.opening import open_chat_tokenizer
 from curate.demo.world import make_pairs
-from curate.errors import CurateError
+from curate.errors import CurateError, SettingsError
 from curate.readers import detect
 from curate.render import Renderer
 from curate.tokens import WordsTokenizer
 from curate.workflow.estimate import ModelCost, count_parameters, local_folder
 from curate.workflow.plan import plan_run
+from curate.workflow.prepare import prepare
 from curate.workflow.recipe_file import read_recipe
 from curate.workflow.volume import survey
 
@@ -186,3 +187,29 @@ def test_code_that_would_run_is_named(file):
     plan = planned(file, **{"score.trust_remote_code": "true", "score.reward": "python:rewards:score"})
     assert any("own code" in note for note in plan.notes)
     assert any("rewards:score" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("bees IN (SELECT x FROM read_csv('secret.csv'))", "a query"), ("MAX(bees) > 1", "cannot aggregate")],
+)
+@pytest.mark.parametrize("as_plan", [True, False])
+def test_a_condition_of_a_recipe_reads_no_file(tmp_path, monkeypatch, where, said, as_plan):
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "d.jsonl")
+    (tmp_path / "secret.csv").write_text("TOPSECRET\n1\n")
+    file = write_recipe(tmp_path, ("      by: bees\n", f'      by: bees\n      where: "{where}"\n'))
+    with pytest.raises(SettingsError, match=said) as caught:
+        if as_plan:
+            planned(file)
+        else:
+            prepare(file, GIVEN, tmp_path / "out")
+    assert "TOPSECRET" not in str(caught.value)
+    assert "step select" in caught.value.where
+
+
+def test_a_condition_of_a_recipe_may_name_what_it_likes_in_a_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "d.jsonl")
+    file = write_recipe(tmp_path, ("      by: bees\n", "      by: bees\n      where: pair_id <> 'subplan'\n"))
+    assert planned(file).steps[1].settings["where"] == "pair_id <> 'subplan'"
