@@ -142,10 +142,12 @@ def run(
     from curate.progress import Silent
     from curate.workflow.prepare import prepare
     from curate.workflow.recipe_file import read_recipe
+    from curate.workflow.run import day_of
     from curate.workflow.run import run as run_steps
 
     file = read_recipe(Path(recipe))
-    return run_steps(prepare(file, set or {}, Path(out or file.recipe.name)), Silent(), fresh=fresh)
+    place = Path(out or file.recipe.name)
+    return run_steps(prepare(file, set or {}, place, None if fresh else day_of(place)), Silent(), fresh=fresh)
 
 
 def plan_run(recipe: str | Path, *, set: Mapping[str, Any] | None = None) -> RunPlan:

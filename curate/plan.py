@@ -23,7 +23,7 @@ from curate.plan_models import (
     reward_scorers,
 )
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
-from curate.recipe import PLACES, MeasureSettings, Settings
+from curate.recipe import MeasureSettings, Settings, for_manifest
 from curate.reward_sources import RewardSource, parse_reward, plan_rewards
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
 from curate.scorers.edit_distance import EditDistance
@@ -32,6 +32,7 @@ from curate.scorers.function_reward import FunctionReward
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import judge_options
 from curate.scorers.model_scorers import ModelScorer
+from curate.template_date import date_notes, dated
 from curate.tokens import WORDS, open_text_tokenizer
 
 
@@ -111,12 +112,11 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        models = {"policy", "reference", "reward", "embedder", "tokenizer", "device", "dtype", "backend"}
-        settings = self.settings.model_dump(mode="json", exclude={"data", "out", "fresh", *models, *PLACES})
+        settings = for_manifest(self.settings)
         # The judges' options are among what they measure with: their template by its hash, not by its place.
-        settings["options"].pop(JUDGE_OPTIONS, None)
+        settings.get("options", {}).pop(JUDGE_OPTIONS, None)
         return {
-            "settings": {key: value for key, value in settings.items() if value not in (None, (), [], {})},
+            "settings": {key: value for key, value in settings.items() if value != {}},
             "staged_from": {
                 "inputs": self.source.fingerprints(),
                 "layout": self.layout.name,
@@ -159,6 +159,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
         CurateError: anything that would stop the run later, and can be known now.
     """
     check_settings(settings)
+    settings = dated(settings)
     source = open_source(settings.data)
     check_out(settings.out, input_paths(settings.data))
     rows = first_rows(source)
@@ -175,6 +176,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]
     plan.notes += [_same_model_note(plan)] if plan.reference_is_policy else []
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
+    plan.notes += date_notes({one.name: one.facts() for one in plan.scorers}, getattr(settings, "match", None))
     plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
     for name in settings.options:
         if name != JUDGE_OPTIONS:

@@ -22,6 +22,7 @@ from curate.scorers.judge import Judge
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
 from curate.scorers.model_scorers import ModelScorer
+from curate.template_date import DATE
 from curate.tokens import HubTokenizer, check_weights
 
 ResponseScorer = ModelScorer | FunctionReward | Judge
@@ -163,7 +164,11 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
     question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
     model = source.target
     tokenizer = open_chat_tokenizer(
-        model, template=template_text(settings), keep_own=True, trust_remote_code=settings.trust_remote_code
+        model,
+        template=template_text(settings),
+        keep_own=True,
+        day=settings.template_date,
+        trust_remote_code=settings.trust_remote_code,
     )
     limit = model_limit(model_spec(settings, model))
     if limit is not None and limit <= options.max_tokens:
@@ -216,6 +221,7 @@ def _model_scorer(
         family[0],
         template=template_text(settings),
         keep_own=kind == "reward",
+        day=settings.template_date,
         trust_remote_code=settings.trust_remote_code,
     )
     match: Match | None = getattr(settings, "match", None) if kind == "logps" else None
@@ -248,6 +254,7 @@ def model_facts(model: str, spec: ModelSpec, tokenizer: HubTokenizer | FakeToken
     facts: dict[str, Any] = {"model": model} if is_fake(model) else model_identity(model)
     facts |= {"device": spec.device.split(":")[0], "dtype": spec.dtype, **backend_facts(spec)}
     facts |= {"head": spec.reward_head} if spec.reward_head else {}
+    facts |= {DATE: tokenizer.day.isoformat()} if tokenizer.day else {}
     return facts | {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,6 +17,7 @@ Combine = Literal["mean", "min", "median", "zmean"]
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
 Options = dict[str, dict[str, Any]]
 GPUS = re.compile(r"all|[1-9]\d*|\d+(,\d+)+")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 PLACES = frozenset({"gpus", "workers"})
 """Settings that say where models run: no part of what decides a result, so that a run may go on elsewhere."""
 
@@ -61,10 +63,23 @@ class Settings(BaseModel):
     options: Options = Field(default_factory=dict, description="per metric its parameters (`--set METRIC.name=value`)")
 
 
+def _as_date(value: Any) -> Any:
+    """Text of the form YYYY-MM-DD alone: pydantic would also read numbers, as seconds."""
+    if isinstance(value, date | None) or (isinstance(value, str) and DAY.fullmatch(value)):
+        return value
+    raise ValueError("a day is written YYYY-MM-DD")
+
+
+Day = Annotated[date, BeforeValidator(_as_date)]
+
+
 class ModelSettings(Settings):
     """How models are run, and what becomes of bad rows and unfinished work."""
 
     chat_template: Path | None = Field(default=None, description="a Jinja file used in place of the tokenizer's own")
+    template_date: Day | None = Field(
+        default=None, description="the day that chat templates print; the day the run began when not given"
+    )
     backend: Literal["auto", "torch", "vllm"] = "auto"
     tensor_parallel: PositiveInt | None = Field(default=None, description="GPUs that share a model; vLLM only")
     device: str = "auto"
@@ -156,6 +171,20 @@ class WeighSettings(Settings):
 
 
 S = TypeVar("S", bound=Settings)
+
+NOT_RECORDED = frozenset(
+    {"data", "out", "rejects", "fresh", *PLACES}
+    | {"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "template_date"}
+    | {"backend", "device", "dtype"}
+)
+"""Settings that a manifest does not repeat as they were given: they name places on this machine, decide nothing, or are
+there as what they mean: data and templates by their hashes, models by name and hash, `auto` decided."""
+
+
+def for_manifest(settings: Settings, *, defaults: bool = True) -> dict[str, Any]:
+    """The settings that a manifest holds as they were given, without empty ones, and perhaps without defaults."""
+    held = settings.model_dump(mode="json", exclude=set(NOT_RECORDED), exclude_defaults=not defaults)
+    return {key: value for key, value in held.items() if value not in (None, (), [], {})}
 
 
 def make(kind: type[S], values: Mapping[str, Any]) -> S:

@@ -149,6 +149,14 @@ def work_folder(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
+def held_identity(out: Path) -> Any:
+    """What the unfinished work of an output is of; None where there is none, or none that can be read."""
+    try:
+        return json.loads((work_folder(out) / f"{IDENTITY}.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
 class Workspace:
     """The folder of unfinished work beside an output, held by one run at a time.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from curate.backends import ModelSpec, Sample, Sampling
@@ -64,6 +65,7 @@ class FakeTokenizer:
 
     name = "fake"
     chat_template = "role: content, one line a turn"
+    day: date | None = None
 
     @property
     def edges(self) -> dict[str, int]:

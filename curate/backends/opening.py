@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -232,7 +233,12 @@ def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
 
 
 def open_chat_tokenizer(
-    name: str, *, template: str | None = None, keep_own: bool = False, trust_remote_code: bool = False
+    name: str,
+    *,
+    template: str | None = None,
+    keep_own: bool = False,
+    day: date | None = None,
+    trust_remote_code: bool = False,
 ) -> HubTokenizer | FakeTokenizer:
     """The tokenizer of a model, which must know a chat template.
 
@@ -241,6 +247,7 @@ def open_chat_tokenizer(
         template: a Jinja template to use in place of its own.
         keep_own: use `template` only where the tokenizer has none. So for reward models: their numbers mean nothing
             in another template than that of their training, least of all in one given for the policy.
+        day: what the template prints as the current one; today's where none is given.
         trust_remote_code: let the tokenizer run its own code.
 
     Raises:
@@ -251,6 +258,8 @@ def open_chat_tokenizer(
     tokenizer = HubTokenizer(name, trust_remote_code=trust_remote_code)
     if template is not None and not (keep_own and tokenizer.chat_template):
         tokenizer.use_template(template)
+    if day is not None:
+        tokenizer.fix_day(day)
     if not tokenizer.chat_template:
         raise ModelError(
             "The tokenizer has no chat template, so nothing says how a conversation is written.",

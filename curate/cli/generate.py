@@ -58,6 +58,7 @@ def generate(
         typer.Option(help="Sample a prompt for every row that has it, not once for all.", rich_help_panel=SAMPLING),
     ] = False,
     chat_template: o.ChatTemplate = None,
+    template_date: o.TemplateDate = None,
     trust_remote_code: o.TrustRemoteCode = False,
     backend: o.BackendOption = o.Backend.auto,
     tensor_parallel: o.TensorParallel = None,

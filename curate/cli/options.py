@@ -99,6 +99,15 @@ ChatTemplate = Annotated[
         rich_help_panel=MODELS,
     ),
 ]
+TemplateDate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="YYYY-MM-DD",
+        help="The day that chat templates print. Default: the day the run began.",
+        show_default=False,
+        rich_help_panel=MODELS,
+    ),
+]
 TrustRemoteCode = Annotated[bool, typer.Option(help="Let models run their own code.", rich_help_panel=MODELS)]
 
 

@@ -41,6 +41,7 @@ def run(
     from curate.workflow.prepare import prepare
     from curate.workflow.recipe_file import read_recipe
     from curate.workflow.resolve import parse_assignments
+    from curate.workflow.run import day_of
     from curate.workflow.run import run as run_steps
 
     file = read_recipe(recipe)
@@ -49,7 +50,7 @@ def run(
     if plan:
         print_plan(plan_run(file, given, place))
         return
-    prepared = prepare(file, given, place)
+    prepared = prepare(file, given, place, None if fresh else day_of(place))
     on_step = (lambda _: None) if quiet else print_step
     result = run_steps(prepared, console.reporter(quiet), fresh=fresh, on_step=on_step)
     if not quiet:

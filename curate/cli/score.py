@@ -17,6 +17,7 @@ def score(
     embedder: o.Embedder = None,
     tokenizer: o.Tokenizer = None,
     chat_template: o.ChatTemplate = None,
+    template_date: o.TemplateDate = None,
     trust_remote_code: o.TrustRemoteCode = False,
     set_: o.Set = None,
     backend: o.BackendOption = o.Backend.auto,

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from curate.output_paths import beside
 from curate.store import work_folder
+from curate.template_date import undated
 from curate.writers.parquet import MANIFEST_KEY
 
 
@@ -20,10 +21,15 @@ def output_files(out: Path) -> list[Path]:
     return sorted(out.glob("data-*.parquet")) if out.is_dir() else [out] if out.is_file() else []
 
 
-def finished_manifest(out: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+def finished_manifest(out: Path, identity: Mapping[str, Any], *, any_day: bool = False) -> dict[str, Any] | None:
     """The manifest of a complete output with this identity, bad rows next to it; None where there is none.
 
     What cannot be read, has other rows than its manifest says, or stands next to unfinished work does not count.
+
+    Args:
+        out: the output.
+        identity: what decides it.
+        any_day: whether the date that chat templates print may be another, as the user named none.
     """
     files = output_files(out)
     if not files or work_folder(out).exists():
@@ -35,7 +41,11 @@ def finished_manifest(out: Path, identity: Mapping[str, Any]) -> dict[str, Any] 
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
         return None
     wanted = json.loads(json.dumps(identity, sort_keys=True, default=str))
-    same = all(manifest.get(key) == value for key, value in wanted.items())
+    same = all(_same(manifest.get(key), value, any_day) for key, value in wanted.items())
     whole = sum(one.num_rows for one in metadata) == rows["written"]
     with_rejects = not rows["rejected"] or beside(out, "rejects").is_file()
     return manifest if same and whole and with_rejects else None
+
+
+def _same(held: Any, wanted: Any, any_day: bool) -> bool:
+    return bool(undated(held) == undated(wanted) if any_day else held == wanted)

@@ -15,10 +15,11 @@ from curate.identity import short_name, text_hash, versions
 from curate.output_paths import check_out
 from curate.plan_models import check_places, devices_of, model_facts, model_spec, template_text
 from curate.readers import Layout, Row, Source, first_rows, input_paths, open_source, prompts_layout
-from curate.recipe import PLACES, GenerateSettings
+from curate.recipe import GenerateSettings, for_manifest
 from curate.render import render_prompts
 from curate.schema import Record
 from curate.scorers.generation import Generation
+from curate.template_date import DATE, date_notes, dated
 from curate.tokens import WritingTokenizer, check_weights
 
 MODEL_NAME = re.compile(r"^([A-Za-z][\w.-]*)=(.+)$", re.DOTALL)
@@ -75,11 +76,10 @@ class GenerationPlan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
-        left_out = {"data", "out", "fresh", "policy", "backend", "device", "dtype", "options", "chat_template", *PLACES}
-        settings = self.settings.model_dump(mode="json", exclude=left_out)
-        rendered_by = [[w.identity["tokenizer_hash"], w.identity["template_hash"]] for w in self.writers]
+        rendering = ("tokenizer_hash", "template_hash", DATE)
+        rendered_by = [[w.identity[key] for key in rendering if key in w.identity] for w in self.writers]
         return {
-            "settings": {key: value for key, value in settings.items() if value is not None},
+            "settings": for_manifest(self.settings),
             "staged_from": {
                 "inputs": self.source.fingerprints(),
                 "layout": self.layout.name,
@@ -99,6 +99,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
         CurateError: anything that would stop the run later, and can be known now.
     """
     check_generate(settings)
+    settings = dated(settings)
     source = open_source(settings.data)
     check_out(settings.out, input_paths(settings.data))
     layout = prompts_layout(first_rows(source))
@@ -109,6 +110,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
         shards = f"responses-{len(plan.writers)}"
         plan.writers.append(make_writer(settings, name, model, shards))
         plan.limits[name] = _prompt_limit(settings, name, model, plan.notes)
+    plan.notes += date_notes({writer.model: writer.facts() for writer in plan.writers})
     plan.devices = devices_of(settings, [writer.spec for writer in plan.writers])
     plan.layout = replace(layout, parse=lambda row: _fitting(plan, layout, row))
     return plan
@@ -156,7 +158,10 @@ def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) 
         ModelError: the model is not there, or has no chat template.
     """
     tokenizer = open_chat_tokenizer(
-        model, template=template_text(settings), trust_remote_code=settings.trust_remote_code
+        model,
+        template=template_text(settings),
+        day=settings.template_date,
+        trust_remote_code=settings.trust_remote_code,
     )
     check_weights(model)
     spec = check_model(resolved(replace(model_spec(settings, model), max_length=_longest(settings, model))), "causal")

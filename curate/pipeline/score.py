@@ -84,12 +84,13 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     plan = make_plan(settings, "pairs")
     if not plan.as_pairs:
         check_candidates(settings)
-    for note in plan.notes:
-        reporter.note(note)
     identity = {"command": "score", "version": __version__, **plan.identity()}
-    if not settings.fresh and (manifest := finished_manifest(settings.out, identity)) is not None:
+    any_day = settings.template_date is None
+    if not settings.fresh and (manifest := finished_manifest(settings.out, identity, any_day=any_day)) is not None:
         reporter.note(f"already done: {settings.out} was made by this command. --fresh measures again.")
         return _finished(settings, plan, manifest)
+    for note in plan.notes:
+        reporter.note(note)
     _check_tokens(settings, plan, reporter)
     reader = rewards_reader(plan.rewards, plan.as_pairs)
     with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:

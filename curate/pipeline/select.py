@@ -25,7 +25,7 @@ from curate.pipeline.ranking import high_first, ranking_values
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
-from curate.recipe import SelectSettings
+from curate.recipe import SelectSettings, for_manifest
 from curate.schema import PAIR_ID, POLICY_LOGPS, REF_LOGPS, REWARD
 from curate.version import __version__
 from curate.writers.parquet import check_folder
@@ -225,7 +225,7 @@ def _manifest(
     return {
         "command": "select",
         "version": __version__,
-        "settings": settings.model_dump(mode="json", exclude={"data", "out", "rejects"}, exclude_defaults=True),
+        "settings": for_manifest(settings, defaults=False),
         "inputs": table.source.fingerprints(),
         "order": order,
         "metrics": used,

@@ -7,6 +7,7 @@ import json
 import re
 import string
 from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from jinja2 import TemplateError
 from curate.errors import ModelError, first_line
 from curate.identity import adapter_base, served_model
 from curate.schema import Message
+from curate.tokens.dates import CLOCK, clock_of, prints_date
 from curate.tokens.lists import TokenLists, by_pieces, cuts, joined
 from curate.tokens.plain import plain_tokenizer, rust_fingerprint
 from curate.tokens.rust import PieceEncoder
@@ -101,6 +103,7 @@ class HubTokenizer:
     def __init__(self, name: str, *, trust_remote_code: bool = False) -> None:
         self.name = _place(name)
         self._tokenizer = _load(self.name, trust_remote_code)
+        self._day: date | None = None
 
     @cached_property
     def _pieces(self) -> PieceEncoder | None:
@@ -112,6 +115,17 @@ class HubTokenizer:
     def use_template(self, template: str) -> None:
         """Write conversations with this Jinja template instead of the tokenizer's own."""
         self._tokenizer.chat_template = template
+
+    def fix_day(self, day: date) -> None:
+        """Let the chat template print this day, whatever today is."""
+        self._day = day
+
+    @property
+    def day(self) -> date | None:
+        """The day that the chat template prints; None where it prints none, or none was fixed."""
+        found = self._tokenizer.chat_template
+        source = found.get("default", "") if isinstance(found, dict) else found or ""
+        return self._day if prints_date(source) else None
 
     @property
     def chat_template(self) -> str | None:
@@ -149,9 +163,10 @@ class HubTokenizer:
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """The messages in the chat template, begin-of-text included when the template writes it."""
+        clock = {} if self.day is None else {CLOCK: clock_of(self.day)}
         return str(
             self._tokenizer.apply_chat_template(
-                [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation_prompt
+                [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation_prompt, **clock
             )
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,16 @@ from curate.identity import short_name, versions
 from curate.pipeline.generation_plan import make_writer, named_models
 from curate.plan_models import embedding_scorer, logprob_scorers, reward_scorers
 from curate.readers import input_paths, open_source
-from curate.recipe import PLACES, GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings
+from curate.recipe import GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings, for_manifest
 from curate.reward_sources import parse_reward
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.template_date import DATE, held_date, today
 from curate.tokens import open_text_tokenizer
 from curate.version import __version__
 from curate.workflow.flow import Kind, LayoutOf, Shape, joined, look
 from curate.workflow.recipe_file import RecipeFile
 from curate.workflow.resolve import Step, not_given, read_overrides, resolve
 
-MODELS = frozenset(
-    {"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "backend", "device", "dtype"}
-)
 Outside = Callable[[Sequence[str], LayoutOf], Shape]
 
 
@@ -37,6 +36,7 @@ class Prepared:
     Attributes:
         facts: per step what decides its output: settings, data, models.
         keys: per step a hash of its facts and of those of the steps that it reads.
+        day: what chat templates print as the date; None where no template does, or the recipe says it for each step.
     """
 
     file: RecipeFile
@@ -44,15 +44,26 @@ class Prepared:
     steps: tuple[Step, ...]
     facts: Mapping[str, Mapping[str, Any]]
     keys: Mapping[str, str]
+    day: date | None = None
 
     def identity(self) -> dict[str, Any]:
         """What tells this run from another in the same place."""
         named = {f"{step.number:02d}-{step.name}": self.facts[step.name] for step in self.steps}
-        return {"command": "run", "version": __version__, "steps": named}
+        return {"command": "run", "version": __version__, "steps": named, **self.date()}
+
+    def date(self) -> dict[str, str]:
+        """The day, for what is kept of this run."""
+        return {DATE: self.day.isoformat()} if self.day else {}
 
 
-def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path) -> Prepared:
+def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path, day: date | None = None) -> Prepared:
     """Check the whole recipe against its data and its models' configurations; no model is opened.
+
+    Args:
+        file: the recipe.
+        given: what replaces its inputs and settings.
+        out: the folder of the outputs.
+        day: what chat templates print as the date where a step does not say; today's when not given.
 
     Raises:
         CurateError: an input is missing, the settings are wrong, or a step cannot be given what it reads.
@@ -65,16 +76,29 @@ def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path) -> Prepared:
     shapes = flow_through(steps, look)
     facts: dict[str, dict[str, Any]] = {}
     keys: dict[str, str] = {}
+    day = day or today()
+    ready: list[Step] = []
     for step in steps:
         try:
-            facts[step.name] = step_facts(step, shapes[step.name].kind)
+            dated = _on(day, step)
+            facts[step.name] = step_facts(dated, shapes[step.name].kind)
         except CurateError as error:
             step.place.add_to(error)
             raise
+        # Where no template prints the date, the step is left as it was given.
+        ready.append(dated if held_date(facts[step.name]) else step)
         read = [keys[name] for name in step.reads if name is not None]
         text = json.dumps([facts[step.name], __version__, read], sort_keys=True, default=str)
         keys[step.name] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    return Prepared(file, out, steps, facts, keys)
+    printed = any(one is not step for one, step in zip(ready, steps, strict=True))
+    return Prepared(file, out, tuple(ready), facts, keys, day if printed else None)
+
+
+def _on(day: date, step: Step) -> Step:
+    """The same step, on this day if it runs models and names no other."""
+    if not isinstance(step.settings, ModelSettings) or step.settings.template_date is not None:
+        return step
+    return replace(step, settings=step.settings.model_copy(update={DATE: day}))
 
 
 def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
@@ -126,8 +150,7 @@ def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
         {"step": writer} if writer is not None else open_source([name]).fingerprints()
         for name, writer in zip(step.settings.data, step.reads, strict=True)
     ]
-    hidden = {"data", "out", "fresh", *(MODELS | PLACES if isinstance(step.settings, ModelSettings) else ())}
-    settings = step.settings.model_dump(mode="json", exclude=hidden, exclude_defaults=True)
+    settings = for_manifest(step.settings, defaults=False)
     facts = {"run": step.command.name, "settings": settings, "data": read}
     if isinstance(step.settings, MeasureSettings):
         # A judge's options are among what measures: its template by its hash, not by its place.

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from curate.errors import CurateError, StoreError
 from curate.output_paths import check_out
 from curate.progress import Reporter
 from curate.readers.streams import fingerprint
-from curate.store import LOCK, Workspace, disk_errors
+from curate.store import LOCK, Workspace, disk_errors, held_identity
+from curate.template_date import DATE
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
 from curate.workflow.resolve import Step
@@ -94,6 +96,12 @@ def run(
             _remove_if_bare(out)
         raise
     return RunResult(prepared.file.recipe.name, out, done, done[-1].out)
+
+
+def day_of(out: Path) -> date | None:
+    """The day that chat templates print in the run of this folder; None where they print none, or there is no run."""
+    held = [found for found in (held_identity(out / WORK), _read(out / RECORD)) if found and DATE in found]
+    return date.fromisoformat(held[0][DATE]) if held else None
 
 
 def check_place(out: Path, recipe: str = "") -> None:
@@ -206,6 +214,7 @@ class Record:
             "paper": recipe.paper.model_dump() if recipe.paper else None,
             "version": __version__,
             "steps": listed,
+            **self._prepared.date(),
         }
         _put(self._path, content)
 
