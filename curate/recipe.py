@@ -145,6 +145,7 @@ class SelectSettings(Settings):
     one_per_prompt: bool = False
     drop_ties: bool = False
     rejects: Path | None = None
+    strict: bool = False
 
 
 class GenerateSettings(ModelSettings):
@@ -168,6 +169,7 @@ class WeighSettings(Settings):
 
     method: str
     preset: str | None = None
+    strict: bool = False
 
 
 S = TypeVar("S", bound=Settings)

@@ -63,6 +63,7 @@ def select(
         Path | None, typer.Option(metavar="OUT2", help="Write what was not kept here, with the reason.")
     ] = None,
     set_: o.Set = None,
+    strict: o.Strict = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Keep the best rows of a scored table.

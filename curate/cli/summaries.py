@@ -59,6 +59,13 @@ def print_rejected(rejected: dict[str, int], path: Any) -> None:
         console.print(f"  rejected rows are in {path}", markup=False)
 
 
+def print_unread(rejected: dict[str, int], path: Any) -> None:
+    """How many rows of the files could not be read, why, and where they are."""
+    if rejected:
+        stdout().print(f"  {sum(rejected.values()):,} more could not be read, and are set aside:", markup=False)
+        print_rejected(rejected, path)
+
+
 def print_judges(judges: dict[str, dict[str, int]]) -> None:
     """How often each judge gave what."""
     from curate.scorers.judge import VERDICTS
@@ -84,6 +91,7 @@ def print_select(result: SelectResult) -> None:
         how += f", down to {result.cut:.6g}" if result.cut is not None and result.order == "highest" else ""
         how += f", up to {result.cut:.6g}" if result.cut is not None and result.order == "lowest" else ""
     console.print(f"{result.kept:,} of {result.rows:,} rows kept{how}.", markup=False)
+    print_unread(result.rejected, result.rejects)
     if result.preset is not None:
         print_preset(result.preset)
     for reason, count in result.reasons.items():
@@ -130,6 +138,7 @@ def print_weigh(result: WeighResult) -> None:
     """The columns added, and how many rows have no value."""
     console = stdout()
     console.print(f"{result.rows:,} rows weighed by {result.method}, {result.nulls:,} without a value.", markup=False)
+    print_unread(result.rejected, result.rejects)
     print_parameters({result.method: result.parameters})
     console.print(metric_table(result.columns))
     console.print(f"wrote {result.out}", markup=False)

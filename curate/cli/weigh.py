@@ -18,6 +18,7 @@ def weigh(
     ],
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="A paper's settings, by its model.")] = None,
     set_: o.Set = None,
+    strict: o.Strict = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Add the columns that margin-aware trainers read: the method's own, and weight, target_margin, margin.
@@ -30,7 +31,8 @@ def weigh(
     from curate.pipeline.weigh import weigh_table
     from curate.recipe import WeighSettings, make, parse_options
 
-    values = {"data": data, "out": out, "method": method, "preset": preset, "options": parse_options(set_ or [])}
-    result = weigh_table(make(WeighSettings, values), console.reporter(quiet))
+    values = {"data": data, "out": out, "method": method, "preset": preset, "strict": strict}
+    settings = make(WeighSettings, {**values, "options": parse_options(set_ or [])})
+    result = weigh_table(settings, console.reporter(quiet))
     if not quiet:
         print_weigh(result)

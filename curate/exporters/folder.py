@@ -23,7 +23,14 @@ Batches = Iterable[Sequence[Row]]
 ManifestOf = Callable[[int], Mapping[str, Any]]
 
 
-def write_export(exporter: Exporter, schema: pa.Schema, batches: Batches, manifest_of: ManifestOf, out: Path) -> int:
+def write_export(
+    exporter: Exporter,
+    schema: pa.Schema,
+    batches: Batches,
+    manifest_of: ManifestOf,
+    out: Path,
+    before: Callable[[], object] = lambda: None,
+) -> int:
     """Write the data file, the snippets and the README to the folder `out`; returns the rows written.
 
     What stood at `out` before stays there until the new one is whole.
@@ -34,6 +41,7 @@ def write_export(exporter: Exporter, schema: pa.Schema, batches: Batches, manife
         batches: the rows.
         manifest_of: told the rows written, when all are, says how they were made.
         out: the folder.
+        before: called when the new one is whole, before it is put in place.
 
     Raises:
         StoreError: the disk is full, or the place cannot be written.
@@ -47,6 +55,7 @@ def write_export(exporter: Exporter, schema: pa.Schema, batches: Batches, manife
         aside.mkdir()
         try:
             rows = _fill(aside, exporter, schema, batches, manifest_of)
+            before()
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise

@@ -24,10 +24,19 @@ def copy_rows(
     manifest: Mapping[str, Any],
     out: Path,
     mask: np.ndarray | None = None,
+    before: Callable[[], object] = lambda: None,
 ) -> int:
     """Write the rows for which `mask` (bool [rows]) holds, all without one.
 
     An added column of a known name takes its place.
+
+    Args:
+        table: the rows.
+        added: columns to add.
+        manifest: goes into the file.
+        out: where to.
+        mask: which rows.
+        before: called when the new file is whole, before it is put in place.
 
     Returns:
         The rows written.
@@ -44,4 +53,4 @@ def copy_rows(
             yield piece if mask is None else piece.filter(pa.array(mask[first : first + batch.num_rows]))
             first += batch.num_rows
 
-    return write_output(tables(), next(tables()).schema, manifest, out)
+    return write_output(tables(), next(tables()).schema, manifest, out, before)

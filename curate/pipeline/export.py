@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from curate.errors import InputError, RowError, SettingsError
+from curate.errors import RowError, SettingsError
 from curate.exporters.extras import Extras, extras_of, has_rewards
 from curate.exporters.folder import check_export_place, write_export
 from curate.exporters.refusals import refuse_pair
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
 from curate.identity import text_hash
-from curate.output_paths import beside, check_out
+from curate.output_paths import check_out
+from curate.pipeline.history import manifests_of
 from curate.pipeline.output import check_rejects
-from curate.pipeline.staging import CHUNK_ROWS, REJECT_SCHEMA
+from curate.pipeline.rejects import RejectsFile
+from curate.pipeline.staging import CHUNK_ROWS
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
+from curate.readers.rejects import nothing_usable, reject_table
 from curate.readers.tables import Table, open_table
 from curate.recipe import Settings
-from curate.store import COMPRESSION, disk_errors
 from curate.version import __version__
-from curate.writers.parquet import MANIFEST_KEY
 
 
 class ExportSettings(Settings):
@@ -75,26 +74,22 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
     check_export_place(settings.out)
     check_out(settings.out, input_paths(settings.data))
     check_rejects(settings.out)
-    table = open_table(settings.data)
+    table = open_table(settings.data, settings.out)
     sample = first_rows(table.source)
     layout = detect(sample, "pairs")
     extras = extras_of(table, exporter, has_rewards(layout, sample), settings.keep_scores)
     schema = pa.schema([*exporter.schema, *extras.fields])
-    rejects = _Rejects(settings.out)
-    job = _Job(exporter, layout, extras, rejects, settings.strict)
 
     def manifest(rows: int) -> dict[str, Any]:
         return _manifest(table, settings, job, rows)
 
-    try:
-        rows = write_export(exporter, schema, job.batches(table, reporter), manifest, settings.out)
-        path = rejects.place()
-    finally:
-        rejects.drop()
+    with RejectsFile(settings.out, strict=settings.strict) as rejects:
+        job = _Job(exporter, layout, extras, rejects)
+        rows = write_export(exporter, schema, job.batches(table, reporter), manifest, settings.out, rejects.place)
     files = tuple(sorted(entry.name for entry in settings.out.iterdir()))
     reasons = dict(rejects.reasons.most_common())
     return ExportResult(
-        settings.out, exporter.name, layout.name, job.pairs, rows, reasons, path, tuple(schema.names), files
+        settings.out, exporter.name, layout.name, job.pairs, rows, reasons, rejects.path, tuple(schema.names), files
     )
 
 
@@ -123,17 +118,16 @@ def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> d
         "layout": job.layout.name,
         "margin": job.extras.margin_from,
         "rows": {"pairs": job.pairs, "written": rows, "rejected": dict(sorted(job.rejects.reasons.items()))},
-        "history": [json.loads(text) for text in table.manifests(MANIFEST_KEY)],
+        "history": manifests_of(table),
     }
 
 
 class _Job:
     """The rows of one export, made a chunk at a time, and counted."""
 
-    def __init__(self, exporter: Exporter, layout: Layout, extras: Extras, rejects: _Rejects, strict: bool) -> None:
+    def __init__(self, exporter: Exporter, layout: Layout, extras: Extras, rejects: RejectsFile) -> None:
         self.exporter, self.layout, self.extras, self.rejects = exporter, layout, extras, rejects
         self.pairs = 0
-        self._strict = strict
         self._seen: set[bytes] = set()
 
     def batches(self, table: Table, reporter: Reporter) -> Iterator[list[MadeRow]]:
@@ -147,11 +141,7 @@ class _Job:
                 yield self._made(chunk)
                 step.advance(len(chunk.rows))
         if not self.pairs:
-            raise InputError(
-                f"No row can be used; the first one ({self.rejects.first_origin}): {self.rejects.first_reason}.",
-                table.source.name,
-                "`curate inspect` shows what was found.",
-            )
+            raise nothing_usable(self.rejects.first, table.source.name)
 
     def _made(self, chunk: Chunk) -> list[MadeRow]:
         made: list[MadeRow] = []
@@ -164,11 +154,7 @@ class _Job:
                 continue
             self.pairs += 1
             made += [one for one in rows if not self.exporter.unpaired or self._is_new(one)]
-        if bad and self._strict:
-            raise InputError(
-                f"A row cannot be used: {bad[0].reason}.", bad[0].origin, "Without --strict it is set aside."
-            )
-        self.rejects.add(bad)
+        self.rejects.add([reject_table(bad)])
         return made
 
     def _rows_of(self, row: Row) -> list[MadeRow]:
@@ -186,41 +172,3 @@ class _Job:
         new = key not in self._seen
         self._seen.add(key)
         return new
-
-
-class _Rejects:
-    """The bad rows, written aside as they come."""
-
-    def __init__(self, out: Path) -> None:
-        self.reasons: Counter[str] = Counter()
-        self.first_origin = self.first_reason = ""
-        self._path = beside(out, "rejects")
-        self._aside = self._path.with_name(self._path.name + ".aside")
-        self._writer: pq.ParquetWriter | None = None
-
-    def add(self, bad: Sequence[Reject]) -> None:
-        """Write these too."""
-        if not bad:
-            return
-        if self._writer is None:
-            self.first_origin, self.first_reason = bad[0].origin, bad[0].reason
-            self._writer = pq.ParquetWriter(self._aside, REJECT_SCHEMA, compression=COMPRESSION)
-        self.reasons.update(one.reason for one in bad)
-        columns = {"source": [r.origin for r in bad], "reason": [r.reason for r in bad], "row": [r.raw for r in bad]}
-        self._writer.write_table(pa.table(columns, schema=REJECT_SCHEMA))
-
-    def place(self) -> Path | None:
-        """Put the file in place; removes an earlier run's when there is no bad row."""
-        with disk_errors(self._path):
-            if self._writer is None:
-                self._path.unlink(missing_ok=True)
-                return None
-            self._writer.close()
-            self._aside.replace(self._path)
-        return self._path
-
-    def drop(self) -> None:
-        """Forget what was not put in place."""
-        if self._writer is not None:
-            self._writer.close()
-        self._aside.unlink(missing_ok=True)

@@ -14,14 +14,15 @@ from curate.engines import local
 from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.drawing import LISTS, Prompts, prompts_of
 from curate.pipeline.generation_plan import GenerationPlan, plan_generation
-from curate.pipeline.output import MESSAGES, check_rejects, reject_counts, write_rejects
+from curate.pipeline.output import MESSAGES, check_rejects, reject_counts, rejects_place
+from curate.pipeline.rejects import write_with_rejects
 from curate.pipeline.staged import messages_of
 from curate.pipeline.staging import stage
 from curate.progress import Reporter
 from curate.recipe import GenerateSettings
 from curate.store import Workspace
 from curate.version import __version__
-from curate.writers.parquet import check_folder, write_output
+from curate.writers.parquet import check_folder
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def _write(
         "writers": [vars(one) for one in writers],
         "notes": {model: said for model, said in notes.items() if said},
     }
-    write_output(tables(), next(tables()).schema, manifest, settings.out)
-    rejects = write_rejects(staged, settings.out)
+    write_with_rejects(staged, tables(), next(tables()).schema, manifest, settings.out)
+    rejects = rejects_place(settings.out, rejected)
     layout = plan.layout.name
     return GenerateResult(settings.out, rejects, layout, int(staged.counts.size), size, written, rejected, writers)
 

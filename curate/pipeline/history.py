@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,8 +11,7 @@ from curate.writers.parquet import MANIFEST_KEY
 
 def manifests_of(table: Table) -> list[dict[str, Any]]:
     """The manifests of its files, those of other tools left out."""
-    found = [json.loads(text) for text in table.manifests(MANIFEST_KEY)]
-    return [manifest for manifest in found if isinstance(manifest, dict)]
+    return [manifest for manifest in table.manifests(MANIFEST_KEY) if isinstance(manifest, dict)]
 
 
 def recorded(manifests: Sequence[dict[str, Any]], *keys: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +12,7 @@ import pyarrow.parquet as pq
 from curate.errors import StoreError
 from curate.output_paths import beside
 from curate.pipeline.staged import Staged
-from curate.pipeline.staging import REJECT_SCHEMA
-from curate.store import write_table
+from curate.readers.rejects import REJECT_SCHEMA
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -30,6 +30,11 @@ def reject_counts(staged: Staged) -> dict[str, int]:
     return dict(reasons.most_common())
 
 
+def rejects_place(out: Path, rejected: Mapping[str, int]) -> Path | None:
+    """Where the bad rows are, None when there are none."""
+    return beside(out, "rejects") if rejected else None
+
+
 def check_rejects(out: Path) -> None:
     """Refuse to replace a file that is no earlier run's file of bad rows.
 
@@ -37,23 +42,13 @@ def check_rejects(out: Path) -> None:
         StoreError: the place of the bad rows is taken.
     """
     path = beside(out, "rejects")
-    if path.exists() and not _is_ours(path):
+    if path.exists() and not is_reject_file(path):
         raise StoreError("The place of the rejects file is taken.", str(path), "Choose another place with -o.")
 
 
-def _is_ours(path: Path) -> bool:
+def is_reject_file(path: Path) -> bool:
+    """Whether an earlier run wrote its bad rows here."""
     try:
         return bool(pq.read_schema(path).names == REJECT_SCHEMA.names)
     except (OSError, pa.ArrowInvalid):
         return False
-
-
-def write_rejects(staged: Staged, out: Path) -> Path | None:
-    """Write the bad rows beside the output; removes an earlier run's file when there are none."""
-    path = beside(out, "rejects")
-    tables = list(staged.rejects.tables())
-    if not tables:
-        path.unlink(missing_ok=True)
-        return None
-    write_table(pa.concat_tables(tables), path)
-    return path

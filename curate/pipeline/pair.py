@@ -21,10 +21,11 @@ from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.distances import Distances
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
-from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, write_rejects
+from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, rejects_place
 from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, response_fields, summarise
 from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing
 from curate.pipeline.pools import Pools, may_be_chosen, merged
+from curate.pipeline.rejects import write_with_rejects
 from curate.pipeline.staged import Staged, messages_of
 from curate.pipeline.staging import stage, text_flags
 from curate.plan import Plan, check_settings, make_plan
@@ -34,7 +35,7 @@ from curate.reward_sources import rewards_reader
 from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, REWARD, TOKENS, Record
 from curate.store import Workspace
 from curate.version import __version__
-from curate.writers.parquet import check_folder, write_output
+from curate.writers.parquet import check_folder
 
 WRITE_ROWS = 4096
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
@@ -218,13 +219,14 @@ def _finish(
         if note is not None:
             reporter.note(note)
     names = [name for name in frame.columns if name in all_metrics()]
+    rejected = reject_counts(pools.staged)
     result = PairResult(
         settings.out,
-        write_rejects(pools.staged, settings.out),
+        rejects_place(settings.out, rejected),
         pools.size,
         new.height,
         pools.size - new["prompt"].n_unique(),
-        reject_counts(pools.staged),
+        rejected,
         "given" if pools.has_given else "max-min",
         {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
         summarise(frame, names),
@@ -238,7 +240,7 @@ def _finish(
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     tables = _tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
     first = next(tables)
-    write_output(chain([first], tables), first.schema, manifest, settings.out)
+    write_with_rejects(pools.staged, chain([first], tables), first.schema, manifest, settings.out)
     return result
 
 

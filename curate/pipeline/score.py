@@ -18,7 +18,7 @@ from curate.pipeline.finished import finished_manifest, output_files
 from curate.pipeline.history import manifests_of, recorded
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
-from curate.pipeline.output import check_rejects, plain, reject_counts, write_rejects
+from curate.pipeline.output import check_rejects, plain, reject_counts, rejects_place
 from curate.pipeline.pair_table import (
     ARROW_TYPES,
     MetricSummary,
@@ -116,10 +116,10 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         manifest |= {"judges": judges} if judges else {}
         finish = _finish_pairs if plan.as_pairs else _finish_candidates
         details = finish(plan, staged, numbers, workspace, manifest, reporter)
-        rejects = write_rejects(staged, settings.out)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
     details["judges"] = judges
+    rejects = rejects_place(settings.out, rejected)
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
 
 
@@ -152,7 +152,7 @@ def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> No
     """
     if not plan.as_pairs or EDIT_DISTANCE.name not in next(iter(first_rows(plan.source)), {}):
         return
-    before = recorded(manifests_of(open_table(settings.data)), "measured_with", plan.edit.name)
+    before = recorded(manifests_of(open_table(settings.data, settings.out)), "measured_with", plan.edit.name)
     now = plan.edit.facts()
     if before is None or before["tokenizer_hash"] == now["tokenizer_hash"]:
         return

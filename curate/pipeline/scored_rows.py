@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from curate.metrics.registry import as_numbers
 from curate.pipeline.output import MESSAGES
+from curate.pipeline.rejects import write_with_rejects
 from curate.pipeline.staged import MEASURED, Staged, messages_of
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
 from curate.schema import FINISH_REASON
-from curate.writers.parquet import write_output
 
 Columns = dict[str, pa.Array]
 
@@ -29,7 +29,9 @@ def write_rows(
     out: Path,
     reporter: Reporter,
 ) -> int:
-    """Write the input's own columns with the new ones behind them; a new column of a known name takes its place.
+    """Write the input's own columns with the new ones behind them, and the rows that could not be used.
+
+    A new column of a known name takes its place.
 
     Args:
         staged: the rows.
@@ -57,7 +59,7 @@ def write_rows(
 
     schema = next(tables()).schema
     changed.clear()
-    written = write_output(tables(), schema, manifest, out)
+    written = write_with_rejects(staged, tables(), schema, manifest, out)
     replaced = [f"{name} ({rows:,} rows)" for name, rows in changed.items() if rows]
     if replaced:
         reporter.note(f"columns of the input replaced by new values: {', '.join(replaced)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +18,11 @@ from curate.picking import Amount, End, parse_amount, pick, pick_whole
 from curate.pipeline.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
 from curate.pipeline.conditions import eligible, group_column, ranking_frame, tie_breakers
 from curate.pipeline.copying import Slices, copy_rows
+from curate.pipeline.decision import REASON, Decision
 from curate.pipeline.history import manifests_of, recorded
 from curate.pipeline.presets import with_preset
 from curate.pipeline.ranking import high_first, ranking_values
+from curate.pipeline.rejects import RejectsFile
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
@@ -30,15 +31,13 @@ from curate.schema import PAIR_ID, POLICY_LOGPS, REF_LOGPS, REWARD
 from curate.version import __version__
 from curate.writers.parquet import check_folder
 
-REASON = "reject_reason"
-
 
 @dataclass(frozen=True)
 class SelectResult:
     """What a run of `curate select` did.
 
     Attributes:
-        rows: rows of the table.
+        rows: rows of the table that could be read; shares are of these.
         kept: rows kept.
         reasons: rows not kept, by reason.
         preset: the preset used.
@@ -47,6 +46,8 @@ class SelectResult:
         cut: the least good value kept.
         computed: whether the metric was computed here.
         parameters: per metric the parameters used.
+        rejected: rows of the files that could not be read, by reason.
+        rejects: the file that holds them, None when there are none.
     """
 
     out: Path
@@ -59,6 +60,8 @@ class SelectResult:
     cut: float | None
     computed: bool
     parameters: dict[str, dict[str, Any]]
+    rejected: dict[str, int]
+    rejects: Path | None
 
 
 def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
@@ -69,7 +72,16 @@ def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
     """
     settings, end, amount = check_select(settings)
     _check_places(settings)
-    table = open_table(settings.data)
+    table = open_table(settings.data, settings.out)
+    with RejectsFile(settings.out, strict=settings.strict) as unread:
+        unread.add(table.rejects())
+        return _select(table, settings, end, amount, unread, reporter)
+
+
+def _select(
+    table: Table, settings: SelectSettings, end: End, amount: Amount | None, unread: RejectsFile, reporter: Reporter
+) -> SelectResult:
+    _check_apart(settings, unread)
     best_high = high_first(settings)
     values, used = ranking_values(table, settings)
     decision = _decide(table, settings, values, end, amount)
@@ -77,10 +89,14 @@ def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
     order = "highest" if best_high else "lowest"
     notes = list(_notes(table, settings, values, decision, used))
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
-    if settings.rejects is not None:
-        not_kept = {**manifest, "part": "not kept"}
-        copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
-    copy_rows(table, added, manifest, settings.out, decision.mask)
+
+    def others() -> None:
+        if settings.rejects is not None:
+            not_kept = {**manifest, "part": "not kept"}
+            copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
+        unread.place()
+
+    copy_rows(table, added, manifest, settings.out, decision.mask, before=others)
     for note in notes:
         reporter.note(note)
     best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)
@@ -96,41 +112,9 @@ def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
         cut,
         bool(added),
         used,
+        table.rejected,
+        unread.path,
     )
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Which rows are kept, and why not the others.
-
-    Attributes:
-        mask: bool [rows].
-        alive: which could have been kept, their values alone deciding: bool [rows].
-        codes: per row the number of the reason why it is not kept, 0 where it is: uint8 [rows].
-        reasons: the reasons by their numbers.
-    """
-
-    mask: np.ndarray
-    alive: np.ndarray
-    codes: np.ndarray
-    reasons: list[str]
-
-    @property
-    def kept(self) -> int:
-        """How many rows are kept."""
-        return int(self.mask.sum())
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many rows are not kept, by reason, the commonest first."""
-        counted: Counter[str] = Counter()
-        for code, reason in enumerate(self.reasons[1:], 1):
-            counted[reason] += int((self.codes == code).sum())
-        return {reason: rows for reason, rows in counted.most_common() if rows}
-
-    def reasons_of(self, first: int, rows: int) -> pl.Series:
-        """The reasons of some consecutive rows."""
-        return pl.Series(REASON, self.reasons).gather(self.codes[first : first + rows])
 
 
 def _decide(
@@ -219,6 +203,17 @@ def _check_places(settings: SelectSettings) -> None:
         )
 
 
+def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
+    """Refuse to write what was not kept and what could not be read to one file."""
+    place = unread.path
+    if place is not None and settings.rejects is not None and settings.rejects.resolve() == place.resolve():
+        raise SettingsError(
+            f"{sum(unread.reasons.values()):,} rows could not be read, and go to this file too.",
+            f"--rejects {settings.rejects}",
+            "Name another file for the rows that are not kept.",
+        )
+
+
 def _manifest(
     table: Table, settings: SelectSettings, decision: Decision, order: str, used: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
@@ -233,6 +228,7 @@ def _manifest(
             "in": int(decision.mask.size),
             "kept": decision.kept,
             "not_kept": dict(sorted(decision.counts.items())),
+            "rejected": table.rejected,
         },
         "history": manifests_of(table),
     }

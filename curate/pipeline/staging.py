@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.errors import InputError, RowError
+from curate.errors import RowError
 from curate.identity import pair_id, text_hash, text_of
 from curate.pipeline.staged import MEASURED, TEXTS, Staged, load
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, Source
+from curate.readers.rejects import nothing_usable, reject_table, unusable
 from curate.reward_sources import RewardsOf
 from curate.schema import Record
 from curate.store import Shards, Workspace
@@ -26,7 +27,6 @@ REFUSAL = re.compile(
     r"|i(?:['’]m| am) (?:not able|unable)\b|as an ai\b|unfortunately, i)",
     re.IGNORECASE,
 )
-REJECT_SCHEMA = pa.schema([("source", pa.string()), ("reason", pa.string()), ("row", pa.string())])
 
 
 def stage(
@@ -71,15 +71,10 @@ def stage(
                 good += _stage_chunk(chunk, layout, (rows, records, rejects), as_pairs, strict, rewards_of, match)
                 step.advance(len(chunk.rows))
         if not good:
-            raise _nothing_usable(source, rejects)
+            first = next((table.slice(0, 1).to_pylist()[0] for table in rejects.tables()), None)
+            raise nothing_usable(Reject(*first.values()) if first else None, source.name)
         workspace.put_document("staged", good)
     return load(rows, records, rejects)
-
-
-def _nothing_usable(source: Source, rejects: Shards) -> InputError:
-    first = next((table.slice(0, 1).to_pylist()[0] for table in rejects.tables()), None)
-    reason = f"the first one ({first['source']}): {first['reason']}" if first else "there are none"
-    return InputError(f"No row can be used; {reason}.", source.name, "`curate inspect` shows what was found.")
 
 
 def _stage_chunk(
@@ -101,13 +96,12 @@ def _stage_chunk(
         except RowError as error:
             bad.append(Reject(chunk.origins[i], str(error), json.dumps(row, ensure_ascii=False, default=str)))
     if bad and strict:
-        raise InputError(f"A row cannot be used: {bad[0].reason}.", bad[0].origin, "Without --strict it is set aside.")
+        raise unusable(bad[0])
     if records:
         shards[0].append(chunk.table.take(kept) if bad else chunk.table)
         shards[1].append(_records_table(records, in_pairs=match is not None), hold=True)
     if bad:
-        columns = {"source": [r.origin for r in bad], "reason": [r.reason for r in bad], "row": [r.raw for r in bad]}
-        shards[2].append(pa.table(columns, schema=REJECT_SCHEMA))
+        shards[2].append(reject_table(bad))
     return len(records)
 
 

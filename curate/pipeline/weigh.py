@@ -15,6 +15,7 @@ from curate.output_paths import check_out
 from curate.pipeline.copying import copy_rows
 from curate.pipeline.history import manifests_of
 from curate.pipeline.pair_table import MetricSummary, summarise
+from curate.pipeline.rejects import RejectsFile
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
@@ -33,6 +34,8 @@ class WeighResult:
         nulls: rows for which the method has no value.
         columns: the distribution of every column of numbers that was added.
         parameters: the method's, presets and defaults resolved.
+        rejected: rows of the files that could not be read, by reason.
+        rejects: the file that holds them, None when there are none.
     """
 
     out: Path
@@ -41,6 +44,8 @@ class WeighResult:
     nulls: int
     columns: list[MetricSummary]
     parameters: dict[str, Any]
+    rejected: dict[str, int]
+    rejects: Path | None
 
 
 def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
@@ -52,7 +57,15 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
     chosen, parameters = check_weigh(settings)
     check_folder(settings.out)
     check_out(settings.out, input_paths(settings.data))
-    table = open_table(settings.data)
+    table = open_table(settings.data, settings.out)
+    with RejectsFile(settings.out, strict=settings.strict) as unread:
+        unread.add(table.rejects())
+        return _weigh(table, settings, chosen, parameters, unread)
+
+
+def _weigh(
+    table: Table, settings: WeighSettings, chosen: Method, parameters: dict[str, Any], unread: RejectsFile
+) -> WeighResult:
     names = columns_needed(chosen, parameters, table.schema.names)
     added = weigh(chosen, _numbers(table, names), parameters)
     nulls = next(iter(added.values())).null_count()
@@ -68,12 +81,14 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
         "parameters": shown,
         "population": _population(shown, table.rows - nulls),
         "inputs": table.source.fingerprints(),
-        "rows": {"written": table.rows, "null": nulls},
+        "rows": {"written": table.rows, "null": nulls, "rejected": table.rejected},
         "history": manifests_of(table),
     }
-    rows = copy_rows(table, {name: values.slice for name, values in added.items()}, manifest, settings.out)
+    slices = {name: values.slice for name, values in added.items()}
+    rows = copy_rows(table, slices, manifest, settings.out, before=unread.place)
     numeric = [name for name, values in added.items() if values.dtype == pl.Float64]
-    return WeighResult(settings.out, chosen.name, rows, nulls, summarise(pl.DataFrame(added), numeric), shown)
+    columns = summarise(pl.DataFrame(added), numeric)
+    return WeighResult(settings.out, chosen.name, rows, nulls, columns, shown, table.rejected, unread.path)
 
 
 def check_weigh(settings: WeighSettings) -> tuple[Method, dict[str, Any]]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from curate.errors import InputError
 from curate.readers.arrow_files import arrow_file, parquet_file
 from curate.readers.contract import Chunk, Source
 from curate.readers.csv_files import csv_file
+from curate.readers.damage import readable
 from curate.readers.hub import HUB, open_hub
 from curate.readers.json_files import json_file, json_lines
 from curate.readers.paths import READABLE, find_files, suffix_of
@@ -46,10 +44,8 @@ class FileSource:
         Raises:
             InputError: the file cannot be read.
         """
-        try:
+        with readable(self.path):
             return [fingerprint(self.path)]
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
         """The file's rows, `rows` at a time.
@@ -57,21 +53,8 @@ class FileSource:
         Raises:
             InputError: the file is not what its name says, or cannot be read.
         """
-        try:
+        with readable(self.path):
             yield from READERS[suffix_of(self.path) or ""](self.path, rows)
-        except InputError as error:
-            raise InputError(error.what, f"{self.path}: {error.where}", error.hint) from error
-        except (OSError, pa.ArrowException, ValueError, OverflowError, csv.Error) as error:
-            raise _unreadable(self.path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    if isinstance(error, PermissionError):
-        return InputError("The file may not be read.", str(path), "Ask for the right to read it, or copy it.")
-    return InputError(
-        f"The file cannot be read: {reason}", str(path), "Check that it is complete, and of the kind its name says."
-    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from curate.errors import InputError
 from curate.readers.arrow_files import chunks_of
 from curate.readers.contract import Chunk
+from curate.readers.damage import readable, sound
 
 HUB = "hf://"
 SPEC = re.compile(
@@ -41,10 +42,15 @@ class HubSource:
         return [{"name": self.name, "bytes": size, "revision": self.revision, "fingerprint": fingerprint}]
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
-        """The split's rows, `rows` at a time; origins count them from 0."""
-        tables = self.dataset.with_format("arrow").iter(batch_size=rows)
-        batches = (batch for table in tables for batch in table.to_batches())
-        return chunks_of(batches, rows, self.name)
+        """The split's rows, `rows` at a time; origins count them from 0.
+
+        Raises:
+            InputError: the downloaded files are damaged.
+        """
+        with readable(self.name):
+            tables = self.dataset.with_format("arrow").iter(batch_size=rows)
+            batches = (batch for table in tables for batch in table.to_batches())
+            yield from chunks_of(sound(batches), rows, self.name)
 
 
 def open_hub(spec: str) -> HubSource:

@@ -81,7 +81,7 @@ def _in_glob(name: str) -> list[Path]:
 
 
 def _is_data(path: Path) -> bool:
-    hidden = path.name.startswith(".") or path.name in SIDE_FILES or path.name.endswith(REJECTS)
+    hidden = path.name.startswith(".") or path.name in SIDE_FILES or path.name.lower().endswith(REJECTS)
     return suffix_of(path) is not None and not hidden
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,41 +13,91 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from curate.readers.arrow_files import open_parquet, parquet_batches, parquet_table
 from curate.readers.columns import conform, merge_schemas
 from curate.readers.contract import Source
 from curate.readers.files import open_source
-from curate.readers.paths import find_files
+from curate.readers.hub import HUB
+from curate.readers.paths import find_files, suffix_of
+from curate.readers.rejects import reject_table
+from curate.readers.spool import Spool
+from curate.store import disk_errors
 
 BATCH_ROWS = 65_536
+PARQUET = ".parquet"
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Files of other formats, parsed once and laid out for reading by columns."""
+
+    rows: Spool
+    rejects: Spool
+    rejected: Counter[str]
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows and columns of some files, in the files' order.
 
+    Where not all files are Parquet, they are parsed once, at the first use, and laid out in a file without a name.
+
     Attributes:
         source: the same data as rows.
-        parquet: its files where all of them are Parquet; these are read by columns, anything else as a whole.
+        parquet: its files where all of them are Parquet, else none.
+        manifested: its Parquet files, also where there are others.
+        folder: where the file without a name is.
     """
 
     source: Source
     parquet: tuple[Path, ...]
+    manifested: tuple[Path, ...]
+    folder: Path
 
     @cached_property
     def schema(self) -> pa.Schema:
         """The columns of all files together."""
-        if self.parquet:
-            return merge_schemas([pq.read_schema(path) for path in self.parquet])
-        return merge_schemas([chunk.table.schema for chunk in self.source.chunks(BATCH_ROWS)])
+        if not self.parquet:
+            return merge_schemas(self._laid.rows.schemas)
+        schemas = []
+        for path in self.parquet:
+            with open_parquet(path) as file:
+                schemas.append(file.schema_arrow)
+        return merge_schemas(schemas)
 
     @cached_property
     def rows(self) -> int:
-        """How many rows there are."""
-        if self.parquet:
-            return sum(int(pq.read_metadata(path).num_rows) for path in self.parquet)
-        return sum(table.num_rows for table in self._read(None, whole=False))
+        """How many rows there are; what could not be parsed is not among them."""
+        if not self.parquet:
+            return self._laid.rows.rows
+        found = 0
+        for path in self.parquet:
+            with open_parquet(path) as file:
+                found += int(file.metadata.num_rows)
+        return found
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many rows could not be parsed, by reason, the commonest first."""
+        return {} if self.parquet else dict(self._laid.rejected.most_common())
+
+    def rejects(self) -> Iterator[pa.Table]:
+        """The rows that could not be parsed, with the reasons."""
+        if not self.parquet:
+            yield from self._laid.rejects.tables()
+
+    @cached_property
+    def _laid(self) -> _Laid:
+        with disk_errors(self.folder / "unnamed"):
+            laid = _Laid(Spool(self.folder), Spool(self.folder), Counter())
+            for chunk in self.source.chunks(BATCH_ROWS):
+                if chunk.table.num_rows:
+                    laid.rows.add(chunk.table)
+                if chunk.rejects:
+                    laid.rejects.add(reject_table(chunk.rejects))
+                    laid.rejected.update(one.reason for one in chunk.rejects)
+        return laid
 
     def numbers(self, columns: Sequence[str]) -> pl.DataFrame:
         """These columns of every row."""
@@ -76,34 +128,55 @@ class Table:
         return pl.Series(column, pa.chunked_array(chunks, type=self.schema.field(column).type))
 
     def _read(self, columns: Sequence[str] | None, whole: bool) -> Iterator[pa.Table]:
-        """The files' rows: of Parquet only these columns, a file at a time when `whole`; else some thousand rows."""
+        """The files' rows, of Parquet a file at a time when `whole`; else some thousand rows at a time."""
         if not self.parquet:
-            yield from (chunk.table for chunk in self.source.chunks(BATCH_ROWS) if chunk.table.num_rows)
+            yield from self._laid.rows.tables(columns)
             return
         for path in self.parquet:
-            # Buffering ahead would keep every row group until the file is closed.
-            with pq.ParquetFile(path, pre_buffer=False) as file:
-                present = None if columns is None else [name for name in columns if name in file.schema_arrow.names]
-                if whole:
-                    yield file.read(columns=present)
-                else:
-                    batches = file.iter_batches(BATCH_ROWS, columns=present)
-                    yield from (pa.Table.from_batches([batch]) for batch in batches)
+            if whole:
+                yield parquet_table(path, columns)
+            else:
+                yield from (pa.Table.from_batches([one]) for one in parquet_batches(path, BATCH_ROWS, columns))
 
     def manifests(self, key: str) -> list[Any]:
-        """What each Parquet file's metadata holds under this key."""
-        found = [(pq.read_schema(path).metadata or {}).get(key.encode()) for path in self.parquet]
-        return [text for text in found if text]
+        """What the metadata of each Parquet file holds under this key, as JSON.
+
+        Raises:
+            InputError: it is not JSON, so the file was damaged.
+        """
+        found = []
+        for path in self.manifested:
+            with open_parquet(path) as file:
+                text = (file.schema_arrow.metadata or {}).get(key.encode())
+                found += [json.loads(text)] if text else []
+        return found
 
 
-def open_table(data: Sequence[str]) -> Table:
+def open_table(data: Sequence[str], out: Path) -> Table:
     """Open data for reading by columns.
+
+    Args:
+        data: paths, globs, folders, data sets of the hub.
+        out: the output; what must be laid out for reading goes to a file without a name on the same disk.
 
     Raises:
         InputError: it cannot be read, or holds no row.
     """
     source = open_source(data)
-    local = [name for name in data if not name.startswith("hf://")]
-    paths = [path for name in local for path in find_files(name)] if len(local) == len(data) else []
-    all_parquet = bool(paths) and all(path.suffix == ".parquet" for path in paths)
-    return Table(source, tuple(dict.fromkeys(paths)) if all_parquet else ())
+    local = [name for name in data if not name.startswith(HUB)]
+    paths = list(dict.fromkeys(path for name in local for path in find_files(name)))
+    parquet = tuple(path for path in paths if suffix_of(path) == PARQUET)
+    whole = parquet if len(local) == len(data) and len(parquet) == len(paths) else ()
+    return Table(source, whole, parquet, next(parent for parent in out.absolute().parents if parent.is_dir()))
+
+
+def column_names(data: Sequence[str]) -> frozenset[str]:
+    """The columns of all of the data, of which nothing is laid out.
+
+    Raises:
+        InputError: it cannot be read, or holds no row.
+    """
+    table = open_table(data, Path("unused"))
+    if table.parquet:
+        return frozenset(table.schema.names)
+    return frozenset(name for chunk in table.source.chunks(BATCH_ROWS) for name in chunk.table.column_names)

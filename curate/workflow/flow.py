@@ -21,7 +21,7 @@ from curate.pipeline.score import check_candidates
 from curate.pipeline.weigh import check_weigh
 from curate.plan import computable, records
 from curate.readers import Layout, Row, first_rows, open_source
-from curate.readers.tables import open_table
+from curate.readers.tables import column_names
 from curate.recipe import (
     GenerateSettings,
     MeasureSettings,
@@ -110,7 +110,7 @@ def look(data: Sequence[str], layout_of: LayoutOf) -> Shape:
     columns = frozenset(str(name) for row in rows for name in row)
     known = {field.name for field in RESPONSE_FIELDS}
     measured = frozenset(name for name in fields if name in known or name.startswith(f"{REWARD.name}_"))
-    return Shape(layout.kind, measured, columns, True, lambda: frozenset(open_table(data).schema.names))
+    return Shape(layout.kind, measured, columns, True, lambda: column_names(data))
 
 
 def joined(shapes: Sequence[Shape]) -> Shape:

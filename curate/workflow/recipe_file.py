@@ -121,7 +121,7 @@ def _text(path: Path) -> str:
 
 def _beside(path: Path) -> str:
     try:
-        names = [other.name for other in path.parent.iterdir() if other.suffix in SUFFIXES]
+        names = [other.name for other in path.parent.iterdir() if other.suffix.lower() in SUFFIXES]
     except OSError:
         return f"The folder {path.parent} does not exist either."
     return did_you_mean(path.name, names) or "Check the path and the folder in which the command runs."

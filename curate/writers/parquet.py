@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,23 @@ def with_manifest(schema: pa.Schema, manifest: Mapping[str, Any]) -> pa.Schema:
     return schema.with_metadata({MANIFEST_KEY: json.dumps(manifest, sort_keys=True, ensure_ascii=False)})
 
 
-def write_output(tables: Iterable[pa.Table], schema: pa.Schema, manifest: Mapping[str, Any], out: Path) -> int:
+def write_output(
+    tables: Iterable[pa.Table],
+    schema: pa.Schema,
+    manifest: Mapping[str, Any],
+    out: Path,
+    before: Callable[[], object] = lambda: None,
+) -> int:
     """Write the tables to a file, or to a folder of shards with a data set card; returns the rows written.
 
     What stood at `out` before stays there until the new one is whole.
+
+    Args:
+        tables: the rows.
+        schema: their columns.
+        manifest: how they were made.
+        out: the file or folder.
+        before: called when the new one is whole, before it is put in place: puts what belongs to it in place first.
 
     Raises:
         StoreError: the disk is full, or the place cannot be written.
@@ -40,11 +53,18 @@ def write_output(tables: Iterable[pa.Table], schema: pa.Schema, manifest: Mappin
         if replaced.exists() and not out.exists():
             replaced.replace(out)
         _remove(aside)
+        try:
+            if out.suffix == ".parquet":
+                rows = _write_file(grouped(tables, full), full, aside)
+            else:
+                rows = _write_folder(tables, full, manifest, aside, out.name)
+            before()
+        except BaseException:
+            _remove(aside)
+            raise
         if out.suffix == ".parquet":
-            rows = _write_file(grouped(tables, full), full, aside)
             aside.replace(out)
         else:
-            rows = _write_folder(tables, full, manifest, aside, out.name)
             _swap_folder(aside, out, replaced)
     return rows
 

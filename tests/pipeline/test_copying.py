@@ -35,7 +35,7 @@ def saved(folder, *cuts):
     ends = [0, *cuts, len(ROWS)]
     for part, (start, end) in enumerate(pairwise(ends)):
         pq.write_table(pa.Table.from_pylist(ROWS[start:end]), folder / f"in-{part}.parquet")
-    return open_table((str(folder / "in-*.parquet"),))
+    return open_table((str(folder / "in-*.parquet"),), folder / "o.parquet")
 
 
 def wanted(rows=range(10)):
@@ -86,6 +86,6 @@ def test_a_folder_of_shards(tmp_path):
 
 
 def test_json_lines(tmp_path, batch_rows):
-    table = open_table((str(write_jsonl(tmp_path / "d.jsonl", ROWS)),))
+    table = open_table((str(write_jsonl(tmp_path / "d.jsonl", ROWS)),), tmp_path / "o.parquet")
     assert copy_rows(table, SLICES, {}, tmp_path / "o.parquet") == 10
     assert rows_of(tmp_path / "o.parquet") == wanted()

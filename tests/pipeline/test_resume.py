@@ -135,7 +135,7 @@ def stopped_run(monkeypatch, tmp_path, **more):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.pipeline.scored_rows.write_output", dies)
+        patched.setattr("curate.pipeline.rejects.write_output", dies)
         with pytest.raises(KeyboardInterrupt):
             run_score(data, tmp_path / "s.parquet", **more)
     return data

@@ -127,7 +127,7 @@ def test_the_manifest(tmp_path, data):
         "command": "weigh",
         "method": "madpo",
         "preset": None,
-        "rows": {"written": 12, "null": 1},
+        "rows": {"written": 12, "null": 1, "rejected": {}},
         "history": [],
     }
     assert len(manifest["inputs"]) == 1
@@ -278,4 +278,4 @@ def test_a_table_without_a_measured_row(tmp_path, method):
     )
     result = run_weigh(tmp_path / "t.parquet", tmp_path / "o.parquet", method)
     assert (result.rows, result.nulls) == (3, 3)
-    assert json.dumps(read_manifest(tmp_path / "o.parquet")["rows"]) == '{"null": 3, "written": 3}'
+    assert json.dumps(read_manifest(tmp_path / "o.parquet")["rows"]) == '{"null": 3, "rejected": {}, "written": 3}'

@@ -2,10 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import curate.readers.tables as tables
-from curate.readers.tables import Table, open_table
+from curate.readers import json_files
+from curate.readers.tables import Table, column_names, open_table
 
 
 @pytest.fixture
@@ -15,7 +18,7 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
     pl.DataFrame({"x": [0.0, 1.0, None, 3.0], "name": list("abcd")}).write_parquet(tmp_path / "0.parquet")
     pl.DataFrame({"name": list("efg")}).write_parquet(tmp_path / "1.parquet")
     pl.DataFrame({"x": [7.0, 8.0, 9.0, 10.0, 11.0], "name": list("hijkl")}).write_parquet(tmp_path / "2.parquet")
-    return open_table([str(tmp_path)])
+    return open_table([str(tmp_path)], tmp_path / "o.parquet")
 
 
 def test_batches_of_some_columns_join_to_the_whole(parts: Table) -> None:
@@ -31,3 +34,54 @@ def test_taken_rows_are_those_of_the_whole_column(parts: Table, rows: list[int])
     found = parts.taken("name", np.array(rows, dtype=np.int64))
     assert "".join(found) == "".join("abcdefghijkl"[row] for row in rows)
     assert parts.taken("x", np.array(rows, dtype=np.int64)).len() == len(rows)
+
+
+def with_manifest(path: Path, command: str) -> Path:
+    table = pa.table({"x": [1.0]}).replace_schema_metadata({"curate": f'{{"command": "{command}"}}'})
+    pq.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "A.PARQUET", "a.Parquet"])
+def test_parquet_is_read_by_columns_however_its_suffix_is_spelled(tmp_path: Path, name: str) -> None:
+    path = with_manifest(tmp_path / name, "score")
+    table = open_table([str(tmp_path)], tmp_path / "o.parquet")
+    assert table.parquet == (path,)
+    assert table.manifests("curate") == [{"command": "score"}]
+
+
+def test_manifests_survive_files_of_another_format_among_them(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"x": 2.5, "y": "z"}\n{broken\n{"x": 3}\n')
+    with_manifest(tmp_path / "a.parquet", "score")
+    with_manifest(tmp_path / "c.PARQUET", "weigh")
+    table = open_table([str(tmp_path)], tmp_path / "o.parquet")
+    assert [one["command"] for one in table.manifests("curate")] == ["score", "weigh"]
+    assert (table.parquet, table.rows, table.schema.names) == ((), 4, ["x", "y"])
+    assert table.numbers(["x"])["x"].to_list() == [1.0, 2.5, 3.0, 1.0]
+    assert table.taken("y", np.array([1, 3])).to_list() == ["z", None]
+
+
+def test_files_that_are_not_parquet_are_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b.jsonl").write_text("".join(f'{{"x": {i}, "name": "n{i}"}}\n' for i in range(500)) + "{broken\n")
+    table = open_table([str(tmp_path)], tmp_path / "o.parquet")
+    parsed: list[bytes] = []
+    real = json_files.parse_json
+
+    def counted(line: bytes) -> tuple[object, str | None]:
+        parsed.append(line)
+        return real(line)
+
+    monkeypatch.setattr(json_files, "parse_json", counted)
+    assert (table.rows, table.schema.names, table.rejected) == (500, ["x", "name"], {"the line is not valid JSON": 1})
+    assert table.numbers(["x"])["x"].sum() == sum(range(500))
+    assert [row["row"] for piece in table.rejects() for row in piece.to_pylist()] == ["{broken"]
+    assert sum(piece.num_rows for piece in table.batches()) == 500
+    assert len(parsed) == 501
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.jsonl"]
+
+
+def test_column_names_are_those_of_all_rows(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"x": 1}\n' * 300 + '{"late": 1}\n')
+    assert column_names([str(tmp_path / "b.jsonl")]) == {"x", "late"}
+    with_manifest(tmp_path / "a.parquet", "score")
+    assert column_names([str(tmp_path / "a.parquet")]) == {"x"}

@@ -1,0 +1,50 @@
+"""The one place where what a file's reader raises becomes an error that the user can act on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from curate.errors import InputError, first_line
+
+
+@contextmanager
+def readable(name: object) -> Iterator[None]:
+    """Name the file in whatever stops its reading.
+
+    Args:
+        name: path of the file, or name of the data set.
+
+    Raises:
+        InputError: the file is damaged, is not of the kind that its name says, or cannot be read.
+    """
+    try:
+        yield
+    except InputError as error:
+        where = error.where if error.where.startswith(str(name)) else f"{name}: {error.where}"
+        raise InputError(error.what, where, error.hint) from error
+    except PermissionError as error:
+        raise InputError("The file may not be read.", str(name), "Ask for the right to read it, or copy it.") from error
+    except (OSError, EOFError, pa.ArrowException, ValueError, OverflowError, csv.Error) as error:
+        raise InputError(
+            f"The file cannot be read: {first_line(error)}",
+            str(name),
+            "Check that it is complete, and of the kind its name says.",
+        ) from error
+
+
+def sound(pieces: Iterable[Any]) -> Iterator[Any]:
+    """The same record batches or tables, each one checked before anything looks into it.
+
+    Arrow trusts the offsets and the text in a file: without this check, a damaged file can end the process.
+
+    Raises:
+        pa.ArrowInvalid: an offset points outside its data, a text is not UTF-8, or a dictionary lacks a value.
+    """
+    for piece in pieces:
+        piece.validate(full=True)
+        yield piece
