@@ -4,6 +4,8 @@
 # Where there is an NVIDIA GPU, make test-gpu tests what needs one.
 # One more needs an environment of its own, as vLLM without a GPU wants other packages:
 #   make test-vllm
+# And six more, about 11 GB in all, for the readers of the trainers that `curate export` writes for:
+#   make test-trainers
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,16 +14,20 @@ EXTRAS := demo,test
 VLLM_VENV := .venv-vllm
 VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_READY := $(VLLM_VENV)/.ready
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
+TRAINERS_VENV := .venv-trainers
+TRAINERS_LISTS := tests/trainers/environments
+TRAINERS_READY := $(patsubst $(TRAINERS_LISTS)/%.txt,$(TRAINERS_VENV)/%/.ready,$(wildcard $(TRAINERS_LISTS)/*.txt))
+PIP := -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL := $(PIP) -c constraints.txt
 # vLLM only where there is an NVIDIA GPU to use it.
 ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -n 1),)
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test test-gpu test-vllm check bench format clean
+.PHONY: help setup demo test test-gpu test-vllm test-trainers check bench format clean
 
 help:
-	@echo "make setup | demo | test | test-gpu | test-vllm | check | bench | format | clean"
+	@echo "make setup | demo | test | test-gpu | test-vllm | test-trainers | check | bench | format | clean"
 
 setup: $(READY)
 
@@ -42,6 +48,14 @@ $(VLLM_READY): pyproject.toml constraints.txt
 	$(VLLM_BIN)/python $(PIP_INSTALL) -e '.[test]'
 	@touch $(VLLM_READY)
 
+# torch first, as elsewhere; then the trainer without what it asks for, and of that what its data code needs.
+$(TRAINERS_VENV)/%/.ready: $(TRAINERS_LISTS)/%.txt constraints.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) torch
+	$(@D)/bin/python $(PIP) --no-deps $$(sed -n 's/^# trainer: //p' $<)
+	$(@D)/bin/python $(PIP) -r $<
+	@touch $@
+
 demo: $(READY)
 	$(BIN)/curate demo --output demo-output
 
@@ -53,6 +67,9 @@ test-gpu: $(READY)
 
 test-vllm: $(VLLM_READY)
 	HF_HUB_OFFLINE=1 $(VLLM_BIN)/python -m pytest tests/vllm -m vllm
+
+test-trainers: $(READY) $(TRAINERS_READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/trainers -m trainers
 
 check: $(READY)
 	$(BIN)/ruff check curate tests
@@ -69,4 +86,4 @@ format: $(READY)
 	$(BIN)/ruff format curate tests
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(TRAINERS_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

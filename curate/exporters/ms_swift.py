@@ -34,7 +34,7 @@ swift rlhf \\
   --model "$MODEL" \\
   --dataset {written.file} \\
   --max_length 4096 \\
-  --output_dir trained
+  --output_dir trained "$@"
 """
     return {"ms_swift.sh": text}
 

@@ -30,7 +30,7 @@ accelerate launch open_instruct/dpo_tune_cache.py \\
   --max_seq_length 4096 \\
   --push_to_hub false \\
   --try_launch_beaker_eval_jobs false \\
-  --output_dir trained
+  --output_dir trained "$@"
 """
     return {"open_instruct.sh": text}
 
