@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from curate.metrics.dpo_margin import implicit_nats
 from curate.metrics.registry import Measured, Parameters, metric
 from curate.parameters import CommaList, Finite
 
@@ -40,20 +41,17 @@ def probability(margin: pl.Series, divisor: float, low: float) -> pl.Series:
     known = margin.drop_nulls().to_numpy()
     if not known.size:
         return margin
-    bound = upper_bound(known, divisor, low)
-    share = (margin.clip(low, bound) - low) / (bound - low)
-    return share.clip(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    above = margin.clip(low, upper_bound(known, divisor, low)) - low
+    # The authors divide by the largest clipped margin, which is less than the bound where the bound passed it. Where
+    # no margin is above `low`, none is sure at all.
+    largest = float(above.max())  # type: ignore[arg-type]
+    return (above / (largest or 1.0)).clip(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
 
 
 def aggregate(probabilities: list[pl.Series]) -> pl.Series:
     """prod p / (prod p + prod (1 - p)), computed as the logistic of the sum of logits."""
     logits = sum((np.log(p.to_numpy()) - np.log1p(-p.to_numpy()) for p in probabilities), start=np.zeros(1))
     return pl.Series(1 / (1 + np.exp(-logits)), nan_to_null=True)
-
-
-def _implicit_nats(dpo_margin_inputs: tuple[pl.Series, pl.Series, pl.Series, pl.Series]) -> pl.Series:
-    policy_chosen, policy_rejected, ref_chosen, ref_rejected = dpo_margin_inputs
-    return (policy_chosen - ref_chosen) - (policy_rejected - ref_rejected)
 
 
 @metric(unit="0..1", prefer="high", population=True, needs=_needs)
@@ -72,14 +70,15 @@ def bees(
     `sources` names reward sources of `curate score --reward NAME=...`; each then counts as a margin of its own in
     place of the combined reward.
 
-    Formula: prod p_k / (prod p_k + prod (1 - p_k)), p_k = (clip(m, L, U) - L) / (U - L) clamped to [1e-6, 1 - 1e-6];
-    L = low; U rises by 1 from int(max/1.5) (external) or int(max/2) (implicit) until few margins lie above it
+    Formula: prod p_k / (prod p_k + prod (1 - p_k)), p_k = (clip(m, L, U) - L) / (max(clip(m, L, U)) - L) clamped to
+    [1e-6, 1 - 1e-6]; L = low; U rises by 1 from int(max/1.5) (external) or int(max/2) (implicit) until few margins are
+    above it
 
     Source: Less is More (arXiv 2502.14560, NeurIPS 2025), which trains on the top 10%.
     """
     named = [measured[f"chosen_reward_{n}"] - measured[f"rejected_reward_{n}"] for n in dict.fromkeys(sources)]
     external = named or [measured["reward_margin"]]
-    implicit = _implicit_nats((policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps))
+    implicit = implicit_nats(policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps)
     parts = [probability(margin, EXTERNAL_DIVISOR, low) for margin in external]
     return aggregate([*parts, probability(implicit, IMPLICIT_DIVISOR, low)])
 
@@ -100,7 +99,7 @@ def dual_margin_mul(
 
     Source: Less is More (arXiv 2502.14560, first version), DM-MUL.
     """
-    implicit = _implicit_nats((policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps))
+    implicit = implicit_nats(policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps)
     external = probability(reward_margin, EXTERNAL_DIVISOR, low)
     return aggregate([external, probability(implicit, IMPLICIT_DIVISOR, low)])
 
@@ -119,6 +118,6 @@ def dual_margin_add(
 
     Source: Less is More (arXiv 2502.14560, first version), DM-ADD.
     """
-    return reward_margin + _implicit_nats(
-        (policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps)
+    return reward_margin + implicit_nats(
+        policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps
     )

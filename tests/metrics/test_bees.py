@@ -85,6 +85,41 @@ def test_no_interval_is_widened_to_one_above_low() -> None:
     assert values("bees", pairs([-9.0, -30.0], [0.0, 0.0])) == pytest.approx([0.5, 0.5], rel=1e-9)
 
 
+def test_golden_bees_of_narrow_rewards() -> None:
+    # external: max 1/2, U = int(1/3) = 0; none of the 40 is less than 30, nor less than 1/2 - 0; U = 1 is above max.
+    # The largest clipped margin is 1/2, so the divisor is 1/2 + 2 = 5/2, not U + 2 = 3:
+    # p(1/2) = 1, clamped; p(-1/2) = (3/2) / (5/2) = 3/5 (1/2 with the divisor 3)
+    # implicit: max 0, U = 0, p(0) = 1, clamped, and p(-1) = (1/1) / 2 = 1/2, of which the odds are 1
+    margins = [0.5] * 39 + [-0.5]
+    found = values("bees", pairs(margins, [0.0] * 39 + [-1.0]))
+    assert found[-1] == pytest.approx(3 / 5, rel=1e-12)
+    assert found[0] == pytest.approx(1 - 1e-12, rel=1e-12)
+
+
+def test_golden_bees_where_all_margins_are_negative() -> None:
+    # external -1/2, -1, -3: U = int(-1/3) = 0 passed the largest; the largest clipped is -1/2: divisor 3/2, not 2:
+    # p(-1) = 1 / (3/2) = 2/3; p(-3) = 0, clamped to 1e-6. Implicit -1, -1.5, -1.5: divisor 1: p(-1.5) = 1/2, odds 1
+    found = values("bees", pairs([-0.5, -1.0, -3.0], [-1.0, -1.5, -1.5]))
+    assert found[1:] == pytest.approx([2 / 3, 1e-6], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["bees", "dual_margin_mul"])
+@pytest.mark.parametrize("margin", [-1e308, -30.0, -2.0, -1.0, 0.0, 0.25, 7.0, 1e308])
+def test_equal_margins_are_all_sure_or_all_not(name: str, margin: float) -> None:
+    # Above L the largest clipped margin is each of them: p = 1, clamped; at L and below it p is 0, clamped.
+    sure = 1 - 1e-6 if margin > -2 else 1e-6
+    # implicit: p(-1) = 1/2 where the largest is 0, odds 1: the aggregate is the external p
+    found = values(name, pairs([margin] * 3, [-1.0, -1.0, 0.0]))
+    assert found[:2] == pytest.approx([sure] * 2, rel=1e-9)
+
+
+def test_margins_beyond_all_floats_are_null() -> None:
+    # 1e308 - (-1e308) is no number
+    frame = pairs([1.0, 1.0], [1e308, 1.0]) | {"ref_chosen_logps": [-1e308, 0.0]}
+    for name in ("bees", "dual_margin_mul", "dual_margin_add", "beta_dpo_weight", "dpo_margin"):
+        assert [value is None for value in values(name, frame)] == [True, False], name
+
+
 def test_a_bound_above_low_is_kept() -> None:
     # int(0.3/1.5) = 0, one margin above; 0 > L = -0.5, so the spec's U is 0
     assert upper_bound(np.array([0.3, -1.0]), EXTERNAL_DIVISOR, -0.5) == 0.0
@@ -99,7 +134,8 @@ def spec_probability(margins: np.ndarray, divisor: float, low: float) -> np.ndar
         if above < 30 or above < largest - u or u > largest:
             break
         u += 1
-    p = (np.clip(margins, low, u) - low) / (u - low)
+    clipped = np.clip(margins, low, u)
+    p = (clipped - low) / (np.nanmax(clipped) - low)
     return np.minimum(np.maximum(p, 1e-6), 1 - 1e-6)
 
 
