@@ -9,6 +9,7 @@ from curate.parameters import (
     Finite,
     NonNegativeFloat,
     PositiveFloat,
+    applicable,
     check_parameters,
     parameter_model,
     positional_names,
@@ -75,6 +76,28 @@ def test_a_bad_value_is_named_with_its_option_and_hint(name, value):
         check({name: value})
     assert error.value.what.startswith(f"example.{name} cannot be {value!r}: ")
     assert (error.value.where, error.value.hint) == (f"--set example.{name}={value}", "the hint")
+
+
+def test_what_would_change_nothing_is_refused_and_left_out():
+    model = parameter_model(example)
+    applies = {"lambda": {"batch": "all"}, "sigma": "it cancels"}
+
+    def checked(given):
+        return check_parameters("example", model, given, "the hint", applies)
+
+    assert checked({"lambda": "3"})["lambda_"] == 3.0
+    with pytest.raises(SettingsError) as error:
+        checked({"lambda": "3", "batch": "4"})
+    assert error.value.what == "example.lambda changes nothing where batch is 4."
+    assert error.value.where == "--set example.lambda=3"
+    assert error.value.hint == "Drop it, or add --set example.batch=all."
+    # Said as it is, it misleads nobody.
+    assert checked({"lambda": "2.0", "batch": "4"})["batch"] == 4
+    with pytest.raises(SettingsError, match=r"example\.sigma changes nothing: it cancels") as error:
+        checked({"sigma": 1})
+    assert error.value.where == "--set example.sigma=1"
+    assert applicable(checked({"batch": "4"}), applies) == {"size": 1.0, "names": ("x",), "batch": 4}
+    assert applicable(checked({}), applies) == checked({})
 
 
 def test_a_model_is_frozen():

@@ -3,14 +3,13 @@
 import numpy as np
 
 from curate.methods.registry import Columns, method
-from curate.parameters import PositiveFloat
+
+NO_BETA = {"beta": "it cancels in the weight, and the trainer takes its own"}
 
 
-@method(twin={"weight": "beta_dpo_weight"})
-def beta_dpo(beta_dpo_weight: np.ndarray, *, beta: PositiveFloat = 0.1) -> Columns:
+@method(twin={"weight": "beta_dpo_weight"}, applies=NO_BETA)
+def beta_dpo(beta_dpo_weight: np.ndarray) -> Columns:
     """A weight that is 1 at the data set's mean implicit margin and falls off like a Gaussian.
-
-    `beta` is the trainer's; it cancels in the weight and only goes into the manifest.
 
     Formula: that of the metric beta_dpo_weight
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
 from curate.metrics.registry import Options, all_metrics, as_numbers, columns_read, compute, missing_column
-from curate.parameters import check_parameters, parameter_model, positional_names
+from curate.parameters import Applies, applicable, check_parameters, parameter_model, positional_names
 
 MARGIN = "margin"
 """The reward margin, which reward-model trainers read; added where there are rewards."""
@@ -35,6 +35,7 @@ class Method:
         twin: which of its columns is what kind of generic column: `weight` or `target_margin`.
         presets: published settings by name.
         needs: parameters -> the further columns that it then reads, as the argument `measured`.
+        applies: which parameters count only in some form, or never.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Method:
     twin: Mapping[str, str] = field(default_factory=dict)
     presets: Presets = field(default_factory=dict)
     needs: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda _: ()
+    applies: Applies = field(default_factory=dict)
 
     @property
     def meaning(self) -> str:
@@ -54,7 +56,8 @@ class Method:
         """Defaults, a preset's values over them, the given ones over these.
 
         Raises:
-            SettingsError: no such preset or parameter, or a value out of its range.
+            SettingsError: no such preset or parameter, a value out of its range, or a parameter that would change
+                nothing.
         """
         if preset is not None and preset not in self.presets:
             raise SettingsError(
@@ -63,7 +66,12 @@ class Method:
                 did_you_mean(preset, self.presets) or f"{self.name} has no presets.",
             )
         hint = "The README's table of methods shows the parameters."
-        return check_parameters(self.name, self.model, {**self.presets.get(preset or "", {}), **given}, hint)
+        wanted = {**self.presets.get(preset or "", {}), **given}
+        return check_parameters(self.name, self.model, wanted, hint, self.applies)
+
+    def shown(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that count in this form, as users spell them."""
+        return {key.rstrip("_"): value for key, value in applicable(parameters, self.applies).items()}
 
 
 def method(
@@ -71,12 +79,14 @@ def method(
     twin: Mapping[str, str] | None = None,
     presets: Presets | None = None,
     needs: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda _: (),
+    applies: Applies | None = None,
 ) -> Callable[[Callable[..., Columns]], Method]:
     """Declare a function of columns as a method; arguments as for a metric."""
 
     def declare(function: Callable[..., Columns]) -> Method:
         columns = tuple(name for name in positional_names(function) if name != "measured")
-        return Method(function.__name__, function, columns, parameter_model(function), twin or {}, presets or {}, needs)
+        model, how = parameter_model(function), (twin or {}, presets or {}, needs, applies or {})
+        return Method(function.__name__, function, columns, model, *how)
 
     return declare
 
@@ -108,7 +118,7 @@ def columns_needed(chosen: Method, parameters: Mapping[str, Any], present: list[
     """
     found: dict[str, None] = {}
     for wanted in (*chosen.columns, *chosen.needs(parameters)):
-        leaves = columns_read(wanted, {}, frozenset()) if wanted in all_metrics() else (wanted,)
+        leaves = columns_read(wanted, {}, frozenset(present)) if wanted in all_metrics() else (wanted,)
         if wanted in present and not set(leaves) <= set(present):
             leaves = (wanted,)
         for leaf in leaves:
@@ -153,7 +163,7 @@ def columns_written() -> frozenset[str]:
 
 def _column(name: str, frame: pl.DataFrame) -> pl.Series:
     options: Options = {}
-    return as_numbers(frame[name]) if name in frame.columns else compute(name, frame, options, frozenset())[0]
+    return as_numbers(frame[name]) if name in frame.columns else compute(name, frame, options)[0]
 
 
 def _spread(name: str, values: np.ndarray, known: np.ndarray) -> pl.Series:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from curate.metrics.dpo_margin import implicit_nats
 from curate.metrics.registry import Measured, Parameters, as_numbers, metric
 from curate.parameters import NonNegativeFloat, PositiveFloat
 
@@ -37,13 +38,15 @@ def zscore(values: pl.Series) -> pl.Series:
 
 def _implicit_margin(measured: Measured, implicit: str) -> pl.Series:
     if implicit == "dpo":
-        gain = [measured[f"policy_{side}_logps"] - measured[f"ref_{side}_logps"] for side in ("chosen", "rejected")]
-    else:
-        gain = [measured[f"policy_{side}_logps"] / measured[f"{side}_tokens"] for side in ("chosen", "rejected")]
-    return as_numbers(gain[0] - gain[1])
+        return implicit_nats(*(measured[name] for name in (*POLICY_COLUMNS, *REF_COLUMNS)))
+    alps = [measured[f"policy_{side}_logps"] / measured[f"{side}_tokens"] for side in ("chosen", "rejected")]
+    return as_numbers(alps[0] - alps[1])
 
 
-@metric(unit="z or reward units", prefer="high", population=True, needs=_needs, resolve=_resolve)
+ONLY = {"implicit": {"form": "raw"}, "beta": {"form": "raw"}, "weight": {"form": "zscore"}}
+
+
+@metric(unit="z or reward units", prefer="high", population=True, needs=_needs, resolve=_resolve, applies=ONLY)
 def alignment_potential(
     reward_margin: pl.Series,
     measured: Measured,

@@ -2,8 +2,15 @@
 
 import polars as pl
 
-from curate.metrics.registry import metric
+from curate.metrics.registry import as_numbers, metric
 from curate.parameters import PositiveFloat
+
+
+def implicit_nats(
+    policy_chosen: pl.Series, policy_rejected: pl.Series, ref_chosen: pl.Series, ref_rejected: pl.Series
+) -> pl.Series:
+    """The implicit margin without a beta, (lp_pi - lp_ref)(y+) - (lp_pi - lp_ref)(y-), in nats."""
+    return as_numbers((policy_chosen - ref_chosen) - (policy_rejected - ref_rejected))
 
 
 @metric(unit="beta * nats", prefer="high")
@@ -21,7 +28,7 @@ def dpo_margin(
 
     Source: DPO (arXiv 2305.18290), section 4.
     """
-    return beta * ((policy_chosen_logps - ref_chosen_logps) - (policy_rejected_logps - ref_rejected_logps))
+    return beta * implicit_nats(policy_chosen_logps, policy_rejected_logps, ref_chosen_logps, ref_rejected_logps)
 
 
 @metric(unit="beta * nats", prefer="low")

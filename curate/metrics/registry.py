@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
-from curate.parameters import check_parameters, parameter_model, positional_names
+from curate.parameters import Applies, applicable, check_parameters, parameter_model, positional_names
 from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM
 
 Measured = Mapping[str, pl.Series]
@@ -46,7 +46,8 @@ class Metric:
         columns: the columns that it always reads: measurements, or other metrics.
         model: pydantic model of its parameters.
         needs: parameters -> further columns that it then reads.
-        resolve: (parameters, columns complete in the whole table) -> parameters with every `auto` decided.
+        resolve: (parameters, columns of the table) -> parameters with every `auto` decided.
+        applies: which parameters count only in some form.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Metric:
     model: type[BaseModel]
     needs: Callable[[Parameters], tuple[str, ...]]
     resolve: Callable[[Parameters, frozenset[str]], Parameters]
+    applies: Applies
 
     @property
     def meaning(self) -> str:
@@ -72,13 +74,24 @@ class Metric:
                 return " ".join(block.removeprefix(f"{title}:").split())
         return ""
 
+    @property
+    def details(self) -> list[str]:
+        """The docstring's paragraphs between the first one and the sections, each on one line."""
+        blocks = inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[1:]
+        return [" ".join(block.split()) for block in blocks if not block.startswith(("Formula:", "Source:"))]
+
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The given parameters checked and completed with defaults.
 
         Raises:
-            SettingsError: an unknown parameter, or a value out of its range.
+            SettingsError: an unknown parameter, a value out of its range, or a parameter that would change nothing.
         """
-        return check_parameters(self.name, self.model, given, f"`curate metrics {self.name}` shows its parameters.")
+        hint = f"`curate metrics {self.name}` shows its parameters."
+        return check_parameters(self.name, self.model, given, hint, self.applies)
+
+    def shown(self, parameters: Parameters) -> dict[str, Any]:
+        """The parameters that count in this form, as users spell them."""
+        return {key.rstrip("_"): value for key, value in applicable(parameters, self.applies).items()}
 
 
 def metric(
@@ -89,12 +102,14 @@ def metric(
     monotone_in_edit: bool = False,
     needs: Callable[[Parameters], tuple[str, ...]] = _no_needs,
     resolve: Callable[[Parameters, frozenset[str]], Parameters] = _as_given,
+    applies: Applies | None = None,
 ) -> Callable[[Callable[..., pl.Series]], Metric]:
     """Declare a function of columns as a metric.
 
     Positional arguments are the columns it reads; the positional argument `measured`, when it has one, receives the
     columns named by `needs(parameters)`; keyword-only arguments are its parameters. An argument that ends in an
-    underscore (`lambda_`) is spelled without it by users.
+    underscore (`lambda_`) is spelled without it by users. A parameter that counts only in some form is declared in
+    `applies`, and refused in the others.
 
     A metric that reads the edit distance should say `monotone_in_edit` where that holds (which way may differ from pair
     to pair): best-of-N^2 then finds the same pairs with few edit distances. Without it every distance is measured.
@@ -103,9 +118,8 @@ def metric(
     def declare(function: Callable[..., pl.Series]) -> Metric:
         columns = tuple(name for name in positional_names(function) if name != EXTRA_COLUMNS)
         model = parameter_model(function)
-        return Metric(
-            function.__name__, function, unit, prefer, population, monotone_in_edit, columns, model, needs, resolve
-        )
+        how = (unit, prefer, population, monotone_in_edit)
+        return Metric(function.__name__, function, *how, columns, model, needs, resolve, applies or {})
 
     return declare
 
@@ -142,66 +156,67 @@ def check_options(options: Options) -> None:
         chosen.resolve(chosen.parameters(given), frozenset())
 
 
-def parameters_used(name: str, options: Options, complete: frozenset[str]) -> dict[str, dict[str, Any]]:
+def parameters_used(name: str, options: Options, present: frozenset[str]) -> dict[str, dict[str, Any]]:
     """The parameters, every `auto` decided, of the metric and of all metrics that it reads: for the manifest."""
     chosen = find(name)
-    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
-    used = {name: {key.rstrip("_"): value for key, value in parameters.items()}}
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), present)
+    used = {name: chosen.shown(parameters)}
     for column in (*chosen.columns, *chosen.needs(parameters)):
         if column in all_metrics():
-            used |= parameters_used(column, options, complete)
+            used |= parameters_used(column, options, present)
     return used
 
 
-def columns_read(name: str, options: Options, complete: frozenset[str]) -> tuple[str, ...]:
+def columns_read(name: str, options: Options, present: frozenset[str]) -> tuple[str, ...]:
     """The measurement columns from which a metric is computed, metrics that it reads resolved into theirs."""
     chosen = find(name)
-    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), present)
     leaves: dict[str, None] = {}
     for column in (*chosen.columns, *chosen.needs(parameters)):
         if column in all_metrics():
-            leaves |= dict.fromkeys(columns_read(column, options, complete))
+            leaves |= dict.fromkeys(columns_read(column, options, present))
         else:
             leaves[column] = None
     return tuple(leaves)
 
 
-def depends_on_population(name: str, options: Options, complete: frozenset[str]) -> bool:
+def taken_if_present(name: str, options: Options, present: frozenset[str]) -> tuple[str, ...]:
+    """The columns that a metric reads only because the table has them: what `auto` added."""
+    always = columns_read(name, options, frozenset())
+    return tuple(column for column in columns_read(name, options, present) if column not in always)
+
+
+def depends_on_population(name: str, options: Options, present: frozenset[str]) -> bool:
     """Whether the metric, or one that it reads, needs the whole table at once."""
     chosen = find(name)
-    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), present)
     reads = (*chosen.columns, *chosen.needs(parameters))
     return chosen.population or any(
-        depends_on_population(column, options, complete) for column in reads if column in all_metrics()
+        depends_on_population(column, options, present) for column in reads if column in all_metrics()
     )
 
 
-def reads_edit(name: str, options: Options, complete: frozenset[str]) -> bool:
+def reads_edit(name: str, options: Options, present: frozenset[str]) -> bool:
     """Whether the metric, or one that it reads, is computed from the pair's edit distance."""
-    return not EDIT_COLUMNS.isdisjoint(columns_read(name, options, complete))
+    return not EDIT_COLUMNS.isdisjoint(columns_read(name, options, present))
 
 
-def bounded_by_edit(name: str, options: Options, complete: frozenset[str]) -> bool:
+def bounded_by_edit(name: str, options: Options, present: frozenset[str]) -> bool:
     """Whether a pair's value lies between its values at a smaller and at a larger edit distance.
 
     So it does where the metric, and every metric through which it reads the edit distance, is monotone in it; and where
     none reads it. Never where a value depends on the whole table.
     """
-    if depends_on_population(name, options, complete):
+    if depends_on_population(name, options, present):
         return False
-    if not reads_edit(name, options, complete):
+    if not reads_edit(name, options, present):
         return True
     chosen = find(name)
-    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), present)
     reads = (*chosen.columns, *chosen.needs(parameters))
     return chosen.monotone_in_edit and all(
-        bounded_by_edit(column, options, complete) for column in reads if column in all_metrics()
+        bounded_by_edit(column, options, present) for column in reads if column in all_metrics()
     )
-
-
-def complete_columns(frame: pl.DataFrame) -> frozenset[str]:
-    """The columns of a table that hold a finite value in every row."""
-    return frozenset(name for name in frame.columns if frame.height and as_numbers(frame[name]).null_count() == 0)
 
 
 def as_numbers(column: pl.Series) -> pl.Series:
@@ -213,7 +228,7 @@ def as_numbers(column: pl.Series) -> pl.Series:
 
 
 def compute(
-    name: str, frame: pl.DataFrame, options: Options, complete: frozenset[str]
+    name: str, frame: pl.DataFrame, options: Options, known: dict[str, pl.Series] | None = None
 ) -> tuple[pl.Series, dict[str, Any]]:
     """One metric over a whole table.
 
@@ -221,7 +236,7 @@ def compute(
         name: the metric.
         frame: the measurements; every column that the metric reads.
         options: the user's parameters for every metric.
-        complete: the columns that are complete in the whole data set, of which `frame` may be a part.
+        known: metrics of this table that were computed before; those computed now are added.
 
     Returns:
         The values (Float64, null where an input is null), and the parameters that were used, all `auto` decided.
@@ -230,20 +245,30 @@ def compute(
         SettingsError: a bad parameter, or a column that the table lacks.
     """
     chosen = find(name)
-    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), complete)
+    known = {} if known is None else known
+    parameters = chosen.resolve(chosen.parameters(options.get(name, {})), frozenset(frame.columns))
 
     def column(wanted: str) -> pl.Series:
         if wanted in all_metrics():
-            return compute(wanted, frame, options, complete)[0]
+            return known[wanted] if wanted in known else compute(wanted, frame, options, known)[0]
         if wanted not in frame.columns:
             raise missing_column(name, wanted, frame.columns)
         return as_numbers(frame[wanted])
 
-    arguments = [column(wanted) for wanted in chosen.columns]
-    if EXTRA_COLUMNS in inspect.signature(chosen.function).parameters:
-        arguments.append({wanted: column(wanted) for wanted in chosen.needs(parameters)})  # type: ignore[arg-type]
-    values = as_numbers(chosen.function(*arguments, **parameters)).alias(name)
-    return values, {key.rstrip("_"): value for key, value in parameters.items()}
+    if name not in known:
+        known[name] = _values(chosen, parameters, frame.height, column).alias(name)
+    return known[name], chosen.shown(parameters)
+
+
+def _values(chosen: Metric, parameters: Parameters, rows: int, column: Callable[[str], pl.Series]) -> pl.Series:
+    arguments: list[Any] = [column(wanted) for wanted in chosen.columns]
+    extra = {wanted: column(wanted) for wanted in chosen.needs(parameters)}
+    # A metric of null is null: one that reads a column of nulls alone is not asked.
+    if any(one.null_count() == rows for one in (*arguments, *extra.values())):
+        return pl.repeat(None, rows, dtype=pl.Float64, eager=True)
+    if EXTRA_COLUMNS in positional_names(chosen.function):
+        arguments.append(extra)
+    return as_numbers(chosen.function(*arguments, **parameters))
 
 
 def missing_column(name: str, wanted: str, present: list[str]) -> SettingsError:

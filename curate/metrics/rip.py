@@ -15,10 +15,8 @@ def rip(rejected_reward: pl.Series, rejected_tokens: pl.Series, reward_margin: p
 
     Source: RIP (arXiv 2501.18578); thresholds at the medians.
     """
-    survives = (
-        (rejected_reward >= rejected_reward.median())
-        & (rejected_tokens >= rejected_tokens.median())
-        & (reward_margin <= reward_margin.median())
-    )
-    known = rejected_reward.is_not_null() & rejected_tokens.is_not_null() & reward_margin.is_not_null()
-    return pl.select(pl.when(known).then(survives.cast(pl.Float64))).to_series()
+    frame = pl.DataFrame({"reward": rejected_reward, "tokens": rejected_tokens, "margin": reward_margin})
+    good, long = (pl.col(name) >= pl.col(name).median() for name in ("reward", "tokens"))
+    close = pl.col("margin") <= pl.col("margin").median()
+    known = pl.all_horizontal(pl.all().is_not_null())
+    return frame.select(pl.when(known).then((good & long & close).cast(pl.Float64))).to_series()

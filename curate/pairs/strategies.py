@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from curate.errors import SettingsError, did_you_mean
 from curate.pairs.candidates import Candidates, Pairs, ordered_pairs
+from curate.parameters import Applies, check_parameters
 
 
 class NoParameters(BaseModel):
     """A strategy without parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    applies: ClassVar[Applies] = {}
 
 
 class RsDpo(NoParameters):
@@ -27,6 +28,8 @@ class RsDpo(NoParameters):
 
 class SweetSpot(NoParameters):
     """Which response is rejected: the lowest of `draws` random ones, or the one nearest to mean - 2 std."""
+
+    applies: ClassVar[Applies] = {"draws": {"form": "lowest_of_draws"}}
 
     form: Literal["lowest_of_draws", "mean_minus_2std"] = "lowest_of_draws"
     draws: int = Field(default=5, ge=1)
@@ -103,26 +106,10 @@ def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
     """A strategy's parameters, checked.
 
     Raises:
-        SettingsError: an unknown parameter, or a value out of its range.
+        SettingsError: an unknown parameter, a value out of its range, or a parameter that would change nothing.
     """
-    model = STRATEGIES[name][1]
-    spelled = name.replace("-", "_")
-    for key in given:
-        if key not in model.model_fields:
-            raise SettingsError(
-                f"{name} has no parameter {key}.",
-                f"--set {spelled}.{key}",
-                did_you_mean(key, model.model_fields) or f"{name} has no parameters.",
-            )
-    try:
-        return model(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(
-            f"{first['loc'][0]} cannot be {first['input']!r}: {first['msg']}.",
-            f"--set {spelled}.{first['loc'][0]}",
-            "See the README's table of strategies.",
-        ) from error
+    model, hint = STRATEGIES[name][1], "See the README on pairing strategies."
+    return model(**check_parameters(name.replace("-", "_"), model, given, hint, model.applies))
 
 
 def apply(

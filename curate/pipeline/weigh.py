@@ -72,7 +72,7 @@ def _weigh(
     margin = _reward_margin(table)
     if margin is not None:
         added[MARGIN] = margin
-    shown = {key.rstrip("_"): value for key, value in parameters.items()}
+    shown = chosen.shown(parameters)
     manifest = {
         "command": "weigh",
         "version": __version__,

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.methods.registry import find_method, weigh
+from curate.methods.registry import all_methods, find_method, weigh
+
+from ..metrics.tables import forms
 
 INPUTS = {
     "gamma_po": ("policy_chosen_logps", "policy_rejected_logps", "chosen_tokens", "rejected_tokens"),
@@ -17,17 +19,8 @@ INPUTS = {
     "repo": ("policy_chosen_logps", "policy_rejected_logps", "chosen_tokens", "rejected_tokens"),
     "beta_dpo": ("policy_chosen_logps", "policy_rejected_logps", "ref_chosen_logps", "ref_rejected_logps"),
 }
-CASES: list[tuple[str, dict[str, Any]]] = [
-    ("gamma_po", {}),
-    ("gamma_po", {"batch": "all"}),
-    ("gamma_po", {"form": "dpo", "batch": "all", "beta": 0.1}),
-    ("madpo", {}),
-    ("amapo", {}),
-    ("amapo", {"batch": 4}),
-    ("bpo", {}),
-    ("repo", {}),
-    ("beta_dpo", {}),
-]
+CASES: list[tuple[str, dict[str, Any]]] = [(name, given) for name, one in all_methods().items() for given in forms(one)]
+"""Every method of the room in every form."""
 
 
 def inputs_of(name: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.errors import SettingsError
+from curate.methods.registry import find_method
 from curate.metrics.registry import find
 
 from ..metrics.tables import examples, random_table, tables, values
-from .plain import array, columns, dpo_gaps, moved
+from .plain import INPUTS, array, columns, dpo_gaps, moved
 
 # A = (1, 2, 3): mean 2, std (ddof 0) sqrt(2/3); ((1 - 2) / std)^2 = 1.5; exp(-0.75) = 0.4723665527410147
 GOLDEN = [0.4723665527410147, 1.0, 0.4723665527410147]
@@ -20,18 +22,23 @@ def test_golden():
     assert found == pytest.approx(GOLDEN, abs=1e-12)
 
 
-@pytest.mark.parametrize("beta", [0.01, 0.1, 5.0])
-def test_it_is_the_specification_whatever_beta(beta):
+def test_it_is_the_specification():
     frame = random_table(seed=1, rows=200)
     a = np.array(dpo_gaps(frame))
     wanted = np.exp(-0.5 * ((a - a.mean()) / np.sqrt(((a - a.mean()) ** 2).mean())) ** 2)
-    found = array(columns("beta_dpo", frame, beta=beta)["beta_dpo_weight"])
+    found = array(columns("beta_dpo", frame)["beta_dpo_weight"])
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
 
 
 def test_the_metric_reads_the_whole_table_and_prefers_the_middle():
     metric = find("beta_dpo_weight")
-    assert (metric.population, metric.prefer, metric.columns) == (True, "high", ("dpo_margin",))
+    assert (metric.population, metric.prefer, metric.columns) == (True, "high", INPUTS["beta_dpo"])
+
+
+def test_a_beta_would_change_nothing():
+    with pytest.raises(SettingsError, match="changes nothing: it cancels in the weight") as error:
+        find_method("beta-dpo").parameters({"beta": "0.1"}, None)
+    assert error.value.where == "--set beta_dpo.beta=0.1"
 
 
 @examples

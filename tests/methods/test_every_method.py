@@ -195,7 +195,6 @@ def test_every_preset_has_valid_values_that_given_ones_replace(name):
         ("amapo", "batch", "0"),
         ("bpo", "alpha", "0"),
         ("repo", "gamma", "nan"),
-        ("beta_dpo", "beta", "x"),
     ],
 )
 def test_a_value_out_of_range_is_refused(name, parameter, value):

@@ -14,7 +14,6 @@ FORMS: list[dict[str, Any]] = [
     {},
     {"weight": 2.5},
     {"form": "zscore", "weight": 0.0},
-    {"form": "zscore", "implicit": "dpo", "beta": 5.0},  # the z form has but one margin and no beta
     {"form": "raw"},
     {"form": "raw", "implicit": "simpo", "beta": 10.0},
     {"form": "raw", "implicit": "dpo", "beta": 0.1},

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from curate.metrics import registry
 
-from .tables import NOTHING_COMPLETE, arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
 
 PAIR = {
     "policy_chosen_logps": [-10.0],
@@ -31,7 +31,7 @@ def test_golden_dpo_gap() -> None:
 
 def test_the_gap_follows_the_beta_of_the_margin() -> None:
     # 0.5 * 7 = 3.5
-    gap, _ = registry.compute("dpo_gap", pl.DataFrame(PAIR), {"dpo_margin": {"beta": 0.5}}, NOTHING_COMPLETE)
+    gap, _ = registry.compute("dpo_gap", pl.DataFrame(PAIR), {"dpo_margin": {"beta": 0.5}})
     assert gap.to_list() == [3.5]
 
 

@@ -8,37 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.errors import SettingsError
 from curate.metrics import registry
 
-from .tables import ISSUE_LIST, NOTHING_COMPLETE, examples, floats, random_table, tables, values
+from .tables import CASES, LISTS, choices, examples, floats, other_values, random_table, refused, tables, values
 
-ALL_TERMS = "edit,logp,embedding,logp_sum"
-CASES: list[tuple[str, dict[str, Any]]] = [
-    ("reward_margin", {}),
-    ("rm_agrees", {}),
-    ("dpo_margin", {}),
-    ("dpo_gap", {}),
-    ("simpo_margin", {}),
-    ("length_ratio", {}),
-    ("length_difference", {}),
-    ("dcrm", {}),
-    ("dcrm", {"distance": ALL_TERMS}),
-    ("alignment_potential", {}),
-    ("alignment_potential", {"form": "raw"}),
-    ("alignment_potential", {"form": "raw", "implicit": "dpo"}),
-    ("bees", {}),
-    ("bees", {"sources": "a,b"}),
-    ("dual_margin_mul", {}),
-    ("dual_margin_add", {}),
-    ("ifd", {}),
-]
+PRESENT = frozenset(random_table(seed=0, rows=1).columns)
 every_metric = pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)
 BROKEN = [None, float("nan"), float("inf"), float("-inf")]
 
 
 def columns_of(name: str, parameters: dict[str, Any]) -> tuple[str, ...]:
     """The columns that decide a value; bees with sources asks for the combined reward but does not use it."""
-    read = registry.columns_read(name, {name: parameters}, NOTHING_COMPLETE)
+    read = registry.columns_read(name, {name: parameters}, PRESENT)
     unused = ("chosen_reward", "rejected_reward") if "sources" in parameters else ()
     return tuple(column for column in read if column not in unused)
 
@@ -89,33 +71,75 @@ def test_never_nan_and_null_exactly_where_an_input_is_broken(
     assert all(np.isfinite(value) for value in got if value is not None)
 
 
+def measurements(name: str, parameters: dict[str, Any], rows: int) -> pl.DataFrame:
+    """The columns that the metric reads, and no others."""
+    return random_table(seed=26, rows=rows).select(registry.columns_read(name, {name: parameters}, PRESENT))
+
+
 @every_metric
-def test_a_table_of_nulls_stays_null(name: str, parameters: dict[str, Any]) -> None:
-    columns = registry.columns_read(name, {name: parameters}, NOTHING_COMPLETE)
-    assert values(name, {column: [None, None, None] for column in columns}, **parameters) == [None] * 3
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("nothing", BROKEN, ids=str)
+def test_a_table_of_nothing_stays_null(name: str, parameters: dict[str, Any], nothing: float | None, rows: int) -> None:
+    columns = measurements(name, parameters, rows).columns
+    typed = pl.DataFrame({column: pl.Series([nothing] * rows, dtype=pl.Float64) for column in columns})
+    assert values(name, typed, **parameters) == [None] * rows
+    assert values(name, {column: [None] * rows for column in columns}, **parameters) == [None] * rows
+
+
+@every_metric
+def test_a_column_of_nulls_throughout_leaves_nulls(name: str, parameters: dict[str, Any]) -> None:
+    frame = measurements(name, parameters, 5)
+    for column in columns_of(name, parameters):
+        holed = frame.with_columns(pl.lit(None, frame[column].dtype).alias(column))
+        assert values(name, holed, **parameters) == [None] * 5, column
+
+
+@every_metric
+def test_columns_of_which_no_row_has_all_leave_nulls(name: str, parameters: dict[str, Any]) -> None:
+    frame = measurements(name, parameters, 2).with_row_index("row")
+    first = columns_of(name, parameters)[0]
+    has_first = pl.col("row") == 0
+    cells = [pl.when(has_first == (column == first)).then(pl.col(column)) for column in frame.columns[1:]]
+    assert values(name, frame.select(cells), **parameters) == [None, None]
 
 
 @every_metric
 def test_an_empty_table_gives_no_values(name: str, parameters: dict[str, Any]) -> None:
-    assert values(name, random_table(seed=26, rows=1).head(0), **parameters) == []
+    for frame in (random_table(seed=26, rows=1).head(0), measurements(name, parameters, 1).head(0)):
+        assert values(name, frame, **parameters) == []
+
+
+@every_metric
+def test_one_row_has_a_value(name: str, parameters: dict[str, Any]) -> None:
+    (value,) = values(name, measurements(name, parameters, 1), **parameters)
+    assert value is not None and np.isfinite(value)
+
+
+@every_metric
+def test_equal_rows_have_equal_values(name: str, parameters: dict[str, Any]) -> None:
+    frame = measurements(name, parameters, 1)
+    found = values(name, pl.concat([frame] * 40), **parameters)
+    assert len(found) == 40 and len(set(found)) == 1 and found[0] is not None
+    same = frame.with_columns(pl.lit(0.5).alias(column) for column in frame.columns)
+    assert len(set(values(name, pl.concat([same] * 40), **parameters))) == 1
 
 
 @every_metric
 def test_columns_read_suffice(name: str, parameters: dict[str, Any]) -> None:
     frame = random_table(seed=27, rows=8)
-    needed = frame.select(registry.columns_read(name, {name: parameters}, NOTHING_COMPLETE))
+    needed = frame.select(registry.columns_read(name, {name: parameters}, PRESENT))
     assert values(name, needed, **parameters) == values(name, frame, **parameters)
-    column, _ = registry.compute(name, needed, {name: parameters}, NOTHING_COMPLETE)
+    column, _ = registry.compute(name, needed, {name: parameters})
     assert (column.name, column.dtype) == (name, pl.Float64)
 
 
 @every_metric
 def test_only_a_population_metric_looks_at_other_rows(name: str, parameters: dict[str, Any]) -> None:
     frame = random_table(seed=28, rows=60)
-    among_all = floats(values(name, frame, **parameters)[:3])
-    by_themselves = floats(values(name, frame.head(3), **parameters))
-    same = np.allclose(among_all, by_themselves, rtol=1e-12, atol=0)
-    of_the_population = registry.depends_on_population(name, {name: parameters}, NOTHING_COMPLETE)
+    among_all = floats(values(name, frame, **parameters))
+    by_themselves = [floats(values(name, frame[i : i + 3], **parameters)) for i in range(0, 60, 3)]
+    same = np.allclose(among_all, np.concatenate(by_themselves), rtol=1e-12, atol=0)
+    of_the_population = registry.depends_on_population(name, {name: parameters}, PRESENT)
     # the flag belongs to the metric, not to its form, so that the raw form carries it without need
     assert same == (not of_the_population or parameters.get("form") == "raw")
 
@@ -126,7 +150,7 @@ def test_only_a_population_metric_looks_at_other_rows(name: str, parameters: dic
 def test_a_value_lies_between_those_of_a_smaller_and_a_larger_edit_distance(
     name: str, parameters: dict[str, Any], frame: pl.DataFrame, distances: list[int]
 ) -> None:
-    if not registry.bounded_by_edit(name, {name: parameters}, NOTHING_COMPLETE):
+    if not registry.bounded_by_edit(name, {name: parameters}, PRESENT):
         return
     near, between, far = (
         floats(
@@ -140,9 +164,56 @@ def test_a_value_lies_between_those_of_a_smaller_and_a_larger_edit_distance(
 
 @every_metric
 def test_every_metric_that_reads_the_edit_distance_is_bounded_by_it(name: str, parameters: dict[str, Any]) -> None:
-    if registry.reads_edit(name, {name: parameters}, NOTHING_COMPLETE):
-        assert registry.bounded_by_edit(name, {name: parameters}, NOTHING_COMPLETE)
+    if registry.reads_edit(name, {name: parameters}, PRESENT):
+        assert registry.bounded_by_edit(name, {name: parameters}, PRESENT)
 
 
-def test_every_metric_of_the_issue_takes_part() -> None:
-    assert {name for name, _ in CASES} == ISSUE_LIST
+def test_every_list_of_names_is_tried() -> None:
+    """A parameter that is a list is in no case unless someone says what may be in it."""
+    lists = {
+        f"{one.name}.{field.alias}"
+        for one in registry.all_metrics().values()
+        for field in one.model.model_fields.values()
+        if isinstance(field.default, tuple)
+    }
+    assert lists == set(LISTS)
+
+
+@every_metric
+def test_a_parameter_changes_values_or_is_refused(name: str, parameters: dict[str, Any]) -> None:
+    frame, one = random_table(seed=29, rows=80), registry.find(name)
+    now = one.resolve(one.parameters(parameters), PRESENT)
+    before = floats(values(name, frame, **parameters))
+    for key, field in one.model.model_fields.items():
+        for value in other_values(name, field, now[key]):
+            given = {**parameters, str(field.alias): value}
+            if not refused(one, given):
+                assert not np.array_equal(floats(values(name, frame, **given)), before, equal_nan=True), given
+            elif key not in parameters and not choices(name, field):
+                assert not moves(one, frame, {**now, key: value}, before), f"{given} is refused, and would count"
+
+
+def moves(one: registry.Metric, frame: pl.DataFrame, parameters: dict[str, Any], before: np.ndarray) -> bool:
+    """Whether the function gives other values with these parameters, whoever would be allowed to set them."""
+
+    def column(wanted: str) -> pl.Series:
+        known = wanted in registry.all_metrics()
+        return registry.compute(wanted, frame, {})[0] if known else registry.as_numbers(frame[wanted])
+
+    extra = {"measured": {wanted: column(wanted) for wanted in one.needs(parameters)}} if one.needs(parameters) else {}
+    found = one.function(*(column(wanted) for wanted in one.columns), **extra, **parameters)
+    return not np.array_equal(floats(found.to_list()), before, equal_nan=True)
+
+
+def test_a_parameter_that_a_form_ignores_is_refused_and_not_shown() -> None:
+    frame = random_table(seed=30, rows=9)
+    for parameter, value, form in (("implicit", "dpo", "raw"), ("beta", 3.0, "raw"), ("weight", 2.5, "zscore")):
+        other = "zscore" if form == "raw" else "raw"
+        with pytest.raises(SettingsError) as error:
+            values("alignment_potential", frame, form=other, **{parameter: value})
+        assert error.value.what == f"alignment_potential.{parameter} changes nothing where form is {other}."
+        assert error.value.where == f"--set alignment_potential.{parameter}={value}"
+        assert error.value.hint == f"Drop it, or add --set alignment_potential.form={form}."
+        for asked, shown in ((other, False), (form, True)):
+            used = registry.compute("alignment_potential", frame, {"alignment_potential": {"form": asked}})[1]
+            assert (parameter in used) == shown

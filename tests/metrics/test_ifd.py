@@ -16,7 +16,7 @@ from tests.pipeline.helpers import run_pair, run_score, run_select, write_jsonl
 
 
 def ifd(**columns: list[float | None]) -> list[float | None]:
-    found: list[float | None] = compute("ifd", pl.DataFrame(columns), {}, frozenset())[0].to_list()
+    found: list[float | None] = compute("ifd", pl.DataFrame(columns), {})[0].to_list()
     return found
 
 

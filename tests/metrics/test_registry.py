@@ -1,3 +1,4 @@
+import dataclasses
 import importlib
 import inspect
 import math
@@ -15,11 +16,10 @@ import curate.metrics
 from curate.errors import SettingsError
 from curate.metrics import registry
 
-from .tables import ISSUE_LIST, NOTHING_COMPLETE, examples, random_table
+from .tables import NO_COLUMNS, examples, random_table
 
 
-def test_the_catalogue_holds_the_issue_list() -> None:
-    assert set(registry.all_metrics()) >= ISSUE_LIST
+def test_the_catalogue_is_in_order() -> None:
     assert list(registry.all_metrics()) == sorted(registry.all_metrics())
 
 
@@ -133,25 +133,45 @@ def test_text_from_the_command_line_becomes_a_value() -> None:
 
 def test_the_parameters_in_force_are_returned() -> None:
     frame = random_table(seed=29, rows=4)
-    complete = registry.complete_columns(frame)
-    _, used = registry.compute("dcrm", frame, {"dcrm": {"eps": 0.5}, "dpo_margin": {"beta": 9}}, complete)
-    assert used == {"distance": ("edit", "logp"), "eps": 0.5, "scale": 1.0}
-    _, used = registry.compute("dcrm", frame, {"dcrm": {"distance": "auto"}}, NOTHING_COMPLETE)
-    assert used["distance"] == ("edit",)
-    _, used = registry.compute("dcrm", frame, {"dcrm": {"distance": "embedding"}}, complete)
+    _, used = registry.compute("dcrm", frame, {"dcrm": {"eps": 0.5}, "dpo_margin": {"beta": 9}})
+    assert used == {"distance": ("edit_count", "logp_sum"), "eps": 0.5, "scale": 1.0}
+    without = frame.drop("ref_chosen_logps")
+    _, used = registry.compute("dcrm", without, {"dcrm": {"distance": "auto"}})
+    assert used["distance"] == ("edit_count",)
+    _, used = registry.compute("dcrm", frame, {"dcrm": {"distance": "embedding"}})
     assert used["distance"] == ("embedding",)
 
 
 def test_auto_decides_which_columns_are_read() -> None:
-    rewards_and_edit = ("chosen_reward", "rejected_reward", "edit_distance_norm")
-    assert registry.columns_read("dcrm", {}, NOTHING_COMPLETE) == rewards_and_edit
-    reference = ("ref_chosen_logps", "ref_rejected_logps", "chosen_tokens", "rejected_tokens")
+    rewards_and_edit = ("chosen_reward", "rejected_reward", "edit_distance")
+    assert registry.columns_read("dcrm", {}, NO_COLUMNS) == rewards_and_edit
+    reference = ("ref_chosen_logps", "ref_rejected_logps")
     assert registry.columns_read("dcrm", {}, frozenset(reference)) == (*rewards_and_edit, *reference)
+    assert registry.taken_if_present("dcrm", {}, frozenset(reference)) == reference
+    asked = {"dcrm": {"distance": "edit_count,logp_sum"}}
+    assert registry.taken_if_present("dcrm", asked, frozenset(reference)) == ()
+
+
+def test_a_metric_that_others_read_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, known = random_table(seed=31, rows=3), {}
+    margin, calls = registry.find("reward_margin"), 0
+
+    def counting(*columns: pl.Series) -> pl.Series:
+        nonlocal calls
+        calls += 1
+        return margin.function(*columns)
+
+    metrics = registry.all_metrics() | {"reward_margin": dataclasses.replace(margin, function=counting)}
+    monkeypatch.setattr(registry, "all_metrics", lambda: metrics)
+    for name in ("dcrm", "rm_agrees", "reward_margin", "bees"):
+        registry.compute(name, frame, {}, known)
+    assert calls == 1
+    assert set(known) == {"dcrm", "rm_agrees", "reward_margin", "bees"}
 
 
 def test_columns_read_resolves_metrics_into_measurements() -> None:
-    assert registry.columns_read("rm_agrees", {}, NOTHING_COMPLETE) == ("chosen_reward", "rejected_reward")
-    assert set(registry.columns_read("bees", {"bees": {"sources": "a"}}, NOTHING_COMPLETE)) == {
+    assert registry.columns_read("rm_agrees", {}, NO_COLUMNS) == ("chosen_reward", "rejected_reward")
+    assert set(registry.columns_read("bees", {"bees": {"sources": "a"}}, NO_COLUMNS)) == {
         *("chosen_reward_a", "rejected_reward_a"),
         *("policy_chosen_logps", "policy_rejected_logps", "ref_chosen_logps", "ref_rejected_logps"),
     }
@@ -168,16 +188,10 @@ def test_columns_read_resolves_metrics_into_measurements() -> None:
 def test_a_missing_measurement_says_how_to_get_it(missing: str, hint: str) -> None:
     frame = random_table(seed=30, rows=2).drop(missing)
     with pytest.raises(SettingsError) as caught:
-        registry.compute("dual_margin_mul", frame, {}, NOTHING_COMPLETE)
+        registry.compute("dual_margin_mul", frame, {})
     assert f"needs the column {missing}" in caught.value.what
     assert "edit_distance_norm" in caught.value.where
     assert hint in caught.value.hint
-
-
-def test_complete_columns_hold_a_finite_number_in_every_row() -> None:
-    frame = pl.DataFrame({"full": [1, 2], "null": [1, None], "nan": [1.0, math.nan], "inf": [math.inf, 1.0]})
-    assert registry.complete_columns(frame) == {"full"}
-    assert registry.complete_columns(frame.head(0)) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -258,7 +272,7 @@ def test_a_file_dropped_into_the_room_is_a_metric(drop_in: Callable[[str], None]
     assert (found.unit, found.prefer, found.population) == ("times", "low", False)
     # it reads another metric: 3 * (7 - 1) / 9 = 2; and users spell lambda_ as lambda
     frame = pl.DataFrame({"chosen_reward": [7.0], "rejected_reward": [1.0], "chosen_tokens": [9]})
-    column, used = registry.compute("dropped_in", frame, {"dropped_in": {"lambda": 3}}, NOTHING_COMPLETE)
+    column, used = registry.compute("dropped_in", frame, {"dropped_in": {"lambda": 3}})
     assert (column.to_list(), used) == ([2.0], {"lambda": 3.0})
     with pytest.raises(SettingsError, match="no parameter lambda_"):
         registry.check_options({"dropped_in": {"lambda_": 3}})

@@ -15,7 +15,7 @@ FRAME = pl.DataFrame(
 def test_golden() -> None:
     # medians: r- 2.5, n- 25; margins 2, 3, 1, 5 with median 2.5
     # only the third has r- 3 >= 2.5, n- 30 >= 25 and margin 1 <= 2.5
-    assert compute("rip", FRAME, {}, frozenset())[0].to_list() == [0.0, 0.0, 1.0, 0.0]
+    assert compute("rip", FRAME, {})[0].to_list() == [0.0, 0.0, 1.0, 0.0]
 
 
 def test_against_numpy_and_nulls() -> None:
@@ -24,6 +24,6 @@ def test_against_numpy_and_nulls() -> None:
     frame = pl.DataFrame({"chosen_reward": chosen, "rejected_reward": rejected, "rejected_tokens": tokens})
     margin = chosen - rejected
     wanted = (rejected >= np.median(rejected)) & (tokens >= np.median(tokens)) & (margin <= np.median(margin))
-    assert compute("rip", frame, {}, frozenset())[0].to_list() == wanted.astype(float).tolist()
+    assert compute("rip", frame, {})[0].to_list() == wanted.astype(float).tolist()
     broken = frame.with_columns(rejected_tokens=pl.Series([None, *tokens[1:]]))
-    assert compute("rip", broken, {}, frozenset())[0][0] is None
+    assert compute("rip", broken, {})[0][0] is None
