@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -189,7 +189,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
 def _same_model_note(plan: Plan) -> str:
     """What it means that the implicit margin is 0 in every row."""
     both, columns = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}, plan.pair_columns()
-    names = computable(sorted(columns), plan.settings, columns)
+    names = computable(columns, plan.settings)
     empty = [name for name in names if both <= set(columns_read(name, plan.settings.options, columns))]
     return (
         "policy and reference are the same model, measured once: every implicit margin is 0, "
@@ -206,6 +206,7 @@ def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
             continue
 
 
-def computable(columns: Sequence[str], settings: Settings, complete: frozenset[str]) -> list[str]:
-    """The metrics that can be computed from these columns, each after those that it reads."""
-    return [name for name in all_metrics() if set(columns_read(name, settings.options, complete)) <= set(columns)]
+def computable(columns: Collection[str], settings: Settings) -> list[str]:
+    """The metrics that can be computed from these columns, by name."""
+    present = frozenset(columns)
+    return [name for name in all_metrics() if present.issuperset(columns_read(name, settings.options, present))]

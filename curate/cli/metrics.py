@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from curate.metrics.registry import Metric
 
 
 def metrics(
@@ -12,15 +15,9 @@ def metrics(
 ) -> None:
     """Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper."""
     from curate import console
-    from curate.metrics.registry import Metric, all_metrics, find
+    from curate.metrics.registry import all_metrics, find
 
     out = console.stdout()
-
-    def parameters(one: Metric) -> str:
-        fields = one.model.model_fields.values()
-        shown = [f"{f.alias}={','.join(f.default) if isinstance(f.default, tuple) else f.default}" for f in fields]
-        return " ".join(shown)
-
     if name is None:
         rows = [
             (m.name, m.unit, "higher" if m.prefer == "high" else "lower", m.meaning) for m in all_metrics().values()
@@ -29,16 +26,39 @@ def metrics(
         out.print("`curate metrics NAME` prints formula, parameters, columns and source.")
         return
     one = find(name)
-    lines = {
-        "": one.meaning,
-        "formula": one.section("Formula"),
-        "unit": one.unit or "none",
-        "better": "higher" if one.prefer == "high" else "lower",
-        "reads": ", ".join((*one.columns, *one.needs(one.resolve(one.parameters({}), frozenset())))),
-        "over": "the whole data set" if one.population else "each pair alone",
-        "parameters": parameters(one) or "none",
-        "source": one.section("Source"),
-    }
+    lines = [
+        ("", one.meaning),
+        *(("", paragraph) for paragraph in one.details),
+        ("formula", one.section("Formula")),
+        ("unit", one.unit or "none"),
+        ("better", "higher" if one.prefer == "high" else "lower"),
+        ("reads", _columns(one)),
+        ("over", "the whole data set" if one.population else "each pair alone"),
+        ("parameters", _parameters(one) or "none"),
+        ("source", one.section("Source")),
+    ]
     out.print(f"[bold]{one.name}[/]")
-    for label, text in lines.items():
+    for label, text in lines:
         out.print(f"{label:>11}  {text}", markup=False)
+
+
+def _columns(one: Metric) -> str:
+    """The columns that it reads by default, and those that it takes where they are."""
+    from curate.metrics.registry import taken_if_present
+    from curate.schema import table_columns
+
+    always = (*one.columns, *one.needs(one.resolve(one.parameters({}), frozenset())))
+    more = taken_if_present(one.name, {}, frozenset(column.name for column in table_columns()))
+    return ", ".join(always) + (f"; where the table has them: {', '.join(more)}" if more else "")
+
+
+def _parameters(one: Metric) -> str:
+    """The parameters with their defaults, and the form in which alone they count."""
+
+    def shown(alias: str | None, default: Any) -> str:
+        value = ",".join(default) if isinstance(default, tuple) else default
+        only = one.applies.get(str(alias), {})
+        form = ", ".join(f"{k}={v}" for k, v in only.items()) if not isinstance(only, str) else only
+        return f"{alias}={value}" + (f" (with {form})" if form else "")
+
+    return " ".join(shown(field.alias, field.default) for field in one.model.model_fields.values())

@@ -12,17 +12,18 @@ from curate.parameters import CommaList, PositiveFloat
 
 REF_COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
 TERM_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "edit": ("edit_distance_norm",),
-    "embedding": ("embedding_distance",),
-    "logp": (*REF_COLUMNS, "chosen_tokens", "rejected_tokens"),
+    "edit_count": ("edit_distance",),
     "logp_sum": REF_COLUMNS,
+    "edit": ("edit_distance_norm",),
+    "logp": (*REF_COLUMNS, "chosen_tokens", "rejected_tokens"),
+    "embedding": ("embedding_distance",),
 }
 
 
-def _resolve(parameters: Parameters, complete: frozenset[str]) -> dict[str, Any]:
+def _resolve(parameters: Parameters, present: frozenset[str]) -> dict[str, Any]:
     terms = tuple(dict.fromkeys(parameters["distance"]))
     if terms == ("auto",):
-        terms = ("edit", "logp") if set(TERM_COLUMNS["logp"]) <= complete else ("edit",)
+        terms = ("edit_count", "logp_sum") if set(REF_COLUMNS) <= present else ("edit_count",)
     if "auto" in terms:
         raise SettingsError(
             "dcrm.distance is either auto or a list of terms.",
@@ -46,17 +47,19 @@ def _needs(parameters: Parameters) -> tuple[str, ...]:
 
 
 def distance_term(term: str, measured: Measured) -> pl.Series:
-    """One term of the denominator, never negative; its unit is that of the term (0..1, 0..2, nats per token, nats)."""
+    """One term of the denominator, never negative: tokens, nats, 0..1, nats per token, 0..2 in the order of terms."""
     match term:
+        case "edit_count":
+            return measured["edit_distance"]
+        case "logp_sum":
+            return (measured["ref_chosen_logps"] - measured["ref_rejected_logps"]).abs()
         case "edit":
             return measured["edit_distance_norm"]
-        case "embedding":
-            return measured["embedding_distance"]
         case "logp":
             chosen = as_numbers(measured["ref_chosen_logps"] / measured["chosen_tokens"])
             return as_numbers(chosen - measured["ref_rejected_logps"] / measured["rejected_tokens"]).abs()
         case _:
-            return (measured["ref_chosen_logps"] - measured["ref_rejected_logps"]).abs()
+            return measured["embedding_distance"]
 
 
 def numerator(reward_margin: pl.Series, scale: float) -> pl.Series:
@@ -75,13 +78,22 @@ def dcrm(
 ) -> pl.Series:
     """Reward margin per distance: high when the chosen response is better by changing little.
 
-    Negative when the reward disagrees with the label. A small eps lets near-duplicates win. Reward models with a
-    narrow range (ArmoRM, about 0..0.2) want a small scale. `distance` is a list of edit, logp, embedding, logp_sum;
-    auto is edit, and logp too when reference log-probabilities were measured for the whole table.
+    Negative when the reward disagrees with the label.
+
+    `distance` is a sum of terms, by name: edit_count (tokens) and logp_sum (nats of the two responses under the
+    reference), which grow with the responses; edit (0..1), logp (nats per token) and embedding (0..2), which do not.
+    auto is the paper's form: edit_count, and logp_sum where the table has reference log-probabilities; a row without
+    them then has no value.
+
+    With counts and eps 1 the denominator runs over factors of a hundred: the distance rules wherever margins are alike,
+    or sure enough to saturate sigma, and short responses and near-duplicates win. With normalised terms and eps 1 it
+    hardly doubles: the margin rules. A smaller eps favours near-duplicates in any form. Rewards of a narrow range
+    (ArmoRM, about 0..0.2) want a small scale.
 
     Formula: (sigma(reward_margin / scale) - 0.5) / (sum of distance terms + eps)
 
-    Source: DCRM (arXiv 2506.14157, EMNLP Findings 2025).
+    Source: DCRM (arXiv 2506.14157, EMNLP Findings 2025); the default form as an independent implementation of the paper
+    has it.
     """
     total = sum((distance_term(term, measured) for term in distance), start=pl.Series([eps]))
     return numerator(reward_margin, scale) / total

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from curate.pipeline.measure import Numbers
+from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE
 from curate.scorers.edit_bounds import least_by_length, least_by_tokens
 from curate.scorers.edit_distance import EditDistance, comparable, edit_distances, edit_distances_within, normalised
 from curate.scorers.embedding_distance import EmbeddingDistance, cosine_distances
 
 COSINE_ROWS = 4096
+EDIT = (EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name)
+TEXT_TOKENS = ("chosen_text_tokens", "rejected_text_tokens")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class Distances:
 
     edit: EditDistance
     embedding: EmbeddingDistance | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `Comparison.measure` gives of pairs."""
+        return (*EDIT, *TEXT_TOKENS, *([EMBEDDING_DISTANCE.name] if self.embedding is not None else []))
 
     def of(self, texts: dict[int, str]) -> Comparison:
         """The distances of these slots' texts."""
@@ -63,15 +71,15 @@ class Comparison:
     def known(self, first: np.ndarray, second: np.ndarray) -> Numbers:
         """The columns that need no comparison token by token, float64 [n] each."""
         sizes = self._sizes.astype(np.float64)
-        found = {"chosen_text_tokens": sizes[first], "rejected_text_tokens": sizes[second]}
+        found = dict(zip(TEXT_TOKENS, (sizes[first], sizes[second]), strict=True))
         if self._vectors is not None:
-            found["embedding_distance"] = np.where(first == second, 0.0, self._cosines(self._vectors, first, second))
+            found[EMBEDDING_DISTANCE.name] = np.where(first == second, 0.0, self._cosines(self._vectors, first, second))
         return found
 
     def of_edits(self, first: np.ndarray, second: np.ndarray, edits: np.ndarray) -> Numbers:
         """The columns of edit distances, float64 [n] each."""
         shares = normalised(edits, self._sizes[first], self._sizes[second])
-        return {"edit_distance": edits.astype(np.float64), "edit_distance_norm": shares}
+        return dict(zip(EDIT, (edits.astype(np.float64), shares), strict=True))
 
     def edits(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The edit distances, int32 [n]; those measured before are not measured again."""

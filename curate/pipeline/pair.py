@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -16,13 +15,15 @@ from curate.errors import SettingsError
 from curate.identity import pair_id
 from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.parameters import applicable
 from curate.pipeline.advice import narrow_note
 from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.distances import Distances
 from curate.pipeline.judged import judge_facts
+from curate.pipeline.lacking import lacking_notes
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, rejects_place
-from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, response_fields, summarise
+from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, summarise
 from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing
 from curate.pipeline.pools import Pools, may_be_chosen, merged
 from curate.pipeline.rejects import write_with_rejects
@@ -32,7 +33,7 @@ from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
-from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, REWARD, TOKENS, Record
+from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, REWARD, Record
 from curate.store import Workspace
 from curate.version import __version__
 from curate.writers.parquet import check_folder
@@ -85,7 +86,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         reporter.note(note)
     from_pairs = plan.as_pairs or plan.layout.kind == "pairs"
     reader = rewards_reader(plan.rewards, from_pairs)
-    strategy = parameters.model_dump() if parameters else None
+    strategy = applicable(parameters.model_dump(), parameters.applies) if parameters else None
     identity = {"command": "pair", "version": __version__, **plan.identity(), "strategy_parameters": strategy}
     with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
         staged = stage(
@@ -167,17 +168,11 @@ def _check(plan: Plan, settings: PairSettings) -> None:
 
 
 def _pairing(plan: Plan, staged: Staged, numbers: Numbers, parameters: Any) -> Pairing:
-    complete = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if plan.embedding else [])}
-    for one in response_fields(numbers):
-        if np.isfinite(numbers[one.name]).all():
-            complete |= {one.chosen, one.rejected}
-    if not any(name.endswith("_logps") for name in numbers):
-        complete |= {TOKENS.chosen, TOKENS.rejected}
     settings = plan.settings
     assert isinstance(settings, PairSettings)
     choosable = may_be_chosen(staged, numbers, settings.allow_truncated)
     distances = Distances(plan.edit, plan.embedding)
-    return Pairing(settings, numbers, staged.names, choosable, frozenset(complete), distances, parameters)
+    return Pairing(settings, numbers, staged.names, choosable, distances, parameters)
 
 
 def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, reporter: Reporter) -> None:
@@ -209,8 +204,8 @@ def _finish(
             plan.source.name,
             "All rewards of each prompt are equal, its responses truncated, or no margin is large enough.",
         )
-    frame, used = add_metrics(pairing.measured(new), settings, pairing.complete)
-    old_frame = add_metrics(pairing.measured(old), settings, pairing.complete)[0]
+    frame, used = add_metrics(pairing.measured(new), settings)
+    old_frame = add_metrics(pairing.measured(old), settings)[0]
     if pairing.needs_all:
         frame = frame.with_columns(new[VALUE].alias(pairing.by))
         used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
@@ -219,6 +214,9 @@ def _finish(
         if note is not None:
             reporter.note(note)
     names = [name for name in frame.columns if name in all_metrics()]
+    lacking = pairing.lacking() | lacking_notes(frame, names, settings.options)
+    for note in chain.from_iterable(lacking.values()):
+        reporter.note(note)
     rejected = reject_counts(pools.staged)
     result = PairResult(
         settings.out,
@@ -235,7 +233,7 @@ def _finish(
     )
     rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
     manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
-    manifest |= {"edit_distances": picked.edit_distances}
+    manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
     # A row is a prompt where the data is no old pairs: then its plain columns hold for the new pair too.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     tables = _tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.metrics.registry import as_numbers, complete_columns, compute, parameters_used
+from curate.metrics.registry import as_numbers, compute, parameters_used
 from curate.pipeline.measure import Numbers
 from curate.plan import computable
 from curate.recipe import Settings
@@ -87,23 +87,16 @@ def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs
     return pl.DataFrame(columns)
 
 
-def add_metrics(
-    frame: pl.DataFrame, settings: Settings, complete: frozenset[str] | None = None
-) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
-    """Add every metric that can be computed from the columns present; also returns the parameters used.
-
-    Args:
-        frame: the whole table.
-        settings: of which the metrics' parameters are read.
-        complete: the columns that count as measured for the whole data set; those complete in `frame` by default.
-    """
-    complete = complete_columns(frame) if complete is None else complete
+def add_metrics(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
+    """Add every metric that can be computed from the columns of the whole table; also returns the parameters used."""
+    present = frozenset(frame.columns)
     used: dict[str, dict[str, Any]] = {}
-    added = []
-    for name in computable(frame.columns, settings, complete):
-        added.append(compute(name, frame, settings.options, complete)[0])
-        used |= parameters_used(name, settings.options, complete)
-    return frame.with_columns(added), used
+    known: dict[str, pl.Series] = {}
+    names = computable(frame.columns, settings)
+    for name in names:
+        compute(name, frame, settings.options, known)
+        used |= parameters_used(name, settings.options, present)
+    return frame.with_columns(known[name] for name in names), used
 
 
 def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:

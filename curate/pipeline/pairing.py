@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from curate.metrics.registry import compute, depends_on_population, find
+from curate.metrics.registry import compute, depends_on_population, find, taken_if_present
 from curate.pairs.candidates import Candidates as Responses
 from curate.pairs.candidates import ordered_pairs
 from curate.pairs.strategies import apply
 from curate.pipeline.distances import Comparison, Distances
+from curate.pipeline.lacking import lacking_note
 from curate.pipeline.measure import Numbers
-from curate.pipeline.pair_table import pair_frame
+from curate.pipeline.pair_table import pair_frame, response_fields
 from curate.pipeline.pools import Pool, Pools
 from curate.pipeline.pruning import Candidates, Ranking, best_pairs
 from curate.progress import Reporter
@@ -58,7 +59,6 @@ class Pairing:
         numbers: per field the values of all slots.
         texts: per slot a number that equal responses to the same prompt share.
         choosable: per slot whether it may be chosen.
-        complete: the pair columns that are complete in the whole data set.
         parameters: the strategy's, where one is used.
     """
 
@@ -66,7 +66,6 @@ class Pairing:
     numbers: Numbers
     texts: np.ndarray
     choosable: np.ndarray
-    complete: frozenset[str]
     distances: Distances
     parameters: Any
 
@@ -84,12 +83,28 @@ class Pairing:
     def ranking(self) -> Ranking:
         """How best-of-n2 ranks."""
         highest = (self.settings.order or ORDERS[find(self.by).prefer]) == "highest"
-        return Ranking(self.by, self.settings.options, self.complete, highest, self.settings.per_prompt or 1)
+        return Ranking(self.by, self.settings.options, self.present, highest, self.settings.per_prompt or 1)
 
     @property
     def needs_all(self) -> bool:
         """Whether the metric needs the candidate pairs of all prompts at once."""
-        return self.ranks_by_metric and depends_on_population(self.by, self.settings.options, self.complete)
+        return self.ranks_by_metric and depends_on_population(self.by, self.settings.options, self.present)
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The measurement columns that pairs have."""
+        none = np.zeros(0, np.int64)
+        return frozenset(pair_frame(self.numbers, none, none, dict.fromkeys(self.distances.columns, none)).columns)
+
+    def lacking(self) -> dict[str, list[str]]:
+        """What to know of the responses that the metric cannot rank as they lack a number that others have."""
+        if not self.ranks_by_metric:
+            return {}
+        columns = taken_if_present(self.by, self.settings.options, self.present)
+        read = [one for one in response_fields(self.numbers) if one.chosen in columns]
+        without = sum((~np.isfinite(self.numbers[one.name]) for one in read), start=np.zeros(self.texts.size, bool))
+        count, of = int(np.count_nonzero(without)), f"{self.texts.size:,} responses"
+        return {self.by: [lacking_note(self.by, [one.candidates for one in read], count, of)]} if count else {}
 
     def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
         """Make every prompt's pairs and keep their numbers in shards, one a chunk of prompts; resumes by itself."""
@@ -174,7 +189,7 @@ class Pairing:
         return pair_frame(self.numbers, chosen, rejected, own)
 
     def _valued(self, frame: pl.DataFrame) -> pl.DataFrame:
-        values, _ = compute(self.by, self.measured(frame), self.settings.options, self.complete)
+        values, _ = compute(self.by, self.measured(frame), self.settings.options)
         return frame.with_columns(values.alias(VALUE))
 
     def pick(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,15 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from curate.metrics.registry import Options, bounded_by_edit, compute, reads_edit
+from curate.metrics.registry import (
+    EDIT_COLUMNS,
+    Options,
+    as_numbers,
+    bounded_by_edit,
+    columns_read,
+    compute,
+    reads_edit,
+)
 from curate.pairs.best_first import Measure, best_first, hopeful
 from curate.pipeline.distances import Comparison
 from curate.pipeline.measure import Numbers
@@ -25,25 +33,25 @@ class Ranking:
     Attributes:
         by: the metric.
         options: the user's parameters for every metric.
-        complete: the pair columns that are complete in the whole data set.
+        present: the columns that pairs have.
         highest: whether the largest values are the best ones.
         keep: how many pairs of a prompt are wanted.
     """
 
     by: str
     options: Options
-    complete: frozenset[str]
+    present: frozenset[str]
     highest: bool
     keep: int
 
     @property
     def prunes(self) -> bool:
         """Whether bounds of the edit distance bound the metric."""
-        return bounded_by_edit(self.by, self.options, self.complete)
+        return bounded_by_edit(self.by, self.options, self.present)
 
     def merits(self, frame: pl.DataFrame) -> np.ndarray:
         """The metric of these pairs, negated where low is good; NaN for null. float64 [n]."""
-        values: np.ndarray = compute(self.by, frame, self.options, self.complete)[0].to_numpy()
+        values: np.ndarray = compute(self.by, frame, self.options)[0].to_numpy()
         return values if self.highest else -values
 
 
@@ -84,13 +92,24 @@ def best_pairs(pairs: Candidates, ranking: Ranking) -> np.ndarray:
     A pair's value lies between its values at the smallest and the largest edit distance that it can have. Also in
     floating point: rounding keeps order, so no bound is crossed by a last bit.
     """
-    if reads_edit(ranking.by, ranking.options, ranking.complete):
-        left = _Left.of(pairs, ranking, np.arange(pairs.prompts.size), _by_length)
+    if reads_edit(ranking.by, ranking.options, ranking.present):
+        left = _Left.of(pairs, ranking, _measured(pairs.known, ranking), _by_length)
         left = _Left.of(pairs, ranking, left.positions, _by_tokens)
         return _race(pairs, ranking, left.positions, left.most, left.measure)
     merits = ranking.merits(pairs.known)
     known = np.flatnonzero(~np.isnan(merits))
     return _race(pairs, ranking, known, merits[known], lambda places, _: merits[known[places]])
+
+
+def _measured(known: pl.DataFrame, ranking: Ranking) -> np.ndarray:
+    """The positions of the pairs that have every number that the metric reads, but for the distance: int64 [k].
+
+    The others have no value whatever their distance.
+    """
+    lacks = np.zeros(known.height, bool)
+    for name in set(columns_read(ranking.by, ranking.options, ranking.present)) - EDIT_COLUMNS:
+        lacks |= as_numbers(known[name]).is_null().to_numpy()
+    return np.flatnonzero(~lacks)
 
 
 def _race(pairs: Candidates, ranking: Ranking, left: np.ndarray, most: np.ndarray, measure: Measure) -> np.ndarray:

@@ -7,6 +7,7 @@ the population (a z-score, a quantile) needs those that it reads as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from curate.metrics.registry import (
     all_metrics,
     as_numbers,
     columns_read,
-    complete_columns,
     compute,
     depends_on_population,
     find,
     missing_column,
     parameters_used,
+    taken_if_present,
 )
+from curate.pipeline.lacking import lacking_note, rows_lacking
 from curate.readers.tables import Table
 from curate.recipe import SelectSettings
 
@@ -39,8 +41,23 @@ def high_first(settings: SelectSettings) -> bool:
     return settings.by not in all_metrics() or find(str(settings.by)).prefer == "high"
 
 
-def ranking_values(table: Table, settings: SelectSettings) -> tuple[np.ndarray | None, Used]:
-    """The values to rank by, None without `--by`; with the parameters used where they were computed here.
+@dataclass(frozen=True)
+class Values:
+    """What rows are ranked by.
+
+    Attributes:
+        values: None without `--by`.
+        used: the parameters, where the values were computed here.
+        notes: what the user should know of the values.
+    """
+
+    values: np.ndarray | None
+    used: Used = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def ranking_values(table: Table, settings: SelectSettings) -> Values:
+    """The values to rank by.
 
     Raises:
         SettingsError: there is neither such a column nor such a metric, or a column that it reads is missing.
@@ -48,28 +65,41 @@ def ranking_values(table: Table, settings: SelectSettings) -> tuple[np.ndarray |
     by, names = settings.by, table.schema.names
     _check_read(settings, names)
     if by is None:
-        return None, {}
+        return Values(None)
     if by in names and not settings.options:
         kind = table.schema.field(by).type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
             raise SettingsError(f"The column {by} holds no numbers.", f"--by {by}", "Rank by a metric or a number.")
-        return _filled(table, (as_numbers(frame[by]) for frame in _frames(table, [by]))), {}
+        return Values(_filled(table, (as_numbers(frame[by]) for frame in _frames(table, [by]))))
     if by not in all_metrics():
         raise SettingsError(
             f"There is neither a metric nor a column called {by}.",
             f"--by {by}",
             did_you_mean(by, [*all_metrics(), *names]),
         )
-    candidates = [name for name in columns_read(by, settings.options, frozenset(names)) if name in names]
-    complete = _complete(table, candidates)
-    wanted = list(columns_read(by, settings.options, complete))
+    present = frozenset(names)
+    wanted = list(columns_read(by, settings.options, present))
     for column in wanted:
         if column not in names:
             raise missing_column(by, column, names)
-    whole = depends_on_population(by, settings.options, complete)
+    return _computed(table, settings, by, wanted)
+
+
+def _computed(table: Table, settings: SelectSettings, by: str, wanted: list[str]) -> Values:
+    options, present = settings.options, frozenset(table.schema.names)
+    whole = depends_on_population(by, options, present)
     frames = [table.numbers(wanted)] if whole else _frames(table, wanted)
-    values = _filled(table, (compute(by, frame, settings.options, complete)[0] for frame in frames))
-    return values, parameters_used(by, settings.options, complete)
+    optional, lacking = taken_if_present(by, options, present), 0
+
+    def pieces() -> Iterator[pl.Series]:
+        nonlocal lacking
+        for frame in frames:
+            lacking += rows_lacking(frame, optional)
+            yield compute(by, frame, options)[0]
+
+    values = _filled(table, pieces())
+    notes = [lacking_note(by, optional, lacking, f"{table.rows:,} rows")] if lacking else []
+    return Values(values, parameters_used(by, options, present), notes)
 
 
 def _check_read(settings: SelectSettings, names: list[str]) -> None:
@@ -95,12 +125,3 @@ def _filled(table: Table, pieces: Iterator[pl.Series]) -> np.ndarray:
         values[first : first + piece.len()] = piece.to_numpy()
         first += piece.len()
     return values
-
-
-def _complete(table: Table, columns: list[str]) -> frozenset[str]:
-    """The columns that hold a finite value in every row."""
-    complete = frozenset(columns)
-    for frame in _frames(table, columns):
-        if frame.height and complete:
-            complete &= complete_columns(frame)
-    return complete if table.rows else frozenset()

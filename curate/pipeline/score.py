@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from curate.pipeline.advice import top_tenth_note
 from curate.pipeline.finished import finished_manifest, output_files
 from curate.pipeline.history import manifests_of, recorded
 from curate.pipeline.judged import judge_facts
+from curate.pipeline.lacking import lacking_notes
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.pipeline.output import check_rejects, plain, reject_counts, rejects_place
 from curate.pipeline.pair_table import (
@@ -233,9 +235,12 @@ def _finish_pairs(
     if note := top_tenth_note(frame, used):
         reporter.note(note)
     names = [name for name in frame.columns if name not in measured.columns]
+    lacking = lacking_notes(measured, names, plan.settings.options)
+    for note in chain.from_iterable(lacking.values()):
+        reporter.note(note)
     frame = frame.insert_column(0, held[PAIR_ID.name]).with_columns(flags.alias(FLAGS.name))
     counted: Counter[str] = Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
-    manifest |= {"metrics": used, "flags": dict(sorted(counted.items()))}
+    manifest |= {"metrics": used, "flags": dict(sorted(counted.items())), "notes": manifest["notes"] | lacking}
 
     def columns(first: int, rows: int) -> Columns:
         piece = frame.slice(first, rows)

@@ -83,11 +83,12 @@ def _select(
 ) -> SelectResult:
     _check_apart(settings, unread)
     best_high = high_first(settings)
-    values, used = ranking_values(table, settings)
+    ranking = ranking_values(table, settings)
+    values, used = ranking.values, ranking.used
     decision = _decide(table, settings, values, end, amount)
     added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
     order = "highest" if best_high else "lowest"
-    notes = list(_notes(table, settings, values, decision, used))
+    notes = [*ranking.notes, *_notes(table, settings, values, decision, used)]
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
 
     def others() -> None:

@@ -142,7 +142,7 @@ def after_score(settings: ScoreSettings, before: Shape) -> Shape:
     shape = replace(before, kind=kind, fields=fields, columns=before.columns | TEXTS | columns)
     for name in (one for one in settings.options if one != JUDGE_OPTIONS):
         shape.require(columns_read(name, settings.options, columns), name)
-    return replace(shape, columns=shape.columns | set(computable(sorted(columns), settings, columns)))
+    return replace(shape, columns=shape.columns | set(computable(columns, settings)))
 
 
 def after_pair(settings: PairSettings, before: Shape) -> Shape:
@@ -158,7 +158,7 @@ def after_pair(settings: PairSettings, before: Shape) -> Shape:
         made.require(columns_read(by, settings.options, columns), by)
     elif made.known and REWARD.chosen not in columns:
         raise missing_column(settings.strategy, REWARD.chosen, sorted(columns))
-    metrics = set(computable(sorted(columns), settings, columns))
+    metrics = set(computable(columns, settings))
     return replace(made, columns=before.columns | TEXTS | columns | metrics)
 
 

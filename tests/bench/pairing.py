@@ -78,8 +78,8 @@ def best_pairs(pools: Pools, distances: list[dict[tuple[int, int], int]]) -> lis
             for j in range(len(ids)):
                 margin = rewards[i] - rewards[j]
                 if margin > 0 and texts[i] != texts[j]:
-                    share = between[max(i, j), min(i, j)] / max(len(ids[i]), len(ids[j]), 1)
-                    every.append((-0.5 * math.tanh(margin / 2) / (share + 1.0), -margin, i, j))
+                    edits = between[max(i, j), min(i, j)]
+                    every.append((-0.5 * math.tanh(margin / 2) / (edits + 1.0), -margin, i, j))
         found += [min(every)[2:]] if every else []
     return found
 
@@ -92,7 +92,7 @@ def compare(name: str, path: Path, tokenizer: str) -> None:
     pools = pools_of(path, tokenizer)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "pairs.parquet"
-        options = ["--tokenizer", tokenizer, "--set", "dcrm.distance=edit", "-o", str(out), "-q"]
+        options = ["--tokenizer", tokenizer, "-o", str(out), "-q"]
         command = [sys.executable, "-m", "curate", "pair", str(path), "--best-of-n2", *options]
         taken = [
             (timed(lambda: subprocess.run(command, check=True)), timed(lambda: all_pairs(pools))) for _ in range(ROUNDS)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ def test_score_says_what_it_did(curate, data):
     assert "11 rows in (explicit), 10 pairs scored, 1 rejected." in out
     assert "s.rejects.parquet" in out
     assert "wrote s.parquet" in out
-    assert "dcrm: distance edit+logp, eps 1.0, scale 1.0" in out
+    assert "dcrm: distance edit_count+logp_sum, eps 1.0, scale 1.0" in out
     assert "rows/s" in err
     assert "tokens/s" in err
 
@@ -58,6 +59,16 @@ def test_select_says_what_it_did(curate, data):
     assert code == 0
     assert "2 of 10 rows kept by reward_margin, highest first, down to 2." in out
     assert "8 not kept: not within --top 20%" in out
+
+
+def test_small_values_are_shown_with_four_digits_and_cuts_with_six(curate, data):
+    # reward margin 2 against 199 words: (sigma(2) - 1/2) / (199 + 1) = 0.38079708 / 200 = 0.0019039854
+    row = {"prompt": "p", "chosen": "a " * 199, "rejected": "b", "score_chosen": 2.0, "score_rejected": 0.0}
+    (data / "one.jsonl").write_text(json.dumps(row) + "\n")
+    _, out, _ = curate("score", "one.jsonl", "-o", "s.parquet")
+    assert "0.001904" in next(line for line in out.splitlines() if line.startswith(" dcrm"))
+    _, out, _ = curate("select", "s.parquet", "-o", "t.parquet", "--by", "dcrm", "--top", "1")
+    assert "down to 0.00190399." in out
 
 
 def test_select_says_what_its_preset_is(curate, data):
@@ -172,8 +183,11 @@ def test_one_metric_whole(curate):
         "eps=1.0",
         "scale=1.0",
         "2506.14157",
-        "reward_margin",
+        "reads  reward_margin, edit_distance; where the table has them: ref_chosen_logps, ref_rejected_logps",
         "higher",
+        "With counts and eps 1",
+        "With normalised terms",
     ):
         assert word in out
+    assert "weight=1.0 (with form=zscore)" in curate("metrics", "alignment_potential")[1]
     assert "lower" in curate("metrics", "dpo_gap")[1]

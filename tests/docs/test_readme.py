@@ -92,7 +92,7 @@ def test_the_metric_of_the_readme_works_when_dropped_in(tmp_path: Path, monkeypa
     try:
         frame = pl.DataFrame({"chosen_reward": [4.0], "rejected_reward": [1.0], "chosen_tokens": [5]})
         # (4 - 1) / (5 + 1)
-        assert registry.compute("margin_per_token", frame, {}, frozenset())[0].to_list() == [0.5]
+        assert registry.compute("margin_per_token", frame, {})[0].to_list() == [0.5]
     finally:
         registry.all_metrics.cache_clear()
         sys.modules.pop("curate.metrics.readme_example", None)

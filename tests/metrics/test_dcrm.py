@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from curate.errors import SettingsError
 from curate.metrics import registry
 
-from .tables import NOTHING_COMPLETE, arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
 
-LOGP_COLUMNS = frozenset({"ref_chosen_logps", "ref_rejected_logps", "chosen_tokens", "rejected_tokens"})
-DISTANCES = ("edit", "logp", "embedding", "logp_sum", "edit,logp", "embedding,edit", "edit,logp,embedding,logp_sum")
+DISTANCES = (
+    *("edit_count", "logp_sum", "edit_count,logp_sum", "edit", "logp", "embedding"),
+    *("edit,logp", "embedding,edit", "edit,logp,embedding,logp_sum"),
+)
 PAIR: dict[str, list[Any]] = {
     "chosen_reward": [math.log(3)],
     "rejected_reward": [0.0],
+    "edit_distance": [4],
     "edit_distance_norm": [0.25],
     "embedding_distance": [1.5],
     "ref_chosen_logps": [-20.0],
@@ -24,18 +27,23 @@ PAIR: dict[str, list[Any]] = {
     "chosen_tokens": [10],
     "rejected_tokens": [11],
 }
+NO_REFERENCE = {name: value for name, value in PAIR.items() if not name.startswith("ref_")}
 
 
 def test_golden_dcrm() -> None:
-    # sigma(ln 3) = 3/4, so the numerator is 0.25; edit 0.25 + eps 1 = 1.25; 0.25 / 1.25 = 0.2
-    assert values("dcrm", PAIR) == pytest.approx([0.2], rel=1e-12)
-    # scale ln 3 / ln 9 = 1/2: sigma(ln 9) = 9/10, 0.4; eps 0.55: 0.4 / (0.25 + 0.55) = 0.5
-    assert values("dcrm", PAIR, scale=0.5, eps=0.55) == pytest.approx([0.5], rel=1e-12)
+    # sigma(ln 3) = 3/4, so the numerator is 1/4; 4 tokens + |-20 - (-33)| nats + eps 1 = 18; 1/4 / 18 = 1/72
+    assert values("dcrm", PAIR) == pytest.approx([1 / 72], rel=1e-12)
+    # without a reference: 1/4 / (4 + 1) = 1/20
+    assert values("dcrm", NO_REFERENCE) == pytest.approx([1 / 20], rel=1e-12)
+    # scale ln 3 / ln 9 = 1/2: sigma(ln 9) = 9/10, 0.4; eps 3: 0.4 / (4 + 13 + 3) = 0.02
+    assert values("dcrm", PAIR, scale=0.5, eps=3) == pytest.approx([0.02], rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("distance", "golden"),
     [
+        ("edit_count", 0.25 / 5),  # 4 tokens + eps 1
+        ("edit_count,logp_sum", 0.25 / 18),  # 4 + 13 + eps 1
         ("edit", 0.25 / 1.25),  # edit 0.25 + eps 1
         ("embedding", 0.25 / 2.5),  # embedding 1.5 + eps 1
         ("logp", 0.25 / 2.0),  # |-20/10 - (-33/11)| = |-2 + 3| = 1, + eps 1
@@ -50,6 +58,7 @@ def test_golden_distance_terms(distance: str, golden: float) -> None:
 def spec_dcrm(frame: pl.DataFrame, terms: tuple[str, ...], eps: float, scale: float) -> np.ndarray:
     a = arrays(frame)
     offered = {
+        "edit_count": a["edit_distance"],
         "edit": a["edit_distance_norm"],
         "embedding": a["embedding_distance"],
         "logp": np.abs(a["ref_chosen_logps"] / a["chosen_tokens"] - a["ref_rejected_logps"] / a["rejected_tokens"]),
@@ -69,29 +78,29 @@ def test_as_the_spec_reads(distance: str, eps: float, scale: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("complete", "terms"),
+    ("missing", "terms"),
     [
-        (NOTHING_COMPLETE, ("edit",)),
-        (LOGP_COLUMNS, ("edit", "logp")),
-        *((LOGP_COLUMNS - {missing}, ("edit",)) for missing in sorted(LOGP_COLUMNS)),
+        ([], ("edit_count", "logp_sum")),
+        (["chosen_tokens", "rejected_tokens", "edit_distance_norm"], ("edit_count", "logp_sum")),
+        (["ref_chosen_logps"], ("edit_count",)),
+        (["ref_rejected_logps"], ("edit_count",)),
     ],
 )
-def test_auto_takes_the_log_probability_only_of_a_complete_reference(
-    complete: frozenset[str], terms: tuple[str, ...]
-) -> None:
+def test_auto_looks_at_the_columns_that_exist(missing: list[str], terms: tuple[str, ...]) -> None:
     frame = random_table(seed=11, rows=100)
-    column, used = registry.compute("dcrm", frame, {}, complete)
+    column, used = registry.compute("dcrm", frame.drop(missing), {})
     assert used == {"distance": terms, "eps": 1.0, "scale": 1.0}
     np.testing.assert_allclose(column.to_numpy(), spec_dcrm(frame, terms, 1.0, 1.0), rtol=1e-9, atol=1e-12)
 
 
-def test_one_hole_in_the_reference_turns_auto_to_edit_for_every_row() -> None:
+def test_one_hole_in_the_reference_changes_no_other_row() -> None:
     frame = random_table(seed=12, rows=5)
-    holed = frame.with_columns(ref_chosen_logps=pl.Series([-1.0, None, -3.0, -4.0, -5.0]))
-    assert registry.compute("dcrm", frame, {}, registry.complete_columns(frame))[1]["distance"] == ("edit", "logp")
-    column, used = registry.compute("dcrm", holed, {}, registry.complete_columns(holed))
-    assert used["distance"] == ("edit",)
-    assert column.null_count() == 0
+    holed = frame.with_columns(ref_chosen_logps=pl.Series([None, *frame["ref_chosen_logps"][1:]]))
+    before, column = (registry.compute("dcrm", one, {})[0] for one in (frame, holed))
+    assert column.to_list() == [None, *before[1:]]
+    unmeasured = frame.with_columns(ref_chosen_logps=pl.lit(None, pl.Float64))
+    column, used = registry.compute("dcrm", unmeasured, {})
+    assert (column.to_list(), used["distance"]) == ([None] * 5, ("edit_count", "logp_sum"))
 
 
 def test_a_list_demands_its_terms() -> None:
@@ -108,7 +117,7 @@ def test_a_term_named_twice_counts_once() -> None:
 
 @pytest.mark.parametrize(
     ("distance", "hint"),
-    [("embeding", "Did you mean embedding?"), ("", "Known: auto, edit, embedding, logp, logp_sum.")],
+    [("embeding", "Did you mean embedding?"), ("", "Known: auto, edit, edit_count, embedding, logp, logp_sum.")],
 )
 def test_an_unknown_distance_is_refused(distance: str, hint: str) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -142,7 +142,7 @@ def test_population_metrics_are_over_all_candidate_pairs(tmp_path, by):
                     one |= {f"{role}_{side}_logps": logps, f"{side}_tokens": tokens}
             places.append((row["id"], i, j))
             table.append(one)
-    values = compute(by, pl.DataFrame(table), {}, frozenset(table[0]))[0].to_list()
+    values = compute(by, pl.DataFrame(table), {})[0].to_list()
     assert picked(tmp_path / "p.parquet") == best(rows, dict(zip(places, values, strict=True)))
     held = {
         (int(row["prompt"][0]["content"].split()[1]), row["chosen_index"], row["rejected_index"]): row[by]
@@ -150,6 +150,49 @@ def test_population_metrics_are_over_all_candidate_pairs(tmp_path, by):
     }
     of_all = dict(zip(places, values, strict=True))
     assert held == pytest.approx({place: of_all[place] for place in held})
+
+
+def test_the_default_is_dcrm_by_counts(tmp_path):
+    rows = candidate_rows(40, 6)
+    data = write_jsonl(tmp_path / "c.jsonl", rows)
+    run_pair(data, tmp_path / "p.parquet", reference="fake:2")
+    logps = {
+        (row["id"], k): fake_logps(2, row["prompt"], text)[0] for row in rows for k, text in enumerate(row["responses"])
+    }
+
+    def value(row, i, j):
+        edits = levenshtein(row["responses"][i].split(), row["responses"][j].split())
+        apart = abs(logps[row["id"], i] - logps[row["id"], j])
+        return (sigma(row["rewards"][i] - row["rewards"][j]) - 0.5) / (edits + apart + 1)
+
+    values = every(rows, value)
+    assert picked(tmp_path / "p.parquet") == best(rows, values)
+    assert {row["id"]: [] for row in rows}.keys() >= picked(tmp_path / "p.parquet").keys()
+    for row in rows_of(tmp_path / "p.parquet"):
+        number = int(row["prompt"][0]["content"].split()[1])
+        assert row["dcrm"] == pytest.approx(values[number, row["chosen_index"], row["rejected_index"]], rel=1e-12)
+
+
+def test_responses_without_the_reference_are_in_no_pair_and_counted(tmp_path):
+    rows = [
+        {
+            "prompt": "p 0",
+            "responses": ["a b", "a c", "d"],
+            "rewards": [2.0, 1.0, 0.0],
+            "ref_logps": [-1.0, None, -3.0],
+        },
+        {"prompt": "p 1", "responses": ["a", "b"], "rewards": [1.0, 0.0], "ref_logps": [-1.0, -1.0]},
+        {"prompt": "p 2", "responses": ["a", "b"], "rewards": [1.0, 0.0], "ref_logps": [None, -1.0]},
+    ]
+    data, notes = write_jsonl(tmp_path / "c.jsonl", rows), Notes()
+    result = run_pair(data, tmp_path / "p.parquet", notes)
+    assert picked(tmp_path / "p.parquet") == {0: [(0, 2)], 1: [(0, 1)]}
+    assert result.edit_distances["measured"] == 2
+    (note,) = (said for said in notes.said if "lack" in said)
+    assert note.startswith("2 of 7 responses lack ref_logps, which dcrm reads as the table has them")
+    assert read_manifest(tmp_path / "p.parquet")["notes"] == {"dcrm": [note]}
+    run_pair(data, tmp_path / "q.parquet", by="reward_margin")
+    assert len(rows_of(tmp_path / "q.parquet")) == 3
 
 
 def test_equal_rewards_or_equal_texts_yield_no_pair(tmp_path):
@@ -316,7 +359,7 @@ def test_columns_written_and_their_values(tmp_path):
         assert row["reward_margin"] == pytest.approx(row["chosen_reward"] - row["rejected_reward"])
         assert {"pair_id", "dcrm", "bees", "embedding_distance", "flags"} <= set(row)
     manifest = read_manifest(tmp_path / "p.parquet")
-    assert manifest["metrics"]["dcrm"]["distance"] == ["edit", "logp"]
+    assert manifest["metrics"]["dcrm"]["distance"] == ["edit_count", "logp_sum"]
     assert str(tmp_path) not in json.dumps(manifest)
 
 

@@ -23,7 +23,9 @@ from curate.tokens import WordsTokenizer
 
 from .helpers import candidate_rows, read_manifest, rows_of, run_pair, write_jsonl
 
-TERMS = st.lists(st.sampled_from(["edit", "edit", "logp", "logp_sum"]), min_size=1).map(tuple)
+TERMS = st.lists(st.sampled_from(["edit_count", "edit", "logp", "logp_sum"]), min_size=1).map(tuple) | st.just(
+    ("auto",)
+)
 REWARDS = st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0, 3.0, -2.0, 1e-300, None])
 LOGPS = st.sampled_from([-1.0, -1.5, -8.0, -8.0, -30.0, None])
 NUMBERS = {"reward": REWARDS, "ref_logps": LOGPS, "policy_logps": LOGPS}
@@ -96,7 +98,7 @@ RANKINGS = st.builds(
             )
         }
     ),
-    complete=st.just(frozenset[str]()),
+    present=st.just(frozenset({"ref_chosen_logps", "ref_rejected_logps"})),
     highest=st.booleans(),
     keep=st.integers(1, 4),
 )
@@ -155,6 +157,9 @@ def measured_rows(count: int, seed: int) -> list[dict[str, Any]]:
 
 
 SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"order": "lowest", "per_prompt": 2},
+    {"set_": ["dcrm.distance=edit_count", "dcrm.scale=0.1"], "min_margin": 0.5},
     {"set_": ["dcrm.distance=edit"]},
     {"set_": ["dcrm.distance=edit"], "order": "lowest"},
     {"set_": ["dcrm.distance=edit", "dcrm.eps=1e-9"], "per_prompt": 3},

@@ -119,8 +119,8 @@ def test_distances_rewards_and_margins_of_an_independent_reading(tmp_path):
         assert row["reward_margin"] == pytest.approx(margin)
         gains = [row[f"policy_{s}_logps"] - row[f"ref_{s}_logps"] for s in ("chosen", "rejected")]
         assert row["dpo_margin"] == pytest.approx(0.1 * (gains[0] - gains[1]))
-        alps = [row[f"ref_{s}_logps"] / row[f"{s}_tokens"] for s in ("chosen", "rejected")]
-        dcrm = (1 / (1 + math.exp(-margin)) - 0.5) / (norm + abs(alps[0] - alps[1]) + 1.0)
+        apart = abs(row["ref_chosen_logps"] - row["ref_rejected_logps"])
+        dcrm = (1 / (1 + math.exp(-margin)) - 0.5) / (row["edit_distance"] + apart + 1.0)
         assert row["dcrm"] == pytest.approx(dcrm)
 
 
@@ -346,6 +346,30 @@ def test_a_copy_of_the_policy_is_the_policy_whatever_its_folder(tmp_path, demo_m
     assert not notes.about("same model")
 
 
+def test_rows_without_a_reference_log_probability_have_no_dcrm_and_are_counted(tmp_path):
+    rows = [{**row, "ref_chosen_logps": -9.0, "ref_rejected_logps": -7.5} for row in pair_rows(8)]
+    del rows[2]["ref_chosen_logps"]
+    rows[5]["ref_rejected_logps"] = None
+    data, notes = write_jsonl(tmp_path / "d.jsonl", rows), Notes()
+    run_score(data, tmp_path / "s.parquet", notes)
+    found = rows_of(tmp_path / "s.parquet")
+    assert [i for i, row in enumerate(found) if row["dcrm"] is None] == [2, 5]
+    margin = found[0]["score_chosen"] - found[0]["score_rejected"]
+    # 1.5 nats between the two responses
+    wanted = (1 / (1 + math.exp(-margin)) - 0.5) / (found[0]["edit_distance"] + 1.5 + 1)
+    assert found[0]["dcrm"] == pytest.approx(wanted, rel=1e-12)
+    note = notes.about("lack")
+    assert note.startswith("2 of 8 rows lack ref_chosen_logps or ref_rejected_logps, which dcrm reads")
+    manifest = read_manifest(tmp_path / "s.parquet")
+    assert manifest["notes"] == {"dcrm": [note]}
+    assert manifest["metrics"]["dcrm"]["distance"] == ["edit_count", "logp_sum"]
+    # Whoever asks for counts alone gets them in every row, and needs no note.
+    silent = Notes()
+    run_score(data, tmp_path / "t.parquet", silent, set_=["dcrm.distance=edit_count"])
+    assert None not in [row["dcrm"] for row in rows_of(tmp_path / "t.parquet")]
+    assert not silent.about("lack") and read_manifest(tmp_path / "t.parquet")["notes"] == {}
+
+
 def test_only_columns_with_other_values_are_called_replaced(tmp_path):
     rows = [row | {"chosen_reward": str(i), "rejected_reward": 0.0} for i, row in enumerate(pair_rows())]
     data = write_jsonl(tmp_path / "d.jsonl", rows)
@@ -400,13 +424,13 @@ def test_the_manifest_says_what_was_used_and_nothing_of_the_machine(tmp_path):
     manifest = read_manifest(tmp_path / "s.parquet")
     assert str(tmp_path) not in json.dumps(manifest)
     assert manifest["command"] == "score"
-    assert manifest["metrics"]["dcrm"] == {"distance": ["edit", "logp"], "eps": 0.5, "scale": 1.0}
+    assert manifest["metrics"]["dcrm"] == {"distance": ["edit_count", "logp_sum"], "eps": 0.5, "scale": 1.0}
     assert manifest["metrics"]["dpo_margin"] == {"beta": 0.1}
     assert manifest["measured_with"]["policy"]["model"] == "fake:1"
     assert manifest["measured_with"]["edit"]["tokenizer"] == "words"
     assert manifest["rows"]["written"] == 12
     run_score(data, tmp_path / "plain.parquet")
-    assert read_manifest(tmp_path / "plain.parquet")["metrics"]["dcrm"]["distance"] == ["edit"]
+    assert read_manifest(tmp_path / "plain.parquet")["metrics"]["dcrm"]["distance"] == ["edit_count"]
 
 
 def test_paths_of_tokenizers_stay_out_of_the_manifest(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from curate.errors import CurateError, SettingsError, StoreError
 
-from .helpers import MODELS, pair_rows, read_manifest, rows_of, run_score, run_select, write_jsonl
+from .helpers import MODELS, Notes, pair_rows, read_manifest, rows_of, run_score, run_select, write_jsonl
 
 
 def table(count=100, seed=0, holes=True):
@@ -255,6 +255,25 @@ def test_a_set_parameter_computes_the_metric_anew_in_place(tmp_path):
     assert manifest["metrics"]["dcrm"] == {"distance": ["edit"], "eps": 0.1, "scale": 1.0}
     assert manifest["history"] == [read_manifest(data)]
     assert str(tmp_path) not in json.dumps(manifest)
+
+
+@pytest.mark.parametrize("null", [None, float("nan"), float("inf")])
+def test_a_null_reference_changes_its_own_row_alone_and_is_counted(tmp_path, null):
+    rows = [{**row, "edit_distance": 3 + i, "ref_chosen_logps": -5.0 - i} for i, row in enumerate(pair_rows(40))]
+    frame = pl.DataFrame(rows).rename({"score_chosen": "chosen_reward", "score_rejected": "rejected_reward"})
+    whole = frame.with_columns(ref_rejected_logps=pl.lit(-4.0))
+    holed = whole.with_columns(ref_rejected_logps=pl.when(pl.col("id") != 3).then(-4.0).otherwise(null))
+    for name, one in (("whole", whole), ("holed", holed)):
+        one.write_parquet(tmp_path / f"{name}.parquet")
+        run_select(tmp_path / f"{name}.parquet", tmp_path / f"{name}_kept.parquet", by="dcrm", top="100%")
+    kept = pl.read_parquet(tmp_path / "whole_kept.parquet")
+    assert pl.read_parquet(tmp_path / "holed_kept.parquet").equals(kept.filter(pl.col("id") != 3))
+    notes = Notes()
+    result = run_select(tmp_path / "holed.parquet", tmp_path / "o.parquet", notes, by="dcrm", top="10%")
+    assert (result.kept, result.parameters["dcrm"]["distance"]) == (4, ("edit_count", "logp_sum"))
+    note = notes.about("lack")
+    assert note.startswith("1 of 40 rows lack ref_chosen_logps or ref_rejected_logps, which dcrm reads")
+    assert read_manifest(tmp_path / "o.parquet")["notes"] == [note]
 
 
 def test_a_metric_is_computed_from_a_foreign_tables_measurements(tmp_path):

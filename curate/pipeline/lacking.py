@@ -1,0 +1,42 @@
+"""Rows without a value that a metric reads only because the table has such a column: how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from curate.metrics.registry import Options, as_numbers, taken_if_present
+
+
+def rows_lacking(frame: pl.DataFrame, columns: Sequence[str]) -> int:
+    """How many rows have no number in one of these columns."""
+    if not columns:
+        return 0
+    numbers = pl.DataFrame([as_numbers(frame[name]) for name in columns])
+    return int(numbers.select(pl.any_horizontal(pl.all().is_null()).sum()).item())
+
+
+def lacking_note(metric: str, columns: Sequence[str], lacking: int, of: str) -> str:
+    """What the user should know of them.
+
+    Args:
+        metric: has no value there.
+        columns: which it reads.
+        lacking: how many lack one of these.
+        of: of how many of what, as in `2,000 rows`.
+    """
+    return (
+        f"{lacking:,} of {of} lack {' or '.join(columns)}, which {metric} reads as the table has them: they have no "
+        f"{metric}. `curate metrics {metric}` shows forms that do without."
+    )
+
+
+def lacking_notes(frame: pl.DataFrame, names: Sequence[str], options: Options) -> dict[str, list[str]]:
+    """Per metric the note, where rows of the table lack a column that `auto` took."""
+    found = {}
+    for name in names:
+        columns = taken_if_present(name, options, frozenset(frame.columns))
+        if lacking := rows_lacking(frame, columns):
+            found[name] = [lacking_note(name, columns, lacking, f"{frame.height:,} rows")]
+    return found
