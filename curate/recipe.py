@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -175,18 +175,27 @@ class WeighSettings(Settings):
 S = TypeVar("S", bound=Settings)
 
 NOT_RECORDED = frozenset(
-    {"data", "out", "rejects", "fresh", *PLACES}
-    | {"policy", "reference", "reward", "embedder", "tokenizer", "chat_template", "template_date"}
+    {"data", "fresh", *PLACES}
+    | {"policy", "reference", "reward", "embedder", "tokenizer", "template_date"}
     | {"backend", "device", "dtype"}
 )
-"""Settings that a manifest does not repeat as they were given: they name places on this machine, decide nothing, or are
-there as what they mean: data and templates by their hashes, models by name and hash, `auto` decided."""
+"""Settings that a manifest does not repeat as they were given: they decide nothing, or are there as what they mean:
+data by its hash, models by name and hash, `auto` decided."""
 
 
 def for_manifest(settings: Settings, *, defaults: bool = True) -> dict[str, Any]:
-    """The settings that a manifest holds as they were given, without empty ones, and perhaps without defaults."""
-    held = settings.model_dump(mode="json", exclude=set(NOT_RECORDED), exclude_defaults=not defaults)
+    """The settings that a manifest holds as they were given, without empty ones, and perhaps without defaults.
+
+    Paths are never among them: where a file is decides nothing.
+    """
+    paths = {name for name, one in type(settings).model_fields.items() if _holds_paths(one.annotation)}
+    held = settings.model_dump(mode="json", exclude={*NOT_RECORDED, *paths}, exclude_defaults=not defaults)
     return {key: value for key, value in held.items() if value not in (None, (), [], {})}
+
+
+def _holds_paths(kind: Any) -> bool:
+    """Whether a value of this type is a path, or can hold one."""
+    return kind is Path or any(map(_holds_paths, get_args(kind)))
 
 
 def make(kind: type[S], values: Mapping[str, Any]) -> S:

@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from curate.errors import RowError, SettingsError, did_you_mean
+from curate.identity import served_model
 from curate.readers import Row
 from curate.readers.scores import number
 from curate.schema import Record
@@ -83,8 +85,14 @@ def parse_reward(spec: str) -> RewardSource:
         return RewardSource(name or function.rpartition(":")[2], "function", function, bool(name))
     kind: Literal["model", "judge"] = "judge" if target.startswith(JUDGE) else "model"
     target = target.removeprefix(JUDGE)
-    default = re.sub(r"\W+", "_", target.rstrip("/").rpartition("/")[2])
-    return RewardSource(name or default, kind, target, bool(name))
+    return RewardSource(name or _default_name(target), kind, target, bool(name))
+
+
+def _default_name(target: str) -> str:
+    """The last part of a model's path, hub id or name on its server: the same wherever it is reached from."""
+    served = served_model(target)
+    last = (served.name if served else target).rstrip("/").rpartition("/")[2]
+    return re.sub(r"\W+", "_", Path(target).resolve().name if last in ("", ".", "..") else last)
 
 
 def _columns(source: RewardSource) -> list[str]:

@@ -26,6 +26,8 @@ ROWS = [{"prompt": "p", "chosen": "a", "rejected": "b", "x": 1.0, "y": "2.5"}]
         ("org/some-model", RewardSource("some_model", "model", "org/some-model", False)),
         ("rm=/a/b/", RewardSource("rm", "model", "/a/b/", True)),
         ("/a/b.c/", RewardSource("b_c", "model", "/a/b.c/", False)),
+        ("http://h:1#rm", RewardSource("rm", "model", "http://h:1#rm", False)),
+        ("http://h:1#org/rm@/a/b", RewardSource("rm", "model", "http://h:1#org/rm@/a/b", False)),
     ],
 )
 def test_spellings(spec, source):
