@@ -87,7 +87,11 @@ def test_the_trainers_parser_takes_the_snippet(reading: tuple[str, Reading]) -> 
             "ms-swift": {kind: {"type": kind, "length": 4096} for kind in ("dpo", "rm")},
             "openrlhf": {"dpo": {"length": 4096, "margin": None}, "rm": {"length": 4096, "margin": True}},
             "torchtune": {},
-            "verl": found.settings,
+            "verl": {
+                "parquet_files": ["train.parquet"],
+                **{f"{part}_key": part for part in ("prompt", "chosen", "rejected")},
+                **{"max_length": 4096, "add_eos": True},
+            },
         }[trainer]
     )
 
