@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -99,5 +100,7 @@ class SentenceEmbedder:
 
     def close(self) -> None:
         """Free the model."""
+        model = weakref.ref(self._model)
         del self._model
-        gc.collect()
+        if model() is not None:
+            gc.collect()

@@ -100,9 +100,12 @@ def keep_base(model: Any) -> None:
 
 def take_kept(key: Key) -> Any:
     """The model as it was without its adapter, if it was kept; any other one that was kept is freed."""
-    found, _kept[:] = [one for one in _kept if one.key == key], []
+    held, _kept[:] = _kept[:], []
+    found = [one for one in held if one.key == key]
     if not found:
-        gc.collect()
+        if held:
+            del held
+            gc.collect()
         return None
     model = found[0].adapter.unload()
     model.set_attn_implementation(found[0].attention)

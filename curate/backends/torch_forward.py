@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -155,9 +156,12 @@ class TorchModel:
         import torch
 
         on_gpu = self.loaded.device.startswith("cuda")
+        model = weakref.ref(self.loaded.model)
         keep_base(self.loaded.model)
         del self.loaded
-        gc.collect()
+        if model() is not None:
+            # Part of a cycle. Looking for cycles takes longer than measuring a small table does, so only then.
+            gc.collect()
         if on_gpu:
             torch.cuda.empty_cache()
 
