@@ -120,6 +120,14 @@ def logp_alone(model: Any, row: Rendered) -> float:
 
 
 @torch.inference_mode()
+def closest_choice(model: Any, prompt: Sequence[int], ids: Sequence[int]) -> float:
+    """Along a greedy response, the least lead of the likeliest token over the next, in nats."""
+    logits = model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
+    first, second = logits.float().log_softmax(-1).topk(2).values.T
+    return float((first - second).min())
+
+
+@torch.inference_mode()
 def reward_alone(model: Any, ids: Sequence[int]) -> float:
     return float(model(torch.tensor([list(ids)])).logits[0, 0])
 

@@ -16,7 +16,7 @@ from curate.errors import ModelError
 from curate.render import Rendered
 from curate.scorers.batching import halving
 from curate.tokens import HubTokenizer
-from tests.backends.models import ARCHITECTURES, logp_alone, open_alone, random_rows, save_causal
+from tests.backends.models import ARCHITECTURES, closest_choice, logp_alone, open_alone, random_rows, save_causal
 
 NATS_PER_TOKEN = 1e-4
 QUESTIONS = ["Name three fruits.", "Hi", "Name four animals that live on a farm, please.", "What is a saw?", "Hi"]
@@ -100,8 +100,11 @@ def test_greedy_is_what_transformers_generates(policy: TorchGeneration, name: st
     model = open_alone(name)
     for prompt, sample in zip(prompts, ours, strict=True):
         theirs = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=40)[0, len(prompt) :].tolist()
+        # Rounding moves each of the two log-probabilities by up to so much: with a wider lead it decides nothing.
+        assert closest_choice(model, prompt, theirs) > 2 * NATS_PER_TOKEN
         assert sample.ids == theirs
-    assert ours[1] == ours[4]
+    assert ours[1].ids == ours[4].ids
+    assert abs(ours[1].logps - ours[4].logps) / len(ours[1].ids) < NATS_PER_TOKEN
 
 
 def test_a_draw_does_not_depend_on_its_neighbours(policy: TorchGeneration, prompts: list[list[int]]) -> None:
