@@ -13,6 +13,10 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+# Models so small gain nothing by more threads, which wait for each other without end where cores are few or busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Hide GPUs from all tests but those that need one: `auto` is to mean the CPU wherever they run."""
     wanted = config.option.markexpr

@@ -13,6 +13,7 @@ import polars as pl
 
 from curate.demo.gold import gold_reward
 from curate.demo.model_folder import copy_models
+from curate.demo.tiny import one_thread
 from curate.demo.train import train_models
 from curate.demo.world import make_pairs, make_prompts
 from curate.pipeline.generate import generate
@@ -50,6 +51,11 @@ class DemoResult:
 
 def run(folder: Path, reporter: Reporter, *, seed: int = 0, train: bool = False) -> DemoResult:
     """Do it all below `folder`, with the shipped models or, if `train`, with models trained now from `seed`."""
+    with one_thread():
+        return _run(folder, reporter, seed, train)
+
+
+def _run(folder: Path, reporter: Reporter, seed: int, train: bool) -> DemoResult:
     models, data, results = folder / "models", folder / "data", folder / "results"
     if train:
         _train(models, seed, reporter)

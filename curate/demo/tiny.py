@@ -58,6 +58,22 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread inside: models so small gain nothing by more, and lose much of it on a busy machine.
+
+    More threads also add in another order, so that the last digits would depend on the machine's cores.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def make_tokenizer(texts: Iterable[str]) -> Any:
     """A byte-level BPE of at most 1,024 tokens: any text has token ids, and decoding them gives the text back.
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -67,7 +66,11 @@ def train_models(folder: Path, *, seed: int = 0, amounts: Amounts = WHOLE, progr
     Raises:
         StoreError: `folder`, or the folder aside, holds something that the demo did not make.
     """
-    with replacing(folder) as aside, tiny.quiet(), _reproducible(seed):
+    import torch
+
+    # The CPU generator alone: `torch.manual_seed` would also reseed devices, which nothing here restores.
+    with replacing(folder) as aside, tiny.quiet(), tiny.one_thread(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         _train_all(aside, seed, amounts, progress or _silent)
         record = {**wanted(seed, amounts), "made_with": _made_with()}
         (aside / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -85,22 +88,6 @@ def _made_with() -> dict[str, str]:
     versions = {name: version(name) for name in ("torch", "transformers", "tokenizers")}
     kind = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
     return {"python": platform.python_version(), **versions, "processor": kind}
-
-
-@contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """The seeded generator and one thread, both as they were afterwards; more threads add in another order."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        # The CPU generator alone: `torch.manual_seed` would also reseed devices, which nothing here restores.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _silent(stage: str, step: int, total: int) -> None:

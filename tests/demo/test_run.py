@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from curate.demo import run as demo
@@ -29,9 +30,17 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return trained
 
 
-def test_everything_promised_is_there_again_the_same_and_nothing_is_trained(small: list[int], tmp_path: Path) -> None:
+def test_everything_is_there_the_same_again_whatever_the_threads_and_nothing_is_trained(
+    small: list[int], tmp_path: Path
+) -> None:
     first = {name: path.read_bytes() for name, path in demo.run(tmp_path, Silent()).files.items()}
-    result = demo.run(tmp_path, Silent())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        result = demo.run(tmp_path, Silent())
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
     assert {name: path.read_bytes() for name, path in result.files.items()} == first
     assert small == []
     for name in MODELS:

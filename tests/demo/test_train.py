@@ -43,7 +43,7 @@ def _rewards(folder: Path, tokenizer: Any, conversations: list[list[dict[str, st
 
 
 def test_reward_model_agrees_with_gold(demo_models: Path, tokenizer: Any) -> None:
-    pairs = [pair for pair in make_pairs(1_500, 9) if pair["gold_chosen"] != pair["gold_rejected"]]
+    pairs = [pair for pair in make_pairs(800, 9) if pair["gold_chosen"] != pair["gold_rejected"]]
     gold = torch.tensor([pair["gold_chosen"] - pair["gold_rejected"] for pair in pairs])
     chosen, rejected = (_rewards(demo_models, tokenizer, [one[k] for one in pairs]) for k in ("chosen", "rejected"))
     right = (chosen - rejected) * gold > 0
@@ -63,7 +63,7 @@ def _logps(model: Any, tokenizer: Any, conversation: list[dict[str, str]]) -> fl
 
 def test_implicit_margins_carry_signal(demo_models: Path, tokenizer: Any) -> None:
     models = [AutoModelForCausalLM.from_pretrained(demo_models / name).eval() for name in ("policy", "reference")]
-    pairs = [pair for pair in make_pairs(300, 12) if pair["gold_chosen"] != pair["gold_rejected"]]
+    pairs = [pair for pair in make_pairs(150, 12) if pair["gold_chosen"] != pair["gold_rejected"]]
     agree = 0
     for pair in pairs:
         logps = [[_logps(model, tokenizer, pair[k]) for k in ("chosen", "rejected")] for model in models]
