@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 
 import datasets
@@ -143,6 +144,64 @@ def test_names_within_the_yaml_are_those_of_the_data(tmp_path) -> None:
     assert [found["verl"][f"{part}_key"] for part in EXPECTED["verl"]] == list(EXPECTED["verl"])
     assert (tmp_path / "torchtune" / found["torchtune"]["dataset"]["data_files"]).is_file()
     assert (tmp_path / "nemo-rl" / found["nemo-rl"]["data"]["train"]["data_path"]).is_file()
+
+
+def test_nemo_rl_validates_on_data_that_is_there(tmp_path) -> None:
+    run_export(write(tmp_path / "d.jsonl", rows()), tmp_path / "out", "nemo-rl")
+    data = yaml.safe_load((tmp_path / "out" / "nemo_rl.yaml").read_text())["data"]
+    for part in ("train", "validation"):
+        # merged over its example configs, which name HelpSteer3 and its splits
+        assert data[part] == {"dataset_name": "PreferenceDataset", "data_path": "train.jsonl", "split": "train"}
+
+
+def said_to(command, script, folder, **variables):
+    """The arguments that a script gives to this command."""
+    shims = folder.parent / "shims"
+    shims.mkdir()
+    (shims / command).write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n')
+    (shims / command).chmod(0o755)
+    environment = {"PATH": f"{shims}:{os.environ['PATH']}", **variables}
+    run = ["sh", str(folder / script), "--seed", "a b"]
+    return subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+
+
+def test_what_open_instruct_is_told(tmp_path) -> None:
+    run_export(write(tmp_path / "d.jsonl", rows()), tmp_path / "out", "open-instruct")
+    said = said_to("accelerate", "open_instruct.sh", tmp_path / "out", MODEL="my model")
+    assert said[:2] == ["launch", "open_instruct/dpo_tune_cache.py"]
+    options = {}
+    for word in said[2:]:
+        if word.startswith("--"):
+            name = word.removeprefix("--")
+            options[name] = []
+        else:
+            options[name].append(word)
+    assert options.pop("mixer_list") == [str(tmp_path / "out" / "train.parquet"), "1.0"]
+    assert options.pop("mixer_list_splits") == ["train"]
+    assert options.pop("model_name_or_path") == ["my model"]
+    assert options.pop("seed") == ["a b"]
+    off = {"push_to_hub": ["false"], "try_launch_beaker_eval_jobs": ["false"]}
+    assert options == off | {"max_seq_length": ["4096"], "output_dir": ["trained"]}
+
+
+@pytest.mark.parametrize("trainer", ["openrlhf.cli.train_dpo", "openrlhf.cli.train_rm"])
+@pytest.mark.parametrize("margin", [True, False])
+def test_openrlhf_hears_of_margins_where_its_trainer_knows_them(tmp_path, trainer, margin) -> None:
+    table = rows()
+    for row in table:
+        row.pop("chosen_reward" if not margin else "source")
+    run_export(write(tmp_path / "d.jsonl", table), tmp_path / "out", "openrlhf")
+    said = said_to("deepspeed", "openrlhf.sh", tmp_path / "out", MODEL="m", TRAINER=trainer)
+    assert said[:2] == ["--module", trainer]
+    assert said[said.index("--data.max_len") + 1] == "4096"
+    assert ("--model.margin_loss_enable" in said) == (margin and trainer.endswith("rm"))
+    assert said[-2:] == ["--seed", "a b"]
+
+
+def test_verl_says_that_none_of_its_trainers_reads_this(tmp_path) -> None:
+    run_export(write(tmp_path / "d.jsonl", rows()), tmp_path / "out", "verl")
+    assert "No trainer of verl 0.9.1 reads RMDataset" in (tmp_path / "out" / "verl.yaml").read_text()
+    assert "no trainer of verl 0.9.1 reads" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_dataset_info_of_llamafactory(tmp_path) -> None:
