@@ -17,7 +17,6 @@ SPEC = re.compile(
     r"hf://(?P<name>[^/@:]+/[^/@:]+)(@(?P<revision>[^/:]+))?(:(?P<config>[^/]+))?(/(?P<split>[^/]+))?/?\Z"
 )
 COMMIT = re.compile(r"@([0-9a-f]{40})(?:/|\Z)")
-DEFAULT_SPLITS = ("train", "train_prefs")
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,10 @@ class HubSource:
 def open_hub(spec: str) -> HubSource:
     """Load `hf://owner/name[@revision][:config][/split]`.
 
-    Without a split: the only one, else `train`, else `train_prefs`.
+    Without a split: the only one.
 
     Raises:
-        InputError: the spec is malformed, the data set cannot be loaded, or no split is named and none is usual.
+        InputError: the spec is malformed, the data set cannot be loaded, or it has several splits and none is named.
     """
     parts = SPEC.match(spec)
     if parts is None:
@@ -88,11 +87,10 @@ def _load(spec: str, name: str, config: str | None, revision: str | None, split:
 def _choose(spec: str, splits: list[str]) -> str:
     if len(splits) == 1:
         return splits[0]
-    for usual in DEFAULT_SPLITS:
-        if usual in splits:
-            return usual
     raise InputError(
-        f"The data set has several splits: {', '.join(splits)}.", spec, f"Name one, as in {spec.rstrip('/')}/SPLIT."
+        f"The data set has several splits: {', '.join(splits)}.",
+        spec,
+        f"Name one, as in {spec.rstrip('/')}/{splits[0] if splits else 'SPLIT'}.",
     )
 
 

@@ -105,12 +105,10 @@ def _split_of(folder: Path) -> str:
     names = [str(split) for split in splits] if isinstance(splits, list) else []
     if len(names) == 1:
         return names[0]
-    if "train" in names:
-        return "train"
     raise InputError(
         f"The saved data set has several splits: {', '.join(names) or 'none named'}.",
         str(folder),
-        "Name the folder of one split.",
+        f"Name the folder of one: {' or '.join(str(folder / Path(name).name) for name in names) or 'there is none'}.",
     )
 
 

@@ -28,11 +28,11 @@ def hub(monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "call"),
     [
-        ("hf://o/n", ("o/n", None, None, None)),
         ("hf://o/n/test", ("o/n", None, "test", None)),
+        ("hf://o/n/train", ("o/n", None, "train", None)),
         ("hf://o/n@v1:conf/test", ("o/n", "conf", "test", "v1")),
-        ("hf://o/n:conf", ("o/n", "conf", None, None)),
-        ("hf://o/n@v1", ("o/n", None, None, "v1")),
+        ("hf://o/n:conf/test", ("o/n", "conf", "test", None)),
+        ("hf://o/n@v1/test", ("o/n", None, "test", "v1")),
     ],
 )
 def test_the_parts_of_a_spec(hub, spec, call):
@@ -41,23 +41,24 @@ def test_the_parts_of_a_spec(hub, spec, call):
     assert asked == [call]
     chunks = list(source.chunks(2))
     assert [len(chunk.rows) for chunk in chunks] == [2, 1]
-    assert chunks[0].rows[0] == {"split": call[2] or "train"}
+    assert chunks[0].rows[0] == {"split": call[2]}
     assert chunks[1].origins == [f"{spec}:2"]
     (entry,) = source.fingerprints()
     assert entry["name"] == spec and entry["revision"] == COMMIT and entry["fingerprint"]
 
 
-@pytest.mark.parametrize(("splits", "chosen"), [(("odd",), "odd"), (("train_prefs", "test_prefs"), "train_prefs")])
-def test_the_usual_split(hub, splits, chosen):
-    hub(*splits)
+def test_the_only_split_needs_no_name(hub):
+    hub("odd")
     (chunk,) = open_source(["hf://o/n"]).chunks(10)
-    assert chunk.rows[0] == {"split": chosen}
+    assert chunk.rows[0] == {"split": "odd"}
 
 
-def test_unusual_splits_must_be_named(hub):
-    hub("b", "a")
-    with pytest.raises(InputError, match="a, b"):
+@pytest.mark.parametrize("splits", [("b", "a"), ("train", "test"), ("train_prefs", "test_prefs")])
+def test_of_several_splits_one_must_be_named(hub, splits):
+    hub(*splits)
+    with pytest.raises(InputError, match=", ".join(sorted(splits))) as caught:
         open_source(["hf://o/n"])
+    assert f"hf://o/n/{min(splits)}" in caught.value.hint
 
 
 @pytest.mark.parametrize("spec", ["hf://", "hf://name", "hf://o/n/a/b", "hf://o/n@"])

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import datasets
 import pyarrow as pa
@@ -85,12 +86,13 @@ def test_shards_are_read_as_the_description_lists_them(tmp_path):
 def test_saved_splits(tmp_path, splits):
     whole = datasets.DatasetDict({split: datasets.Dataset.from_dict({"split": [split]}) for split in splits})
     whole.save_to_disk(tmp_path / "d")
-    if splits == ["one", "two"]:
-        with pytest.raises(InputError, match="one, two"):
+    if len(splits) > 1:
+        with pytest.raises(InputError, match=", ".join(splits)) as caught:
             open_source([str(tmp_path / "d")])
-        return
-    (chunk,) = open_source([str(tmp_path / "d")]).chunks(10)
-    assert chunk.rows == [{"split": splits[0]}]
+        assert all(str(tmp_path / "d" / split) in caught.value.hint for split in splits)
+    for name in ["d"] if len(splits) == 1 else [f"d/{split}" for split in splits]:
+        (chunk,) = open_source([str(tmp_path / name)]).chunks(10)
+        assert chunk.rows == [{"split": Path(name).name if len(splits) > 1 else splits[0]}]
 
 
 def test_broken_descriptions(tmp_path):
