@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -18,16 +19,20 @@ from curate.readers.streams import open_bytes
 # a number with leading zeros is an identifier, and stays text
 WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})\Z", re.ASCII)
 DECIMAL = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z|[-+]?(nan|inf)\Z", re.ASCII | re.IGNORECASE)
+WITH_COMMA = re.compile(r"[-+]?(0|[1-9]\d*)(,\d+)?\Z", re.ASCII)
 TRUTH = re.compile(r"(true|false)\Z", re.IGNORECASE)
+
+SEPARATORS = (",", ";", "\t", "|")
 
 Kind = tuple[re.Pattern[str] | None, pa.DataType, Callable[[str], Any]]
 KINDS: tuple[Kind, ...] = (
     (WHOLE, pa.int64(), int),
     (DECIMAL, pa.float64(), float),
+    (WITH_COMMA, pa.float64(), lambda text: float(text.replace(",", "."))),
     (TRUTH, pa.bool_(), lambda text: text.lower() == "true"),
     (None, pa.string(), str),
 )
-TEXT = len(KINDS) - 1
+COMMA, TEXT = 2, len(KINDS) - 1
 
 
 def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
@@ -61,7 +66,22 @@ def _lines(path: Path) -> Iterator[list[str]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with open_bytes(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        yield from csv.reader(text)
+        head = text.readline()
+        yield from csv.reader(itertools.chain([head], text), delimiter=separator(head))
+
+
+def _separator_of(path: Path) -> str:
+    with open_bytes(path) as stream:
+        return separator(stream.readline().decode("utf-8", "replace"))
+
+
+def separator(header: str) -> str:
+    """What stands between the cells of a file: the mark that cuts its header line into the most names.
+
+    Spreadsheets of many countries write semicolons, as a comma is their decimal point.
+    """
+    cells = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in SEPARATORS}
+    return max(SEPARATORS, key=lambda mark: cells[mark])
 
 
 def _records(path: Path) -> Iterator[list[str]]:
@@ -96,8 +116,9 @@ def _is_broken(cell: str) -> bool:
 
 
 def _settle(path: Path, width: int) -> list[int]:
-    """Per column the first of KINDS that all its cells fit."""
-    fits = [set(range(TEXT)) for _ in range(width)]
+    """Per column the first of KINDS that all its cells fit; decimal commas only between semicolons."""
+    kinds = set(range(TEXT)) - (set() if _separator_of(path) == ";" else {COMMA})
+    fits = [set(kinds) for _ in range(width)]
     seen = [False] * width
     for cells in _records(path):
         if len(cells) != width:

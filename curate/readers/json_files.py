@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from curate.readers.columns import table_of
 from curate.readers.contract import Chunk, Reject
+from curate.readers.json_shapes import rows_within
 from curate.readers.streams import open_bytes
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -128,8 +129,11 @@ def json_array(path: Path, rows: int) -> Iterator[Chunk]:
         values = json.loads(source.decode("utf-8"))
     except RecursionError:
         raise ValueError("the JSON array is nested too deeply") from None
-    maker = ChunkMaker(path.name, rows)
-    escapes = has_escapes(source)
+    yield from _chunks_of(values, path.name, rows, has_escapes(source))
+
+
+def _chunks_of(values: Iterable[object], name: str, rows: int, escapes: bool) -> Iterator[Chunk]:
+    maker = ChunkMaker(name, rows)
     for number, value in enumerate(values):
         if escapes and has_lone_surrogate(value):
             maker.reject(number, HALF_PAIR, json.dumps(value))
@@ -141,8 +145,33 @@ def json_array(path: Path, rows: int) -> Iterator[Chunk]:
 
 
 def json_file(path: Path, rows: int) -> Iterator[Chunk]:
-    """A `.json` file: an array when its first character is `[`, else JSON lines."""
-    return json_array(path, rows) if _first_byte(path) == b"[" else json_lines(path, rows)
+    """A `.json` file: an array when its first character is `[`, else JSON lines, or one object that holds the rows.
+
+    Raises:
+        ValueError: the file is neither.
+        InputError: its object holds several lists of rows.
+    """
+    if _first_byte(path) == b"[":
+        return json_array(path, rows)
+    if not _is_one_object(path):
+        return json_lines(path, rows)
+    with open_bytes(path) as stream:
+        source = stream.read().removeprefix(BYTE_ORDER_MARK)
+    try:
+        whole = json.loads(source.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("the JSON object is nested too deeply") from None
+    found = rows_within(whole)
+    return json_lines(path, rows) if found is None else _chunks_of(found, path.name, rows, has_escapes(source))
+
+
+def _is_one_object(path: Path) -> bool:
+    """Whether a file is one object: its first line is all of it, or opens one that the line does not close."""
+    with open_bytes(path) as stream:
+        lines = (line for line in stream if line.strip())
+        first = next(lines, b"").strip()
+        alone = next(lines, None) is None
+    return alone or not first.endswith(b"}")
 
 
 def _first_byte(path: Path) -> bytes:

@@ -226,3 +226,25 @@ def test_first_failure_is_named_when_no_row_can_be_read(tmp_path):
 def test_no_data_at_all():
     with pytest.raises(InputError):
         open_source([])
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|", ","])
+def test_other_separators_of_csv(tmp_path, mark):
+    path = tmp_path / "d.csv"
+    path.write_text(
+        mark.join(["prompt", "chosen", "score"])
+        + "\n"
+        + mark.join(["q, then", "g", "2"]).replace("q, then", '"q, then"')
+    )
+    (chunk,) = open_source([str(path)]).chunks(10)
+    assert chunk.rows == [{"prompt": "q, then", "chosen": "g", "score": 2}]
+
+
+def test_decimal_commas_stand_between_semicolons_only(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("a;b;c\n1,5;2;x\n-3;1,25;1,5\n")
+    (chunk,) = open_source([str(path)]).chunks(10)
+    assert chunk.rows == [{"a": 1.5, "b": 2.0, "c": "x"}, {"a": -3.0, "b": 1.25, "c": "1,5"}]
+    path.write_text('a,b\n"1,500",2\n')
+    (chunk,) = open_source([str(path)]).chunks(10)
+    assert chunk.rows == [{"a": "1,500", "b": 2}]

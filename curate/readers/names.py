@@ -1,0 +1,86 @@
+"""The columns' names that data sets use for the same thing, in the order of preference."""
+
+from __future__ import annotations
+
+import re
+
+SIDES = (
+    ("chosen", ("rejected", "reject", "rejected_response")),
+    ("accepted", ("rejected",)),
+    ("chosen_response", ("rejected_response",)),
+    ("preferred", ("rejected", "dispreferred", "non_preferred")),
+    ("preferred_response", ("dispreferred_response", "non_preferred_response", "rejected_response")),
+    ("preferred_output", ("non_preferred_output",)),
+)
+"""Of the preferred response, and of the other one beside it."""
+CHOSEN = tuple(chosen for chosen, _ in SIDES)
+REJECTED = tuple(dict.fromkeys(name for _, others in SIDES for name in others))
+
+PROMPT = ("prompt", "question")
+INSTRUCTION, INPUT = "instruction", "input"
+LATE_PROMPT = ("query", "problem", "user_prompt", "user_input")
+PROMPTS = (*PROMPT, INSTRUCTION, INPUT, *LATE_PROMPT)
+"""Columns of which only one is the prompt; what the others hold must be part of it."""
+
+CONVERSATIONS = ("conversations", "messages", "conversation", "trajectory")
+CONTEXT = ("context",)
+SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt")
+HISTORY = ("history", "chat_history", "conversation_history", "dialogue_history", "dialog_history", "previous_turns")
+
+UNREAD = {
+    "tools": ("tools", "functions", "available_tools", "tool_definitions"),
+    "images": (
+        *("image", "images", "image_path", "image_paths", "image_url", "image_urls", "image_bytes", "pixel_values"),
+        *("video", "videos", "video_path", "audio", "audios", "audio_path", "frames"),
+    ),
+    "a beginning of the response": (
+        *("initial_reason_steps", "response_prefix", "assistant_prefix", "prefill", "partial_response"),
+    ),
+}
+"""Columns that shape what the model reads, and that cannot be put into a conversation of texts."""
+UNREAD_NAMES = {name: what for what, names in UNREAD.items() for name in names}
+
+RESPONSES = ("responses", "generations", "candidates", "completions", "outputs")
+REWARDS = ("rewards", "scores", "ratings", "rating")
+RANKS = ("ranks", "rankings", "rank")
+SIMPO_RESPONSES, SIMPO_REWARDS = "all_generated_responses", "all_rm_scores"
+ANSWERS = ("answers", "summaries", *RESPONSES)
+"""Lists of responses that stand with their scores in one mapping each."""
+
+REWARD_PAIRS = (
+    ("chosen_reward", "rejected_reward"),
+    ("reward_chosen", "reward_rejected"),
+    ("score_chosen", "score_rejected"),
+    ("chosen_score", "rejected_score"),
+    ("chosen_rating", "rejected_rating"),
+    ("chosen-rating", "rejected-rating"),
+    ("rating_chosen", "rating_rejected"),
+    ("scores_chosen", "scores_rejected"),
+    ("chosen_rm_score", "rejected_rm_score"),
+)
+"""Of the rewards of a pair's sides."""
+
+SIGNED = ("preference_strength", "overall_preference")
+"""Below 0 the first response is better, above 0 the second."""
+VERDICTS = (
+    *("winner", "preference", "preferred", "preferred_response", "better_response_id", "better_response", "better"),
+    *("choice", "chosen", "accepted", "label", "labels", "vote", "verdict", "human_preference", "orig_preference"),
+)
+"""Which of two responses is better, as a word or a number."""
+TURN = "turn"
+
+KNOWN = frozenset(
+    {
+        *(*CHOSEN, *REJECTED, *PROMPTS, *CONVERSATIONS, *CONTEXT, *SYSTEM, *HISTORY, *UNREAD_NAMES),
+        *(*ANSWERS, *REWARDS, *RANKS, *SIGNED, *VERDICTS, TURN, SIMPO_RESPONSES, SIMPO_REWARDS),
+        *(name for names in REWARD_PAIRS for name in names),
+    }
+)
+
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_BETWEEN = re.compile(r"[\s\-.]+")
+
+
+def folded(name: str) -> str:
+    """A column's name in small letters with underscores: `Chosen Response` and `chosenResponse` alike."""
+    return _BETWEEN.sub("_", _CAMEL.sub("_", name.strip())).lower()
