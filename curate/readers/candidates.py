@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from curate.errors import RowError
+from curate.readers.context import read_prompt, with_context
 from curate.readers.contract import Row
-from curate.readers.messages import decoded, message_list, normalise
+from curate.readers.labels import resolved
+from curate.readers.markup import Template
+from curate.readers.messages import decoded, is_message, kind_of, message_list, normalise
+from curate.readers.names import RANKS
+from curate.readers.prompt_columns import written_out
 from curate.readers.scores import Measured, number, value_of
-from curate.readers.sides import both_sides, parse_pair, read_prompt, with_system
+from curate.readers.sides import both_sides, pair_of
+from curate.readers.structs import is_struct, told
+from curate.readers.transcripts import said_after
 from curate.schema import FINISH_REASON, MODEL, RESPONSE_FIELDS, REWARD, Message, Record, Type, named_reward
 
 NAMED_REWARDS = named_reward("").candidates
@@ -31,8 +38,17 @@ class Columns:
     with_measurements: bool = True
 
     def has_responses(self, row: Row) -> str | None:
-        """The first column with a list of responses, or None."""
-        return next((name for name in self.responses if isinstance(decoded(row.get(name)), list)), None)
+        """The first column with responses in a list, or in a mapping from the models that wrote them; or None."""
+        return next((name for name in self.responses if _listed(row.get(name)) is not None), None)
+
+
+def _listed(value: object) -> list[Any] | dict[str, Any] | None:
+    inner = decoded(value)
+    if isinstance(inner, list):
+        return inner
+    if not isinstance(inner, dict) or not inner or is_message(inner) or is_struct(inner):
+        return None
+    return inner if all(text is None or isinstance(text, str) for text in inner.values()) else None
 
 
 def parse_candidates(row: Row, columns: Columns) -> Record:
@@ -44,19 +60,56 @@ def parse_candidates(row: Row, columns: Columns) -> Record:
     name = columns.has_responses(row)
     if name is None:
         raise RowError("there is no list of responses")
-    context, texts = _responses(decoded(row[name]))
-    measured = _measured(row, columns, len(texts))
-    if both_sides(row) is not None:
-        return _with_pair(parse_pair(row), texts, measured)
-    return Record(with_system(row, _prompt(row, context)), tuple(texts), None, measured)
-
-
-def _responses(values: object) -> tuple[tuple[Message, ...], list[str]]:
-    """The texts of all responses, and the context that stands in front of each."""
-    if not isinstance(values, list) or not values:
+    values, models = _by_model(_listed(row[name]))
+    if not values:
         raise RowError("the list of responses is empty")
-    as_messages = all(message_list(value) is not None for value in values)
-    sides = [_response(value, as_messages) for value in values]
+    inside: Measured = {} if models is None else {MODEL: tuple(models)}
+    if all(is_struct(value) for value in values):
+        structs = [told(value) for value in values]
+        values = [one.value for one in structs]
+        inside = {REWARD.name: tuple(one.reward for one in structs), MODEL: tuple(one.model for one in structs)}
+    sides = [response_of(value, name) for value in values]
+    measured = _measured(row, columns, len(sides), models)
+    for field, told_inside in inside.items():
+        if field not in measured and any(one is not None for one in told_inside):
+            measured[field] = told_inside
+    return record_of(row, sides, measured)
+
+
+def record_of(row: Row, sides: Sequence[list[Message]], measured: Measured) -> Record:
+    """The record of a row's responses, each with the messages in front of it, and of the pair that the row names.
+
+    Raises:
+        RowError: they do not share one prompt.
+    """
+    context, texts = _shared(sides)
+    pair = both_sides(row)
+    if pair is not None:
+        return _with_pair(pair_of(row, *resolved(row, *pair)), _said(texts, written_out(row)), measured)
+    if context and context[0]["role"] != "assistant":
+        return Record(with_context(row, context, texts), tuple(texts), None, measured)
+    prompt = read_prompt(row, texts)
+    if prompt is None:
+        raise RowError("there is no prompt before the response")
+    return Record(prompt.messages + context, tuple(_said(texts, prompt.written_out)), None, measured)
+
+
+def _said(texts: list[str], how: Template | str | None) -> list[str]:
+    return texts if how is None else [said_after(text, how) for text in texts]
+
+
+def _by_model(values: list[Any] | dict[str, Any] | None) -> tuple[list[Any], list[str] | None]:
+    """Responses in a list, and the models that name them where they stood in a mapping; Arrow fills it with nulls."""
+    if not isinstance(values, dict):
+        return values or [], None
+    models = [model for model, text in values.items() if text is not None]
+    return [values[model] for model in models], models
+
+
+def _shared(sides: Sequence[list[Message]]) -> tuple[tuple[Message, ...], list[str]]:
+    """The context in front of every response, and the texts of all."""
+    if not sides:
+        raise RowError("there are no responses")
     if any(side[-1]["role"] != "assistant" for side in sides):
         raise RowError("a response does not end with the assistant")
     context = sides[0][:-1]
@@ -65,46 +118,68 @@ def _responses(values: object) -> tuple[tuple[Message, ...], list[str]]:
     return tuple(context), [side[-1]["content"] for side in sides]
 
 
-def _response(value: object, as_messages: bool) -> list[Message]:
+def response_of(value: object, name: str) -> list[Message]:
+    """One response as messages, the ones in front of it included.
+
+    Raises:
+        RowError: it is missing, or neither text nor messages.
+    """
     if value is None:
         raise RowError("a response is missing")
-    if isinstance(value, str) and not as_messages:
+    if isinstance(value, str):
         return [{"role": "assistant", "content": value}]
-    return normalise([value] if isinstance(value, Mapping) else value)
+    if is_message(value):
+        return normalise([value], name)
+    if message_list(value) is not None:
+        return normalise(value, name)
+    raise RowError(f"a response in {name} is {kind_of(value)} where text or messages are expected")
 
 
-def _prompt(row: Row, context: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The prompt of the row and the context of its responses, put together."""
-    if context and context[0]["role"] != "assistant":
-        return context
-    prompt = read_prompt(row)
-    if prompt is None:
-        raise RowError("there is no prompt before the response")
-    return prompt.messages + context
-
-
-def _measured(row: Row, columns: Columns, count: int) -> Measured:
+def _measured(row: Row, columns: Columns, count: int, models: list[str] | None) -> Measured:
     found: Measured = {}
     rewards = next((name for name in columns.rewards if row.get(name) is not None), None)
     rewards = rewards or next((name for name in columns.rewards if name in row), None)
     if rewards is not None:
-        found[REWARD.name] = tuple(number(value) for value in _list(row, rewards, count))
+        found[REWARD.name] = tuple(number(value) for value in _list(row, rewards, count, models))
     if not columns.with_measurements:
         return found
     for column, name, kind in LIST_COLUMNS:
-        if column in row and (name != MODEL or MODEL not in found):
+        if column in row and (name != MODEL or _names_models(row[column], count, found)):
             found[name] = tuple(value_of(kind, value) for value in _list(row, column, count))
+    named = []
     for column in row:
         name = column.removeprefix(NAMED_REWARDS)
         if name and name != column:
-            found[named_reward(name).name] = tuple(number(value) for value in _list(row, column, count))
+            named.append(named_reward(name).name)
+            found[named[-1]] = tuple(number(value) for value in _list(row, column, count))
+    if REWARD.name not in found:
+        alone = found[named[0]] if len(named) == 1 else _ranked(row, count)
+        if alone is not None:
+            found[REWARD.name] = alone
     return found
 
 
-def _list(row: Row, column: str, count: int) -> list[Any]:
+def _names_models(value: object, count: int, found: Measured) -> bool:
+    """Whether a column names the models of the responses; in some data sets it says something else."""
+    listed = decoded(value)
+    return MODEL not in found and isinstance(listed, list) and len(listed) == count
+
+
+def _ranked(row: Row, count: int) -> tuple[float | None, ...] | None:
+    """The ranks of the responses with the opposite sign, as 1 is the best; None where the row has none."""
+    name = next((name for name in RANKS if isinstance(decoded(row.get(name)), list)), None)
+    if name is None:
+        return None
+    ranks = [number(value) for value in _list(row, name, count)]
+    return tuple(None if rank is None else -rank for rank in ranks)
+
+
+def _list(row: Row, column: str, count: int, models: list[str] | None = None) -> list[Any]:
     values = decoded(row[column])
     if values is None:
         return [None] * count
+    if models is not None and isinstance(values, Mapping):
+        return [values.get(model) for model in models]
     if not isinstance(values, list):
         raise RowError(f"{column[:60]} is not a list")
     if len(values) != count:

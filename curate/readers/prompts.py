@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from curate.errors import InputError, RowError
+from curate.readers.context import read_prompt, with_context
 from curate.readers.contract import Layout, Row
 from curate.readers.detect import detect
-from curate.readers.messages import decoded, message_list, normalise
-from curate.readers.sides import REJECTED, first_present, prompt_value, read_prompt, with_system
+from curate.readers.messages import decoded, normalise
+from curate.readers.names import ANSWERS, CHOSEN, CONTEXT, CONVERSATIONS, HISTORY, PROMPTS, REJECTED, SIMPO_RESPONSES
+from curate.readers.prompt_columns import first_name, first_present, prompt_column
+from curate.readers.refusals import check_printed
+from curate.readers.slots import slots_of
+from curate.readers.spelling import Spelling, spelling_of
 from curate.schema import Message, Record
 
-CONVERSATIONS = ("messages", "conversations", "conversation")
-RESPONSES = ("chosen", *REJECTED, "responses", "generations", "candidates", "all_generated_responses")
+RESPONSES = (*CHOSEN, *REJECTED, *ANSWERS, SIMPO_RESPONSES)
 SUMMARY = "prompt|question|instruction (+ input, system)|messages, or the prompts of pairs and candidates"
 
 
@@ -26,13 +31,15 @@ def prompts_layout(sample: Sequence[Row]) -> Layout:
         sample: the first rows; some may be bad.
 
     Raises:
-        InputError: no row has a prompt.
+        InputError: no row has a prompt, or prompts are lists as Python prints them.
     """
     try:
         inner: Layout | None = detect(sample)
     except InputError:
         inner = None
-    if inner is None and not any(_named(row) for row in sample):
+    spelling = spelling_of(sample)
+    check_printed(sample, (*PROMPTS, *CONVERSATIONS))
+    if inner is None and not any(_named(spelling.row(row)) for row in sample):
         columns = dict.fromkeys(str(name) for row in sample for name in row)
         raise InputError(
             "The data has no prompts.",
@@ -41,8 +48,7 @@ def prompts_layout(sample: Sequence[Row]) -> Layout:
         )
 
     def parse(row: Row) -> Record:
-        responses = any(decoded(row.get(name)) not in (None, "", []) for name in RESPONSES)
-        prompt = inner.parse(row).prompt if inner is not None and responses else _alone(row)
+        prompt = inner.parse(row).prompt if inner is not None and _answered(row, spelling) else _alone(row, spelling)
         return Record(_checked(prompt), ())
 
     name = f"prompts of {inner.name}" if inner is not None else "prompts"
@@ -50,25 +56,28 @@ def prompts_layout(sample: Sequence[Row]) -> Layout:
 
 
 def _named(row: Row) -> bool:
-    try:
-        return prompt_value(row) is not None or first_present(row, CONVERSATIONS) is not None
-    except RowError:
-        # a prompt that cannot be read is a prompt; parsing will say what is wrong with it
-        return True
+    return prompt_column(row) is not None or first_present(row, (*CONVERSATIONS, *CONTEXT, *HISTORY)) is not None
 
 
-def _alone(row: Row) -> tuple[Message, ...]:
+def _answered(row: Row, spelling: Spelling) -> bool:
+    row = replace(spelling, messages=frozenset(), lists=frozenset()).row(row)
+    slots = slots_of(row)
+    columns = (*RESPONSES, *(slots.columns if slots else ()))
+    return any(decoded(row.get(name)) not in (None, "", []) for name in columns)
+
+
+def _alone(row: Row, spelling: Spelling) -> tuple[Message, ...]:
     """The prompt of a row without responses."""
-    found = read_prompt(row)
-    if found is not None:
-        return with_system(row, found.messages)
-    conversation = first_present(row, CONVERSATIONS)
-    if conversation is None:
-        raise RowError("there is no prompt")
-    if message_list(conversation) is None:
-        raise RowError("the conversation is not a list of messages")
-    messages = normalise(conversation)
-    return with_system(row, tuple(messages[:-1] if messages[-1]["role"] == "assistant" else messages))
+    row = spelling.row(row)
+    column = first_name(row, CONVERSATIONS) if prompt_column(row) is None else None
+    if column is None:
+        found = read_prompt(row)
+        if found is None:
+            raise RowError("there is no prompt")
+        return found.messages
+    messages = tuple(normalise(decoded(row[column]), column))
+    whole = messages[-1]["role"] == "assistant"
+    return with_context(row, messages[:-1] if whole else messages, column=column)
 
 
 def _checked(prompt: tuple[Message, ...]) -> tuple[Message, ...]:

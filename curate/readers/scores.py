@@ -8,29 +8,24 @@ from decimal import Decimal
 from typing import Any
 
 from curate.readers.contract import Row
+from curate.readers.messages import decoded
+from curate.readers.names import RESPONSES, REWARD_PAIRS, REWARDS, SIMPO_RESPONSES, SIMPO_REWARDS
 from curate.schema import CHOSEN_MODEL, MODEL, REJECTED_MODEL, RESPONSE_FIELDS, REWARD, Type, named_reward
 
-_NAMES = (
-    ("chosen_reward", "rejected_reward"),
-    ("score_chosen", "score_rejected"),
-    ("chosen_score", "rejected_score"),
-    ("chosen_rating", "rejected_rating"),
-    ("chosen-rating", "rejected-rating"),
-    ("rating_chosen", "rating_rejected"),
-    ("scores_chosen", "scores_rejected"),
-    ("chosen_rm_score", "rejected_rm_score"),
-)
 # some data sets say `reject` for `rejected`
 REWARD_COLUMNS = tuple(
-    (chosen, name) for chosen, rejected in _NAMES for name in (rejected, rejected.replace("rejected", "reject"))
+    (chosen, name) for chosen, rejected in REWARD_PAIRS for name in (rejected, rejected.replace("rejected", "reject"))
 )
 CHOSEN_NAMED, REJECTED_NAMED = (named_reward("").chosen, named_reward("").rejected)
+LISTED = ((SIMPO_RESPONSES, (SIMPO_REWARDS,)), *((name, REWARDS) for name in RESPONSES))
 
 Measured = dict[str, tuple[Any, ...]]
 
 
 def number(value: object) -> float | None:
     """A finite number, from a number, its text, or a mapping with exactly one number; else None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         inner = [found for one in value.values() if not isinstance(one, Mapping) and (found := number(one)) is not None]
         return inner[0] if len(inner) == 1 else None
@@ -77,8 +72,8 @@ def pair_measured(row: Row, responses: Sequence[str]) -> Measured:
 
     Args:
         row: the row.
-        responses: the texts of chosen and rejected. Where the row has no columns of rewards, they are looked up among
-            its `all_generated_responses`.
+        responses: the texts of chosen and rejected. Where the row has no columns of rewards, they are looked up in the
+            list beside that of all its responses.
     """
     found: Measured = {}
     for field in RESPONSE_FIELDS:
@@ -105,7 +100,13 @@ def _named(row: Row) -> Iterator[str]:
 
 
 def _looked_up(row: Row, responses: Sequence[str]) -> tuple[Any, ...] | None:
-    texts, scores = row.get("all_generated_responses"), row.get("all_rm_scores")
-    if not isinstance(texts, list) or not isinstance(scores, list) or len(texts) != len(scores):
-        return None
-    return tuple(number(scores[texts.index(text)]) if text in texts else None for text in responses)
+    """The rewards of a pair's texts in a list that stands beside the list of all responses."""
+    for name, rewards in LISTED:
+        if name not in row:
+            continue
+        texts = decoded(row[name])
+        for beside in rewards:
+            scores = decoded(row[beside]) if beside in row else None
+            if isinstance(texts, list) and isinstance(scores, list) and len(texts) == len(scores):
+                return tuple(number(scores[texts.index(text)]) if text in texts else None for text in responses)
+    return None

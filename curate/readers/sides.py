@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from curate.errors import RowError
+from curate.readers.agreement import merged
+from curate.readers.context import read_prompt, with_context
 from curate.readers.contract import Row
-from curate.readers.messages import ROLES, decoded, message_list, normalise, split_shared
+from curate.readers.labels import resolved
+from curate.readers.markup import Template
+from curate.readers.messages import (
+    ROLES,
+    decoded,
+    is_message,
+    kind_of,
+    message_list,
+    normalise,
+    role_name,
+    split_shared,
+)
+from curate.readers.names import SIDES
+from curate.readers.prompt_columns import first_present, messages_prompt
 from curate.readers.scores import pair_measured
-from curate.readers.transcripts import is_transcript, parse_prompt, parse_transcript
+from curate.readers.transcripts import is_written_out, parse_written_out, said_after
 from curate.schema import Message, Record
 
-REJECTED = ("rejected", "reject", "rejected_response")
-PROMPT = ("prompt", "question")
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """The prompt that a row names, and the form in which it stood."""
-
-    messages: tuple[Message, ...]
-    form: str  # text, messages or transcript
-
-
-def first_present(row: Row, names: Sequence[str]) -> Any:
-    """The value of the first of these columns that is not null."""
-    return next((row[name] for name in names if row.get(name) is not None), None)
+OPENINGS = ("[", "{")
+PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
 
 
 def both_sides(row: Row) -> tuple[Any, Any] | None:
     """The values of chosen and rejected, or None when one is missing."""
-    chosen, rejected = row.get("chosen"), first_present(row, REJECTED)
-    return None if chosen is None or rejected is None else (chosen, rejected)
+    for name, others in SIDES:
+        chosen = row.get(name)
+        if chosen is not None:
+            rejected = first_present(row, others)
+            if rejected is not None:
+                return chosen, rejected
+    return None
 
 
 def mostly(sample: Sequence[Row], fits: Callable[[Row, Any, Any], bool]) -> bool:
@@ -45,52 +53,12 @@ def mostly(sample: Sequence[Row], fits: Callable[[Row, Any, Any], bool]) -> bool
 def is_conversation(value: object) -> bool:
     """Whether a value is a list of messages that opens with the user or the system, and so has its own context."""
     found = message_list(value)
-    if not found:
-        return False
-    first = found[0]
-    role = first.get("role") if first.get("role") is not None else first.get("from")
-    return ROLES.get(str(role).strip().lower()) in ("user", "system")
+    return found is not None and ROLES.get(role_name(found[0]) or "") in ("user", "system")
 
 
-def prompt_value(row: Row) -> Any:
-    """What the row names as its prompt: `prompt`, `question`, or `instruction` with `input`."""
-    found = first_present(row, PROMPT)
-    if found is not None:
-        return found
-    instruction, extra = row.get("instruction"), row.get("input")
-    if instruction is None or instruction == "":
-        return extra
-    if decoded(row.get("history")):
-        raise RowError("a history beside the instruction is not read yet")
-    if isinstance(instruction, str) and isinstance(extra, str) and extra:
-        return f"{instruction}\n{extra}"
-    return instruction
-
-
-def read_prompt(row: Row) -> Prompt | None:
-    """The row's prompt as messages, or None when it has none.
-
-    Raises:
-        RowError: it is neither text nor messages.
-    """
-    value = prompt_value(row)
-    if value is None:
-        return None
-    if message_list(value) is not None:
-        return Prompt(tuple(normalise(value)), "messages")
-    if not isinstance(value, str):
-        raise RowError("the prompt is neither text nor a list of messages")
-    if is_transcript(value):
-        return Prompt(tuple(parse_prompt(value)), "transcript")
-    return Prompt(({"role": "user", "content": value},), "text")
-
-
-def with_system(row: Row, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The context with the text of the column `system` in front, unless it has a system message of its own."""
-    system = row.get("system")
-    if not isinstance(system, str) or not system.strip() or (messages and messages[0]["role"] == "system"):
-        return messages
-    return ({"role": "system", "content": system}, *messages)
+def in_messages(value: object) -> bool:
+    """Whether a value is one message or a list of them."""
+    return is_message(value) or message_list(value) is not None
 
 
 def parse_pair(row: Row) -> Record:
@@ -102,31 +70,91 @@ def parse_pair(row: Row) -> Record:
     sides = both_sides(row)
     if sides is None:
         raise RowError("a response of the pair is missing")
-    if all(is_conversation(side) for side in sides):
-        return finished(row, split_shared(normalise(sides[0]), normalise(sides[1]), _messages_prompt(row)))
-    if all(is_transcript(side) for side in sides):
-        return finished(row, split_shared(parse_transcript(sides[0]), parse_transcript(sides[1])))
-    prompt = read_prompt(row)
-    as_messages = all(message_list(side) is not None for side in sides)
-    strip = prompt is not None and prompt.form == "transcript"
-    chosen, rejected = (_completion(side, as_messages, strip) for side in sides)
-    return finished(row, split_shared(chosen, rejected, prompt.messages if prompt else None))
+    return pair_of(row, *resolved(row, *sides))
 
 
-def _messages_prompt(row: Row) -> tuple[Message, ...] | None:
-    """The prompt beside whole conversations: heeded only as messages, since a prompt of text may be a mere excerpt."""
-    value = first_present(row, PROMPT)
-    return tuple(normalise(value)) if message_list(value) is not None else None
+def pair_of(row: Row, chosen: Any, rejected: Any) -> Record:
+    """The pair of two values, in a row that holds their prompt where they do not.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    if isinstance(chosen, str) and isinstance(rejected, str):
+        chosen, rejected = _opened(chosen, rejected)
+    whole = _whole(chosen, rejected)
+    if whole is not None:
+        return finished(row, with_prompt_apart(row, split_shared(*whole), (chosen, rejected)))
+    prompt = read_prompt(row, (_last_text(chosen), _last_text(rejected)))
+    how = prompt.written_out if prompt else None
+    sides = (_completion(chosen, "chosen", how), _completion(rejected, "rejected", how))
+    return finished(row, split_shared(*sides, prompt.messages if prompt else None))
 
 
-def _completion(value: object, as_messages: bool, strip: bool) -> list[Message]:
-    if isinstance(value, str) and not as_messages:
-        return [{"role": "assistant", "content": value.strip() if strip else value}]
-    if isinstance(value, Mapping):
-        return normalise([value])
-    return normalise(value)
+def _opened(chosen: str, rejected: str) -> tuple[Any, Any]:
+    """The conversations in two texts, where both are the JSON of one; the texts otherwise, for a response may be JSON.
+
+    Raises:
+        RowError: both are messages without their prompt, or a conversation as Python prints it: it cannot be told
+            whether they are meant as such.
+    """
+    if not (chosen.startswith(OPENINGS) and rejected.startswith(OPENINGS)):
+        return chosen, rejected
+    if PRINTED.match(chosen) and PRINTED.match(rejected):
+        raise RowError("chosen and rejected are messages as Python prints them, not JSON")
+    inner = decoded(chosen), decoded(rejected)
+    if all(is_conversation(side) for side in inner):
+        return inner
+    if all(in_messages(side) for side in inner):
+        raise RowError("chosen and rejected are messages in JSON text, in other rows plain text")
+    return chosen, rejected
+
+
+def _whole(chosen: Any, rejected: Any) -> tuple[list[Message], list[Message]] | None:
+    """Both sides as conversations that hold their own prompt, or None where they do not."""
+    if is_conversation(chosen) and is_conversation(rejected):
+        return normalise(chosen, "chosen"), normalise(rejected, "rejected")
+    if is_written_out(chosen) and is_written_out(rejected):
+        return parse_written_out(chosen), parse_written_out(rejected)
+    return None
+
+
+def with_prompt_apart(row: Row, record: Record, sides: tuple[Any, Any]) -> Record:
+    """A record whose responses stood behind their own prompt, with what the row's other columns add to that.
+
+    Raises:
+        RowError: a column contradicts the conversations, or cannot be read into them.
+    """
+    context = merged(messages_prompt(row), record.prompt)
+    # `messages` is often the chosen conversation once more
+    context = with_context(row, context, record.responses, known=sides)
+    return record if context is record.prompt else replace(record, prompt=context)
+
+
+def _last_text(side: Any) -> str | None:
+    """The text of a side's last message, as it stands."""
+    if isinstance(side, str):
+        return side
+    last = side[-1] if isinstance(side, list) and side else side
+    if isinstance(last, dict):
+        last = last.get("content") if last.get("content") is not None else last.get("value")
+    return last if isinstance(last, str) else None
+
+
+def _completion(value: Any, name: str, how: Template | str | None) -> list[Message]:
+    """One side without its prompt, as messages.
+
+    Raises:
+        RowError: it is neither text nor messages.
+    """
+    if isinstance(value, str):
+        return [{"role": "assistant", "content": value if how is None else said_after(value, how)}]
+    if is_message(value):
+        return normalise([value], name)
+    if isinstance(value, list) and (not value or message_list(value) is not None):
+        return normalise(value, name)
+    raise RowError(f"{name} is {kind_of(value)} where one text or messages are expected")
 
 
 def finished(row: Row, record: Record) -> Record:
-    """The record with the row's system text and its measurements."""
-    return replace(record, prompt=with_system(row, record.prompt), measured=pair_measured(row, record.responses))
+    """The record with the row's measurements."""
+    return Record(record.prompt, record.responses, record.pair, pair_measured(row, record.responses))

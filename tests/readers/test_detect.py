@@ -30,6 +30,8 @@ JSON = st.recursive(
     max_leaves=6,
 )
 COLUMNS = [
+    *("context", "tools", "images", "response_a", "response_b", "winner", "completions", "answers", "choice", "ranks"),
+    *("response_1", "response_2", "response_3", "preference_strength", "rejected_response", "info", "system_prompt"),
     *("prompt", "question", "input", "instruction", "history", "system", "messages", "conversations"),
     *(
         "chosen",
@@ -68,7 +70,8 @@ def test_layouts_are_total(row):
 
 def test_every_file_of_the_room_is_found_in_order():
     found = all_layouts()
-    assert {layout.name for layout in found} == {"responses", "simpo", "sharegpt", "implicit", "transcript", "explicit"}
+    names = {"responses", "simpo", "sharegpt", "implicit", "transcript", "explicit", "choice", "wide", "ranked"}
+    assert {layout.name for layout in found} == names | {"structs", "rejection"}
     assert [layout.priority for layout in found] == sorted(layout.priority for layout in found)
 
 
@@ -94,7 +97,7 @@ def test_some_bad_rows_do_not_hide_the_layout():
     assert detect([{"chosen": None, "rejected": None}, {"chosen": 1, "rejected": 2}, good]).name == "implicit"
 
 
-@pytest.mark.parametrize("sample", [[], [{"a": 1, "b": 2}], [{"chosen": "x", "rejected": "y"}]])
+@pytest.mark.parametrize("sample", [[], [{"a": 1, "b": 2}]])
 def test_nothing_fits(sample):
     with pytest.raises(InputError) as caught:
         detect(sample)

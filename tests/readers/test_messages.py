@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import RowError
-from curate.readers.messages import normalise, split_shared
+from curate.readers.messages import decoded, normalise, split_shared
 
 USER, ANSWER, OTHER = (
     {"role": "user", "content": "q"},
@@ -45,17 +45,18 @@ def test_parts_are_joined():
 )
 def test_normal_messages_stay_also_as_json_text(messages):
     assert normalise(messages) == messages
-    assert normalise(json.dumps(messages)) == messages
+    assert normalise(decoded(json.dumps(messages))) == messages
 
 
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
         ([], "no messages"),
-        ("text", "not a list"),
-        (None, "not a list"),
-        ([1], "not a mapping"),
-        ([{"content": "x"}], "no role"),
+        ("text", "is text where messages"),
+        (None, "is null where messages"),
+        ([1], r"a number \(1\) where messages"),
+        ([["x"]], "a list whose first entry is text where messages"),
+        ([{"content": "x"}], "a struct of content where messages"),
         ([{"role": "poet", "content": "x"}], "poet"),
         ([{"role": "user"}], "no content"),
         ([{"role": "user", "content": None}], "no content"),
@@ -66,6 +67,8 @@ def test_normal_messages_stay_also_as_json_text(messages):
         ([{"role": "observation", "content": "x"}], "tool calls"),
         ([{"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}], "tool calls"),
         ([{"role": "assistant", "content": "", "function_call": {"name": "f"}}], "tool calls"),
+        ([{"role": "user", "content": "x", "images": ["a.png"]}], "images or sound"),
+        ([{"role": "assistant", "content": "x", "reasoning_content": "why"}], "reasoning apart"),
     ],
 )
 def test_bad_messages_say_why(messages, reason):

@@ -43,6 +43,7 @@ def test_values_of_other_types():
     [
         ("chosen_reward", "rejected_reward"),
         ("chosen_reward", "reject_reward"),
+        ("reward_chosen", "reward_rejected"),
         ("score_chosen", "score_rejected"),
         ("chosen_score", "rejected_score"),
         ("chosen_rating", "rejected_rating"),
@@ -91,3 +92,4 @@ def test_rewards_are_looked_up_among_all_responses():
     row = {"all_generated_responses": ["b", "a"], "all_rm_scores": [0.1, 0.9]}
     assert pair_measured(row, ("a", "z")) == {"reward": (0.9, None)}
     assert pair_measured(row | {"all_rm_scores": [1.0]}, ("a", "z")) == {}
+    assert pair_measured({"generations": '["b", "a"]', "rating": [1, 5]}, ("a", "b")) == {"reward": (5.0, 1.0)}

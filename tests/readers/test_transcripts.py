@@ -17,10 +17,29 @@ def test_a_marker_within_a_line_is_text():
     assert len(parse_transcript("\n\nHuman: he said\nHuman: no. Assistant: why\n\nAssistant: x")) == 2
 
 
-def test_prompt_loses_its_open_turn():
-    user = {"role": "user", "content": "q"}
-    assert parse_prompt("\n\nHuman: q\n\nAssistant:") == [user]
-    assert parse_prompt("\n\nHuman: q") == [user]
+USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "turns"),
+    [
+        ("\n\nHuman: q\n\nAssistant:", [USER]),
+        ("\n\nHuman: q", [USER]),
+        ("Human: q\n\nAssistant:", [USER]),
+        ("Human: q Assistant:", [USER]),
+        ("User: q\nAssistant: a\nUser: q\nAssistant:", [USER, ANSWER, USER]),
+        ("### Human: q\n### Assistant:", [USER]),
+        ("USER: q ASSISTANT:", [USER]),
+        ("Human: q\n\nAssistant: a\n\nHuman: q", [USER, ANSWER, USER]),
+        ("Human: q\n\nAssistant: a\n\nSum this dialogue up.", None),
+        ("User: q", None),
+        ("The Human: q Assistant:", None),
+        ("q", None),
+    ],
+)
+def test_prompts_lose_their_open_turn(text, turns):
+    found = parse_prompt(text)
+    assert (found and found[0]) == turns
 
 
 @pytest.mark.parametrize(
@@ -30,6 +49,9 @@ def test_prompt_loses_its_open_turn():
         (parse_transcript, "so\n\nHuman: q", "text before"),
         (parse_prompt, "\n\nHuman: q\n\nAssistant: Sure,", "within a turn"),
         (parse_prompt, "\n\nAssistant:", "no prompt"),
+        (parse_prompt, "User: q\nUser: q\nAssistant:", "do not alternate"),
+        (parse_prompt, "User: q Assistant: a User: q Assistant:", "within a line"),
+        (parse_prompt, "<|unheard_of|>q", "not known"),
     ],
 )
 def test_bad_transcripts(parse, text, reason):

@@ -1,31 +1,28 @@
-"""A prompt beside chosen and rejected, each as text, as one message or as messages: TRL, Intel orca and many more."""
+"""A prompt next to chosen and rejected, each as text, as one message or as messages: TRL, Intel orca and many more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from curate.errors import RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.sides import mostly, parse_pair, prompt_value
+from curate.readers.names import CONTEXT, HISTORY
+from curate.readers.prompt_columns import first_present, prompt_column
+from curate.readers.sides import mostly, parse_pair
 
 
 def _fits(row: Row, chosen: Any, rejected: Any) -> bool:
-    try:
-        return prompt_value(row) is not None
-    except RowError:
-        # a prompt that cannot be read is a prompt; parsing will say what is wrong with it
-        return True
+    return prompt_column(row) is not None or bool(first_present(row, (*CONTEXT, *HISTORY)))
 
 
 def matches(sample: Sequence[Row]) -> bool:
-    """Whether most rows with both sides have a prompt beside them."""
+    """Whether most rows with both sides have a prompt next to them."""
     return mostly(sample, _fits)
 
 
 LAYOUT = Layout(
     "explicit",
-    "prompt|question|input|instruction (+ system) + chosen + rejected|reject|rejected_response",
+    "prompt|question|input|instruction (+ system, history) + chosen|accepted + rejected|reject|rejected_response",
     60,
     "pairs",
     matches,

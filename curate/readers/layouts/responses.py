@@ -6,14 +6,22 @@ from collections.abc import Sequence
 
 from curate.readers.candidates import Columns, parse_candidates
 from curate.readers.contract import Layout, Row
+from curate.readers.messages import decoded
+from curate.readers.names import RESPONSES, REWARDS
 from curate.schema import Record
 
-COLUMNS = Columns(("responses", "generations", "candidates"), ("rewards", "scores", "ratings", "rating"))
+COLUMNS = Columns(RESPONSES, REWARDS)
 
 
 def matches(sample: Sequence[Row]) -> bool:
     """Whether a row has a list of responses."""
-    return any(COLUMNS.has_responses(row) for row in sample)
+    return any(COLUMNS.has_responses(row) for row in sample) and not any(in_steps(row) for row in sample)
+
+
+def in_steps(row: Row) -> bool:
+    """Whether the list is that of one answer's steps, each labelled right or wrong: TRL's stepwise supervision."""
+    labels = decoded(row.get("labels"))
+    return isinstance(labels, list) and bool(labels) and all(isinstance(label, bool) for label in labels)
 
 
 def parse(row: Row) -> Record:
@@ -28,7 +36,7 @@ def parse(row: Row) -> Record:
 # before simpo: the tool writes `responses` in front of a table that keeps its `all_generated_responses`
 LAYOUT = Layout(
     "responses",
-    "prompt + responses|generations|candidates (+ rewards|scores|ratings)",
+    "prompt + responses|generations|candidates|completions (+ rewards|scores|ratings|ranks)",
     10,
     "candidates",
     matches,

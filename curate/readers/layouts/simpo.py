@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from curate.readers.candidates import Columns, parse_candidates
 from curate.readers.contract import Layout, Row
+from curate.readers.names import SIMPO_RESPONSES, SIMPO_REWARDS
 from curate.schema import Record
 
-COLUMNS = Columns(("all_generated_responses",), ("all_rm_scores",), with_measurements=False)
+COLUMNS = Columns((SIMPO_RESPONSES,), (SIMPO_REWARDS,), with_measurements=False)
 
 
 def matches(sample: Sequence[Row]) -> bool:

@@ -1,4 +1,4 @@
-"""Chosen and rejected as whole transcripts in one string each: Anthropic's hh-rlhf."""
+"""Chosen and rejected as whole conversations in one string each: Anthropic's hh-rlhf, or a chat template's markup."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row
 from curate.readers.messages import split_shared
-from curate.readers.sides import both_sides, finished, mostly
-from curate.readers.transcripts import is_transcript, parse_transcript
+from curate.readers.sides import both_sides, finished, mostly, with_prompt_apart
+from curate.readers.transcripts import is_written_out, parse_written_out
 from curate.schema import Record
 
 
 def _fits(row: Row, chosen: Any, rejected: Any) -> bool:
-    return is_transcript(chosen) and is_transcript(rejected)
+    return is_written_out(chosen) and is_written_out(rejected)
 
 
 def matches(sample: Sequence[Row]) -> bool:
@@ -33,7 +33,8 @@ def parse(row: Row) -> Record:
         raise RowError("a response of the pair is missing")
     if not all(isinstance(side, str) for side in sides):
         raise RowError("a transcript is not text")
-    return finished(row, split_shared(parse_transcript(sides[0]), parse_transcript(sides[1])))
+    record = split_shared(parse_written_out(sides[0]), parse_written_out(sides[1]))
+    return finished(row, with_prompt_apart(row, record, sides))
 
 
 LAYOUT = Layout("transcript", "chosen, rejected as transcripts of Human: and Assistant:", 50, "pairs", matches, parse)

@@ -23,8 +23,14 @@ MORE = {"role": "assistant", "content": "m"}
         ({"prompt": [SYSTEM, USER], "chosen": [GOOD], "rejected": [BAD]}, (SYSTEM, USER)),
         ({"prompt": [USER], "chosen": [USER, GOOD], "rejected": [USER, BAD]}, (USER,)),
         ({"prompt": [USER], "system": "s", "chosen": [USER, GOOD], "rejected": [USER, BAD]}, (SYSTEM, USER)),
+        ({"prompt": "q", "tools": "[]", "images": None, "chosen": "g", "rejected": "b"}, (USER,)),
+        ({"instruction": "q", "history": [["q", "m"]], "chosen": "g", "rejected": "b"}, (USER, MORE, USER)),
+        (
+            {"input": {"messages": [USER], "tools": []}, "preferred_output": [GOOD], "non_preferred_output": [BAD]},
+            (USER,),
+        ),
+        ({"context": [USER], "chosen": "g", "rejected": "b"}, (USER,)),
         ({"prompt": [USER], "chosen": [MORE, USER, GOOD], "rejected": [MORE, USER, BAD]}, (USER, MORE, USER)),
-        ({"prompt": json.dumps([USER]), "chosen": json.dumps([GOOD]), "rejected": json.dumps([BAD])}, (USER,)),
         ({"prompt": "\n\nHuman: q \n\nAssistant:", "chosen": " g", "rejected": "b\n"}, (USER,)),
         (
             {"prompt": "\n\nHuman: q\n\nAssistant: m\n\nHuman: q\n\nAssistant:", "chosen": " g", "rejected": " b"},
@@ -40,6 +46,14 @@ def test_golden(layouts, row, context):
     assert found.name in ("explicit", "implicit") and found.parse(row) == record
 
 
+def test_json_text_in_all_rows_is_opened():
+    row = {"prompt": json.dumps([USER]), "chosen": json.dumps([GOOD]), "rejected": json.dumps([BAD])}
+    record = detect([row]).parse(row)
+    assert record.prompt == (USER,) and record.responses == ("g", "b")
+    with pytest.raises(RowError, match="valid JSON"):
+        detect([row]).parse(row | {"chosen": row["chosen"][:-4]})
+
+
 def test_white_space_of_plain_text_stays(layouts):
     assert layouts["explicit"].parse({"prompt": "q", "chosen": " g\n", "rejected": ""}).responses == (" g\n", "")
 
@@ -53,12 +67,14 @@ def test_scores_are_read(layouts):
     ("row", "reason"),
     [
         ({"prompt": "q", "chosen": "g", "rejected": None}, "missing"),
-        ({"prompt": "q", "chosen": "g", "rejected": 3}, "not a list of messages"),
+        ({"prompt": "q", "chosen": "g", "rejected": 3}, "a number"),
         ({"prompt": 3, "chosen": "g", "rejected": "b"}, "neither text nor"),
         ({"prompt": None, "chosen": "g", "rejected": "b"}, "no prompt"),
         ({"prompt": "q", "chosen": [], "rejected": [BAD]}, "no messages"),
         ({"prompt": "q", "chosen": USER, "rejected": BAD}, "does not end"),
-        ({"instruction": "q", "history": [["a", "b"]], "chosen": "g", "rejected": "b"}, "history"),
+        ({"prompt": "q", "tools": [{"name": "f"}], "chosen": "g", "rejected": "b"}, "tools"),
+        ({"prompt": "q", "image": {"bytes": b"x", "path": None}, "chosen": "g", "rejected": "b"}, "images"),
+        ({"prompt": "q", "initial_reason_steps": "1.", "chosen": "g", "rejected": "b"}, "beginning of the response"),
     ],
 )
 def test_bad_rows(layouts, row, reason):

@@ -15,6 +15,12 @@ def test_golden(layouts):
     assert record.responses == ("g", "b") and record.pair == (0, 1)
 
 
+def test_sides_of_text(layouts):
+    row = {"messages": [{"role": "user", "content": "q"}], "chosen": "[1]", "rejected": '{"a": 1}'}
+    assert detect([row]) == layouts["sharegpt"]
+    assert layouts["sharegpt"].parse(row).responses == ("[1]", '{"a": 1}')
+
+
 def test_axolotl(layouts):
     row = {
         "messages": [{"role": "user", "content": "q"}],
@@ -32,7 +38,7 @@ def test_axolotl(layouts):
         ({"conversations": [TURN], "chosen": GOOD, "rejected": None}, "missing"),
         ({"conversations": [], "chosen": GOOD, "rejected": BAD}, "no messages"),
         ({"conversations": [TURN], "chosen": TURN, "rejected": BAD}, "does not end"),
-        ({"conversations": [TURN], "chosen": "g", "rejected": BAD}, "not a mapping"),
+        ({"conversations": ["q"], "chosen": "g", "rejected": BAD}, "text where messages"),
     ],
 )
 def test_bad_rows(layouts, row, reason):

@@ -1,0 +1,106 @@
+"""Responses that stand in a struct with their score or rank: UltraFeedback, Nectar, NeMo-RL and many more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.candidates import Columns, parse_candidates
+from curate.readers.contract import Layout, Row
+from curate.readers.messages import decoded
+from curate.readers.names import ANSWERS
+from curate.readers.scores import number
+from curate.readers.sides import both_sides, pair_of
+from curate.readers.structs import RANK, is_struct, told
+from curate.schema import MODEL, REWARD, Record
+
+CHOICE = "choice"
+COLUMNS = Columns(ANSWERS, ("rewards", "scores", "ratings"))
+
+
+def _structs(row: Row) -> list[Any] | None:
+    """The responses of a row, where they are structs."""
+    for name in ANSWERS:
+        value = decoded(row.get(name))
+        if isinstance(value, list) and value and all(is_struct(one) for one in value):
+            return value
+    return None
+
+
+def matches(sample: Sequence[Row]) -> bool:
+    """Whether a row has a list of responses that are structs."""
+    return any(_structs(row) is not None for row in sample)
+
+
+def parse(row: Row) -> Record:
+    """The candidates of one row.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    return parse_candidates(row, COLUMNS)
+
+
+def _names_a_pair(row: Row) -> bool:
+    found = _structs(row)
+    if found is None or len(found) != 2 or both_sides(row) is not None:
+        return False
+    return row.get(CHOICE) is not None or all(isinstance(one, Mapping) and one.get(RANK) is not None for one in found)
+
+
+def matches_pair(sample: Sequence[Row]) -> bool:
+    """Whether most rows have two responses, of which one is ranked or chosen before the other."""
+    with_structs = [row for row in sample if _structs(row) is not None]
+    return bool(with_structs) and 2 * sum(_names_a_pair(row) for row in with_structs) >= len(with_structs)
+
+
+def parse_two(row: Row) -> Record:
+    """The pair of one row: the response of the lower rank, or the one whose place `choice` is, counted from 0.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    found = _structs(row)
+    if found is None or len(found) != 2:
+        raise RowError(f"there are {len(found or ())} responses where two are expected")
+    better = _chosen(row, found)
+    first, second = (told(found[place]) for place in (better, 1 - better))
+    record = pair_of(row, first.value, second.value)
+    inside = {REWARD.name: (first.reward, second.reward), MODEL: (first.model, second.model)}
+    known = {name: values for name, values in inside.items() if None not in values}
+    return Record(record.prompt, record.responses, record.pair, known | dict(record.measured))
+
+
+def _chosen(row: Row, found: Sequence[Mapping[str, Any]]) -> int:
+    choice = row.get(CHOICE)
+    if choice is not None:
+        if choice not in (0, 1) or isinstance(choice, bool):
+            raise RowError(f"choice is {str(choice)[:40]!r}, not 0 or 1")
+        return int(choice)
+    ranks = [number(one.get(RANK)) for one in found]
+    if ranks[0] is None or ranks[1] is None:
+        raise RowError("a response has no rank")
+    if ranks[0] == ranks[1]:
+        raise RowError("neither response is better: both have the same rank")
+    return 0 if ranks[0] < ranks[1] else 1
+
+
+LAYOUTS = (
+    Layout(
+        "ranked",
+        "prompt|context + completions: two structs of a rank and a completion",
+        22,
+        "pairs",
+        matches_pair,
+        parse_two,
+    ),
+    Layout(
+        "structs",
+        "prompt + completions|answers|...: structs of a text and a score or rank",
+        24,
+        "candidates",
+        matches,
+        parse,
+    ),
+)

@@ -1,0 +1,122 @@
+"""How one table spells what the layouts read: capitals in its columns' names, JSON text in its cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.contract import Row
+from curate.readers.messages import decoded, message_list
+from curate.readers.names import ANSWERS, KNOWN, SIDES, SIMPO_RESPONSES, folded
+from curate.readers.sides import both_sides, in_messages
+
+LISTS = (SIMPO_RESPONSES, *ANSWERS)
+BROKEN = re.compile(r"\s*\[?\s*\{\s*[\"'](?:role|content|from|value)[\"']")
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """What must be done to a table's rows before a layout reads them.
+
+    Attributes:
+        names: the layouts' names of columns, and those that the table has instead.
+        messages: columns whose texts are the JSON of messages throughout.
+        lists: columns of lists whose texts are so.
+        inside: the column in whose structs the rows stand, or None.
+    """
+
+    names: Mapping[str, str]
+    messages: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
+    inside: str | None = None
+
+    def changes(self) -> bool:
+        """Whether anything must be done at all."""
+        return bool(self.names or self.messages or self.lists or self.inside)
+
+    def row(self, row: Row) -> Row:
+        """A row as the layouts read it."""
+        return _Spelled(row, self)
+
+
+class _Spelled(Mapping[str, Any]):
+    """A row seen through a spelling; a value is looked up, and decoded, when it is asked for."""
+
+    __slots__ = ("_own", "_row", "_spelling")
+
+    def __init__(self, row: Row, spelling: Spelling) -> None:
+        if spelling.inside is not None:
+            inner = decoded(row.get(spelling.inside))
+            if not isinstance(inner, dict):
+                raise RowError(f"the column {spelling.inside} holds no struct")
+            row = inner
+        self._row, self._spelling = row, spelling
+        self._own = {known: own for known, own in spelling.names.items() if own in row and known not in row}
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._row[self._own.get(name, name)]
+        if name in self._spelling.messages and isinstance(value, str):
+            return _opened(value, name)
+        if name in self._spelling.lists and isinstance(listed := decoded(value), list):
+            return [_opened(one, name) if isinstance(one, str) else one for one in listed]
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._row
+
+    def __iter__(self) -> Iterator[str]:
+        known = {own: name for name, own in self._own.items()}
+        return (known.get(name, name) for name in self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+
+def _opened(text: str, name: str) -> Any:
+    inner = decoded(text)
+    if in_messages(inner):
+        return inner
+    if BROKEN.match(text):
+        raise RowError(f"{name} is neither text nor valid JSON of messages, which the first rows hold")
+    return text
+
+
+def spelling_of(sample: Sequence[Row]) -> Spelling:
+    """How the table spells its columns whose first rows these are."""
+    columns = dict.fromkeys(name for row in sample for name in row)
+    names = {
+        folded(name): name
+        for name in columns
+        if name not in KNOWN and folded(name) in KNOWN and folded(name) not in columns
+    }
+    rows = [Spelling(names).row(row) for row in sample] if names else sample
+    return Spelling(names, _json_sides(rows), _json_lists(rows))
+
+
+def _json_sides(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns of both sides where in most rows both are texts that are the JSON of messages."""
+    texts = [sides for row in rows if (sides := both_sides(row)) and all(isinstance(side, str) for side in sides)]
+    found = sum(all(in_messages(decoded(side)) for side in sides) for sides in texts)
+    if not found or 2 * found < len(texts):
+        return frozenset()
+    return frozenset(name for chosen, others in SIDES for name in (chosen, *others))
+
+
+def _json_lists(rows: Sequence[Row]) -> frozenset[str]:
+    """The columns of lists whose texts are the JSON of messages in most rows."""
+    return frozenset(name for name in LISTS if _mostly_json([decoded(row.get(name)) for row in rows]))
+
+
+def _mostly_json(values: Sequence[Any]) -> bool:
+    lists = [value for value in values if isinstance(value, list) and value and all(isinstance(v, str) for v in value)]
+    found = sum(all(message_list(decoded(text)) is not None for text in value) for value in lists)
+    return bool(found) and 2 * found >= len(lists)
+
+
+def struct_columns(sample: Sequence[Row]) -> list[str]:
+    """The columns that hold a struct in every row, within which the rows may stand."""
+    columns = dict.fromkeys(name for row in sample for name in row)
+    return [name for name in columns if all(isinstance(decoded(row.get(name)), dict) for row in sample)]
