@@ -29,6 +29,7 @@ HISTORY = ("history", "chat_history", "conversation_history", "dialogue_history"
 
 UNREAD = {
     "tools": ("tools", "functions", "available_tools", "tool_definitions"),
+    "documents": ("documents", "passages"),
     "images": (
         *("image", "images", "image_path", "image_paths", "image_url", "image_urls", "image_bytes", "pixel_values"),
         *("video", "videos", "video_path", "audio", "audios", "audio_path", "frames"),

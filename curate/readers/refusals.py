@@ -22,8 +22,8 @@ from curate.readers.names import (
     SIMPO_RESPONSES,
     VERDICTS,
 )
-from curate.readers.prompt_columns import first_name, first_present
-from curate.readers.sides import PRINTED, both_sides
+from curate.readers.prompt_columns import first_name, first_present, prompt_column
+from curate.readers.sides import PRINTED, both_sides, last_text
 from curate.readers.slots import slots_of
 from curate.readers.transcripts import is_written_out
 
@@ -93,17 +93,17 @@ def _both_printed(row: Row) -> bool:
 
 
 def _texts(sample: Sequence[Row]) -> Iterator[tuple[str, list[str]]]:
-    """Per row whose prompt and responses are plain texts: the prompt, or an empty text, and the responses."""
+    """Per row: the text of its prompt, empty where that is none or holds turns, and its responses' own texts."""
     for row in sample:
-        prompt = first_present(row, PROMPTS)
+        named = prompt_column(row)
+        prompt = named[1] if named is not None else None
         sides = both_sides(row)
-        found: Any = list(sides) if sides is not None else first_present(row, RESPONSES)
-        if (
-            isinstance(found, list)
-            and found
-            and all(isinstance(text, str) and not is_written_out(text) for text in found)
-        ):
-            yield prompt if isinstance(prompt, str) else "", found
+        found: Any = sides if sides is not None else first_present(row, RESPONSES)
+        texts = [last_text(one) for one in found] if isinstance(found, list | tuple) else []
+        # what follows a prompt in a template's markup is rid of its markers when it is read
+        if not texts or is_written_out(prompt) or any(text is None or is_written_out(text) for text in texts):
+            continue
+        yield prompt if isinstance(prompt, str) else "", [text for text in texts if text is not None]
 
 
 def _is_repeated(prompt: str, texts: Sequence[str]) -> bool:

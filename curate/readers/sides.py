@@ -29,7 +29,7 @@ from curate.readers.scores import pair_measured
 from curate.readers.transcripts import is_written_out, parse_written_out, said_after
 from curate.schema import Message, Record
 
-OPENINGS = ("[", "{")
+OPENINGS, TURNS = ("[", "{"), ("Human:", "User:")
 PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
 
 
@@ -84,7 +84,7 @@ def pair_of(row: Row, chosen: Any, rejected: Any) -> Record:
     whole = _whole(chosen, rejected)
     if whole is not None:
         return finished(row, with_prompt_apart(row, split_shared(*whole), (chosen, rejected)))
-    prompt = read_prompt(row, (_last_text(chosen), _last_text(rejected)))
+    prompt = read_prompt(row, (last_text(chosen), last_text(rejected)))
     how = prompt.written_out if prompt else None
     sides = (_completion(chosen, "chosen", how), _completion(rejected, "rejected", how))
     return finished(row, split_shared(*sides, prompt.messages if prompt else None))
@@ -130,7 +130,7 @@ def with_prompt_apart(row: Row, record: Record, sides: tuple[Any, Any]) -> Recor
     return record if context is record.prompt else replace(record, prompt=context)
 
 
-def _last_text(side: Any) -> str | None:
+def last_text(side: Any) -> str | None:
     """The text of a side's last message, as it stands."""
     if isinstance(side, str):
         return side
@@ -147,6 +147,8 @@ def _completion(value: Any, name: str, how: Template | str | None) -> list[Messa
         RowError: it is neither text nor messages.
     """
     if isinstance(value, str):
+        if value.startswith(TURNS) and "\nAssistant:" in value:
+            raise RowError(f"{name} begins as a transcript, whose turns cannot be told apart")
         return [{"role": "assistant", "content": value if how is None else said_after(value, how)}]
     if is_message(value):
         return normalise([value], name)

@@ -14,7 +14,7 @@ from curate.readers.messages import kind_of
 from curate.readers.names import folded
 
 STEMS = (
-    *("response", "answer", "output", "completion", "generation", "conversation", "human_ref", "orig_response"),
+    *("response", "answer", "output", "completion", "generation", "conversation", "human_ref"),
     *("summary", "candidate", "reply", "assistant", "model_response", "model_output"),
 )
 _STEM = "|".join(sorted(STEMS, key=len, reverse=True))

@@ -73,7 +73,7 @@ def parse_prompt(text: str) -> tuple[list[Message], Template | str] | None:
         return None if quoted else (_without_open(turns), "transcript")
     if UNKNOWN.match(text.lstrip()):
         raise RowError("the prompt begins with the markup of a chat template that is not known")
-    if text.rstrip()[-1:] == ":" and LINE.match(text) and OPEN.search(text):
+    if text.rstrip()[-1:] == ":" and OPEN.search(text) and len(MARKER.findall(text)) > 1:
         return _loose(text), "transcript"
     return None
 
@@ -94,8 +94,10 @@ def _loose(text: str) -> list[Message]:
     parts = LINE.split(body)
     spoken = zip(parts[1::2], parts[2::2], strict=True)
     turns = [{"role": ROLES[who.lower()], "content": said.strip()} for who, said in spoken]
+    if parts[0].strip():
+        raise RowError("there is text before the first turn")
     alternate = all(turn["role"] == ("user", "assistant")[place % 2] for place, turn in enumerate(turns))
-    if parts[0].strip() or not alternate or len(turns) % 2 == 0:
+    if not alternate or len(turns) % 2 == 0:
         raise RowError("the turns of the prompt do not alternate between user and assistant")
     if any(MARKER.search(turn["content"]) for turn in turns):
         raise RowError("a turn's marker stands within a line of the prompt")

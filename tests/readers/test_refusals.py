@@ -24,6 +24,7 @@ def pair(chosen, rejected, prompt="What is the time?"):
         (pair("What is the time? Noon.", "What is the time?\nLate."), "begin with the text of their prompt"),
         ({"prompt": "What is the time?", "responses": ["What is the time? A"] * 2}, "begin with the text"),
         (pair("Noon.<|im_end|>", "Late.<|im_end|>\n"), r"end with <\|im_end\|>"),
+        (pair([GOOD | {"content": "Noon.</s>"}], [GOOD | {"content": "Late.</s>"}]), "end with </s>"),
         ({"chosen": "x", "rejected": "y"}, "but no prompt"),
         ({"prompt": "q", "completion": "a", "label": True}, "not paired"),
         ({"prompt": "q", "response": "a", "helpfulness": 3}, "not paired"),
@@ -56,6 +57,11 @@ def test_tables_that_would_be_read_wrong_are_refused(row, told):
 )
 def test_texts_that_only_look_alike_are_read(row):
     assert detect([row]).parse(row).responses == (row["chosen"], row["rejected"])
+
+
+def test_end_markers_after_a_prompt_in_markup_are_cut():
+    row = pair("Noon.<|im_end|>", "Late.<|im_end|>\n", prompt="<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n")
+    assert detect([row]).parse(row).responses == ("Noon.", "Late.")
 
 
 def test_a_few_such_rows_do_not_refuse_the_table():

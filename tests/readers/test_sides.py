@@ -66,6 +66,7 @@ def test_json_conversations_among_rows_of_text_are_opened():
         (["g"], ["b"], "a list whose first entry is text"),
         ({"a": 1}, {"a": 2}, "a struct of a"),
         (1, 2, "numbers"),
+        ("Human: q\nAssistant: g", "Human: q\nAssistant: b", "begins as a transcript"),
         (True, "b", "a truth value"),
     ],
 )

@@ -33,7 +33,7 @@ USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content"
         ("Human: q\n\nAssistant: a\n\nHuman: q", [USER, ANSWER, USER]),
         ("Human: q\n\nAssistant: a\n\nSum this dialogue up.", None),
         ("User: q", None),
-        ("The Human: q Assistant:", None),
+        ("Name an Assistant:", None),
         ("q", None),
     ],
 )
@@ -52,6 +52,7 @@ def test_prompts_lose_their_open_turn(text, turns):
         (parse_prompt, "User: q\nUser: q\nAssistant:", "do not alternate"),
         (parse_prompt, "User: q Assistant: a User: q Assistant:", "within a line"),
         (parse_prompt, "<|unheard_of|>q", "not known"),
+        (parse_prompt, "A chat with an assistant. USER: q ASSISTANT:", "text before"),
     ],
 )
 def test_bad_transcripts(parse, text, reason):
