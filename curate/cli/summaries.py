@@ -42,8 +42,7 @@ def print_score(result: ScoreResult) -> None:
     )
     print_rejected(result.rejected, result.rejects)
     print_judges(result.judges)
-    if result.flags:
-        console.print("flags: " + ", ".join(f"{name} {count:,}" for name, count in result.flags.items()), markup=False)
+    print_flags(result.flags)
     if result.metrics:
         console.print(metric_table(result.metrics))
     print_parameters({name: values for name, values in result.parameters.items() if name == "dcrm"})
@@ -57,6 +56,12 @@ def print_rejected(rejected: dict[str, int], path: Any) -> None:
         console.print(f"  {count:,} rejected: {reason}", markup=False)
     if path is not None:
         console.print(f"  rejected rows are in {path}", markup=False)
+
+
+def print_flags(flags: dict[str, int]) -> None:
+    """How many rows carry each flag."""
+    if flags:
+        stdout().print("flags: " + ", ".join(f"{name} {count:,}" for name, count in flags.items()), markup=False)
 
 
 def print_unread(rejected: dict[str, int], path: Any) -> None:
@@ -127,6 +132,7 @@ def print_pair(result: PairResult) -> None:
     console.print(f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}.")
     print_rejected(result.rejected, result.rejects)
     print_judges(result.judges)
+    print_flags(result.flags)
     print_parameters(result.parameters)
     label = "pairs in the data" if result.old == "given" else "max-min pairs"
     rows = [(name, old, new) for name, (old, new) in result.compared.items()]

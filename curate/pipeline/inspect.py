@@ -9,7 +9,8 @@ import polars as pl
 
 from curate.errors import RowError
 from curate.identity import text_hash, text_of
-from curate.pipeline.staging import CHUNK_ROWS, text_flags
+from curate.pipeline.staging import CHUNK_ROWS
+from curate.pipeline.text_flags import text_flags
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns
 from curate.schema import Record
@@ -30,7 +31,7 @@ class Inspection:
         lengths: words of prompts and responses at the 5%, 50% and 95% quantiles, and the most.
         unique_prompts: different prompts.
         duplicate_rows: rows whose prompt and responses stand earlier too.
-        flags: how many pairs are identical, empty, refusals; `tie` for equal rewards; `no_reward` for none.
+        flags: how many rows carry each flag of their texts; `tie` for equal rewards; `no_reward` for none.
         rewards: the reward columns found.
     """
 

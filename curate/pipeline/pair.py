@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -23,12 +24,13 @@ from curate.pipeline.judged import judge_facts
 from curate.pipeline.lacking import lacking_notes
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
 from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, rejects_place
-from curate.pipeline.pair_table import MetricSummary, add_metrics, flag_lists, summarise
-from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing
+from curate.pipeline.pair_table import MetricSummary, add_metrics, counted_flags, flag_lists, summarise
+from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing, max_min_share
 from curate.pipeline.pools import Pools, may_be_chosen, merged
 from curate.pipeline.rejects import write_with_rejects
 from curate.pipeline.staged import Staged, messages_of
-from curate.pipeline.staging import stage, text_flags
+from curate.pipeline.staging import stage
+from curate.pipeline.text_flags import text_flags
 from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
 from curate.recipe import PairSettings
@@ -51,6 +53,7 @@ class PairResult:
         pairs: pairs written.
         without: prompts that yielded no pair.
         old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
+        flags: how many pairs carry each flag.
         judges: per judge how many pairs or responses got each verdict.
         compared: per metric the mean over the old and over the new pairs.
         edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
@@ -69,6 +72,7 @@ class PairResult:
     parameters: dict[str, dict[str, Any]]
     edit_distances: dict[str, int]
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
 
 
 def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
@@ -210,7 +214,7 @@ def _finish(
         frame = frame.with_columns(new[VALUE].alias(pairing.by))
         used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
     if pairing.ranks_by_metric and pairing.by == "dcrm" and not pools.has_given:
-        note = narrow_note(frame["reward_margin"].to_numpy(), float(used["dcrm"]["scale"]), _max_min_share(new, old))
+        note = narrow_note(frame["reward_margin"].to_numpy(), float(used["dcrm"]["scale"]), max_min_share(new, old))
         if note is not None:
             reporter.note(note)
     names = [name for name in frame.columns if name in all_metrics()]
@@ -237,15 +241,11 @@ def _finish(
     # A row is a prompt where the data is no old pairs: then its plain columns hold for the new pair too.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     tables = _tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
-    first = next(tables)
-    write_with_rejects(pools.staged, chain([first], tables), first.schema, manifest, settings.out)
-    return result
-
-
-def _max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:
-    """How many of the new pairs are their prompt's pair of highest and lowest reward."""
-    same = new.join(old, on=["prompt", "chosen_slot", "rejected_slot"], how="semi").height
-    return f"Of the pairs, {100 * same / new.height:.0f}% are also their prompt's max-min pair."
+    flags: Counter[str] = Counter()
+    counting = counted_flags(tables, flags)
+    first = next(counting)
+    write_with_rejects(pools.staged, chain([first], counting), first.schema, manifest, settings.out)
+    return replace(result, flags=dict(flags.most_common()))
 
 
 def _mean(frame: pl.DataFrame, name: str) -> float | None:
@@ -282,7 +282,8 @@ def _tables(own_schema: pa.Schema | None, pools: Pools, new: pl.DataFrame, frame
 
 def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None) -> pa.Table:
     """The output's rows of some pairs, each its prompt and its two texts."""
-    flags = [text_flags(Record((), (chosen, rejected), (0, 1))) for _, chosen, rejected in picked]
+    records = (Record(tuple(messages_of(prompt)), (chosen, rejected), (0, 1)) for prompt, chosen, rejected in picked)
+    flags = [text_flags(record) for record in records]
     numbers = numbers.with_columns(pl.Series("flags", flags, pl.List(pl.String)).list.concat(numbers["flags"]))
     columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
     columns |= {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +118,18 @@ def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:
         return text_flags.alias(FLAGS.name)
     numeric = pl.select(flags=pl.concat_list(found).list.drop_nulls()).to_series()
     return pl.select(flags=text_flags.list.concat(numeric)).to_series()
+
+
+def counted_flags(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:
+    """The same tables; the flags of each are counted when it passes."""
+    for table in tables:
+        counts.update(flag_counts(pl.Series(table[FLAGS.name])))
+        yield table
+
+
+def flag_counts(flags: pl.Series) -> dict[str, int]:
+    """How many of these lists hold each flag."""
+    return dict(flags.explode().drop_nulls().value_counts().iter_rows())
 
 
 def length_outliers(frame: pl.DataFrame) -> pl.Series:

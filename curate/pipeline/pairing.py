@@ -219,3 +219,9 @@ class Pairing:
 def prompt_seed(seed: int, prompt: int) -> int:
     """A seed of the prompt's own, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(f"{seed}:{prompt}".encode(), digest_size=8).digest(), "big")
+
+
+def max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:
+    """How many of the new pairs are their prompt's pair of highest and lowest reward."""
+    same = new.join(old, on=["prompt", "chosen_slot", "rejected_slot"], how="semi").height
+    return f"Of the pairs, {100 * same / new.height:.0f}% are also their prompt's max-min pair."

@@ -25,6 +25,7 @@ from curate.pipeline.pair_table import (
     ARROW_TYPES,
     MetricSummary,
     add_metrics,
+    flag_counts,
     flag_lists,
     pair_frame,
     response_fields,
@@ -58,7 +59,7 @@ class ScoreResult:
         layout: the layout found.
         metrics: the distribution of every metric.
         parameters: per metric the parameters used.
-        flags: how many pairs carry each flag.
+        flags: how many pairs carry each flag; of candidates how many prompts, by their texts.
         judges: per judge how many pairs or responses got each verdict.
     """
 
@@ -239,7 +240,7 @@ def _finish_pairs(
     for note in chain.from_iterable(lacking.values()):
         reporter.note(note)
     frame = frame.insert_column(0, held[PAIR_ID.name]).with_columns(flags.alias(FLAGS.name))
-    counted: Counter[str] = Counter(dict(flags.explode().drop_nulls().value_counts().iter_rows()))
+    counted = Counter(flag_counts(flags))
     manifest |= {"metrics": used, "flags": dict(sorted(counted.items())), "notes": manifest["notes"] | lacking}
 
     def columns(first: int, rows: int) -> Columns:
@@ -268,8 +269,12 @@ def _finish_candidates(
             for f in response_fields(numbers)
         }
 
+    counted: Counter[str] = Counter()
+    for table in staged.records.tables([FLAGS.name]):
+        counted.update(flag_counts(pl.Series(table[FLAGS.name])))
+    manifest |= {"flags": dict(sorted(counted.items()))}
     write_rows(staged, columns, manifest, plan.settings.out, reporter)
-    return {}
+    return {"flags": dict(counted.most_common())}
 
 
 def _typed(values: np.ndarray, kind: pa.DataType) -> pa.Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 from curate.errors import RowError
 from curate.identity import pair_id, text_hash, text_of
 from curate.pipeline.staged import MEASURED, TEXTS, Staged, load
+from curate.pipeline.text_flags import text_flags
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, Source
 from curate.readers.rejects import nothing_usable, reject_table, unusable
@@ -21,12 +21,6 @@ from curate.schema import Record
 from curate.store import Shards, Workspace
 
 CHUNK_ROWS = 4096
-REFUSAL = re.compile(
-    r"\s*(?:i['’]?m (?:really |very |so )?(?:sorry|afraid)|sorry\b|i apologi[sz]e"
-    r"|i (?:can['’]?t|cannot|can not|won['’]?t)\b"
-    r"|i(?:['’]m| am) (?:not able|unable)\b|as an ai\b|unfortunately, i)",
-    re.IGNORECASE,
-)
 
 
 def stage(
@@ -158,16 +152,3 @@ def _pair_id(prompt: str, record: Record) -> str | None:
     if record.pair is None:
         return None
     return pair_id(prompt, record.responses[record.pair[0]], record.responses[record.pair[1]])
-
-
-def text_flags(record: Record) -> list[str]:
-    """What is peculiar about a pair's texts."""
-    if record.pair is None:
-        return []
-    chosen, rejected = (record.responses[i] for i in record.pair)
-    tests = {
-        "identical": chosen == rejected,
-        "empty": not chosen.strip() or not rejected.strip(),
-        "refusal": bool(REFUSAL.match(chosen) or REFUSAL.match(rejected)),
-    }
-    return [flag for flag, holds in tests.items() if holds]
