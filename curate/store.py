@@ -1,147 +1,28 @@
 """Unfinished work on disk: what was measured so far, keyed by row, beside the output until that is complete.
 
-Everything is written aside and renamed, so whatever has its final name is whole. A run that was stopped, however
-rudely, finds its shards again; a run with other settings or other data is refused.
+Everything is written aside and renamed, so whatever has its final name is whole; and everything is sealed, so that
+what was damaged since is noticed, and measured again. A run that was stopped, however rudely, finds its shards again; a
+run with other settings or other data is refused.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from curate.disk import disk_errors
 from curate.errors import CurateError, StoreError
+from curate.sealed import Damaged, Note, Seal, kept_document, read_document, write_document
+from curate.shards import Shards
 
-COMPRESSION = "zstd"
-HELD_BYTES = 64 * 2**20
-LOCK, IDENTITY, MENDABLE = "lock", "identity", "mendable"
-STAGED = ("rows", "records", "rejects", "staged.json")
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table aside and rename it; on the disk for good when this returns.
-
-    Raises:
-        StoreError: the disk is full, or the folder cannot be written.
-    """
-    aside = path.with_name(path.name + ".aside")
-    with disk_errors(path):
-        with parquet_writer(aside, table.schema) as writer:
-            writer.write_table(table)
-        aside.replace(path)
-
-
-@contextmanager
-def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
-    """A writer of a Parquet file, which is on the disk for good when this ends.
-
-    It opens the file itself: where an interruption leaves a writer open, it is closed when it is collected, and would
-    complain with a traceback if its file were closed by then.
-    """
-    with pq.ParquetWriter(path, schema, compression=COMPRESSION, **options) as writer:
-        yield writer
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into an error that the user can mend.
-
-    Raises:
-        StoreError: no space, no permission, a read-only file system, or no such folder.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreError(
-                "The disk is full.", str(path.parent), "Free some space and run the same command: it goes on from here."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST):
-            raise StoreError(
-                f"The output cannot be written: {error.strerror}.", str(path), "Choose another place with -o."
-            ) from error
-        raise
-
-
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A Parquet file of ours, or some of its columns; without pyarrow's data sets, which take a while to import."""
-    with pq.ParquetFile(path) as file:
-        return file.read(columns)
-
-
-class Shards:
-    """Tables of one kind in order of arrival; each has a whole number of batches."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._held: tuple[Path, pa.Table] | None = None
-        with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob("*.aside"):
-            leftover.unlink()
-        self._next = max((int(path.stem.removeprefix("shard-")) + 1 for path in self.paths()), default=0)
-
-    def paths(self) -> list[Path]:
-        """The finished shards, oldest first."""
-        return sorted(self.folder.glob("shard-*.parquet"))
-
-    def append(self, table: pa.Table, *, hold: bool = False) -> None:
-        """Add a shard.
-
-        Args:
-            table: its rows.
-            hold: keep it in memory too until the next one comes, if it is small: data of one shard is then not read
-                again. Only for types that Parquet gives back as they were.
-        """
-        path = self.folder / f"shard-{self._next:08d}.parquet"
-        write_table(table, path)
-        self._held = (path, table) if hold and table.nbytes <= HELD_BYTES else None
-        self._next += 1
-
-    def table(self, path: Path, columns: list[str] | None = None) -> pa.Table:
-        """The shard at this path, or some of its columns."""
-        if self._held is None or self._held[0] != path:
-            return read_table(path, columns)
-        held = self._held[1]
-        return held if columns is None else held.select(columns)
-
-    def tables(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The shards one after another."""
-        for path in self.paths():
-            yield self.table(path, columns)
-
-    def read(self, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-        """All shards as one table; an empty one of this schema when there is none."""
-        tables = list(self.tables(columns))
-        return pa.concat_tables(tables) if tables else schema.empty_table()
-
-    def put_notes(self, notes: list[str]) -> None:
-        """Keep what is to be said of how these shards were made."""
-        with disk_errors(self.folder):
-            (self.folder / "notes.json").write_text(json.dumps(notes))
-
-    def notes(self) -> list[str]:
-        """What was kept by `put_notes`."""
-        path = self.folder / "notes.json"
-        found: list[str] = json.loads(path.read_text()) if path.exists() else []
-        return found
-
-    def clear(self) -> None:
-        """Forget all shards."""
-        for path in self.paths():
-            path.unlink()
-        self._next, self._held = 0, None
+LOCK, IDENTITY, COPY, MENDABLE = "lock", "identity", "identity-copy", "mendable"
+IDENTITY_SEAL = Seal.of(IDENTITY)
+STAGED_FROM, MEASURED_WITH = "staged_from", "measured_with"
+STAGED_SHARDS, STAGED = ("rows", "records", "rejects"), "staged"
 
 
 def work_folder(out: Path) -> Path:
@@ -151,9 +32,14 @@ def work_folder(out: Path) -> Path:
 
 def held_identity(out: Path) -> Any:
     """What the unfinished work of an output is of; None where there is none, or none that can be read."""
+    found = [_read_identity(work_folder(out) / f"{name}.json") for name in (IDENTITY, COPY)]
+    return found[0] or found[1]
+
+
+def _read_identity(path: Path) -> Any:
     try:
-        return json.loads((work_folder(out) / f"{IDENTITY}.json").read_text())
-    except (OSError, ValueError):
+        return read_document(path, IDENTITY_SEAL)
+    except Damaged:
         return None
 
 
@@ -168,13 +54,16 @@ class Workspace:
             what decides the staged rows, its entry `measured_with` per shard folder what decides those shards: after an
             error that the user was told to mend, what still holds by these is kept for the mended command.
         fresh: start over instead.
+        note: told what of it was damaged.
     """
 
-    def __init__(self, out: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> None:
+    def __init__(
+        self, out: Path, identity: Mapping[str, Any], *, fresh: bool = False, note: Note = lambda _: None
+    ) -> None:
         self.out = out
         self.folder = work_folder(out)
         self._identity = json.loads(json.dumps(identity, sort_keys=True, default=str))
-        self._fresh = fresh
+        self._fresh, self._note = fresh, note
         self._lock: TextIO | None = None
 
     def __enter__(self) -> Workspace:
@@ -193,15 +82,15 @@ class Workspace:
 
     def _settle(self) -> None:
         """Keep of what is here whatever still holds."""
-        known = self.document(IDENTITY)
-        if known is None or self._fresh:
+        if self._fresh or not any(self._path(name).exists() for name in (IDENTITY, COPY)):
             self._keep(set())
-        elif known != self._identity:
+        elif (known := self._known()) != self._identity:
             if self.document(MENDABLE) is None:
                 raise self._other_settings(known)
             self._keep(self._still_valid(known))
-        (self.folder / f"{MENDABLE}.json").unlink(missing_ok=True)
-        self.put_document(IDENTITY, self._identity)
+        for name in (IDENTITY, COPY):
+            self.put_document(name, self._identity)
+        self._path(MENDABLE).unlink(missing_ok=True)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, CurateError) and self.folder.exists():
@@ -209,25 +98,38 @@ class Workspace:
         if self._lock is not None:
             self._lock.close()
 
+    def _known(self) -> Any:
+        """The identity of what is here. Where that is lost the shards are kept: each proves whose it is."""
+        damaged = [name for name in (IDENTITY, COPY) if _read_identity(self._path(name)) is None]
+        if damaged:
+            self._note(f"unfinished work: {' and '.join(damaged)}.json failed the checksum; what fits is kept.")
+        return held_identity(self.out) or self._identity
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def _seal(self, name: str) -> Seal:
+        """The seal of what has this name: of what decides it and no more, as it may outlive a change of the rest."""
+        if name in (IDENTITY, COPY, MENDABLE):
+            return IDENTITY_SEAL
+        staged_from, measured_with = (self._identity.get(key) for key in (STAGED_FROM, MEASURED_WITH))
+        if name in (STAGED, *STAGED_SHARDS):
+            return Seal.of(name, staged_from)
+        if name in (measured_with or {}):
+            return Seal.of(name, staged_from, measured_with[name])
+        return Seal.of(name, self._identity)
+
     def shards(self, name: str) -> Shards:
         """The shards of this name."""
-        return Shards(self.folder / name)
+        return Shards(self.folder / name, self._seal(name), self._note)
 
     def document(self, name: str) -> Any:
-        """A small document that was put here, or None."""
-        path = self.folder / f"{name}.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        """A small document that was put here; None when it is not there, or damaged."""
+        return kept_document(self._path(name), self._seal(name), self._note)
 
     def put_document(self, name: str, content: Any) -> None:
         """Keep a small document; its presence says that what it describes is complete."""
-        path = self.folder / f"{name}.json"
-        aside = path.with_name(path.name + ".aside")
-        with disk_errors(path):
-            with aside.open("w") as file:
-                file.write(json.dumps(content, sort_keys=True))
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
+        write_document(content, self._path(name), self._seal(name))
 
     def finish(self) -> None:
         """Remove the folder: the output is complete. Renamed first, so that a kill leaves nothing half removed."""
@@ -248,10 +150,10 @@ class Workspace:
 
     def _still_valid(self, known: Any) -> set[str]:
         """The entries whose contents the new identity would make again just so."""
-        if known.get("staged_from") != self._identity.get("staged_from"):
+        if known.get(STAGED_FROM) != self._identity.get(STAGED_FROM):
             return set()
-        before, now = known.get("measured_with", {}), self._identity.get("measured_with", {})
-        return {*STAGED, *(name for name, facts in before.items() if now.get(name) == facts)}
+        before, now = known.get(MEASURED_WITH, {}), self._identity.get(MEASURED_WITH, {})
+        return {f"{STAGED}.json", *STAGED_SHARDS, *(name for name, facts in before.items() if now.get(name) == facts)}
 
     def _keep(self, names: set[str]) -> None:
         # First what says that anything here is whole: a kill in between leaves nothing that looks so.

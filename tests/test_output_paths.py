@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curate.disk import write_table
 from curate.errors import StoreError
 from curate.output_paths import beside, check_out
-from curate.store import write_table
 
 TABLE = pa.table({"key": [1, 2, 3]})
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import subprocess
 import sys
@@ -9,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import SettingsError, StoreError
-from curate.store import Shards, Workspace, disk_errors, write_table
+from curate.store import Workspace, held_identity
 
 TABLE = pa.table({"key": [1, 2, 3]})
 HOLD = """
@@ -32,98 +30,6 @@ def fail_with(number: int) -> Any:
     return fail
 
 
-# ---- tables
-
-
-def test_write_table_leaves_the_table_and_nothing_else(tmp_path: Path) -> None:
-    write_table(TABLE, tmp_path / "t.parquet")
-    assert pq.read_table(tmp_path / "t.parquet").equals(TABLE)
-    assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_keeps_the_old_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    write_table(TABLE, tmp_path / "t.parquet")
-    monkeypatch.setattr(os, "fsync", fail_with(number))
-    with pytest.raises(StoreError, match="disk is full"):
-        write_table(TABLE.slice(1), tmp_path / "t.parquet")
-    assert pq.read_table(tmp_path / "t.parquet").equals(TABLE)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_disk_that_fills_while_writing(tmp_path: Path) -> None:
-    (tmp_path / "t.parquet.aside").symlink_to("/dev/full")
-    with pytest.raises(StoreError, match="disk is full"):
-        write_table(pa.table({"key": list(range(100_000))}), tmp_path / "t.parquet")
-    assert not (tmp_path / "t.parquet").exists()
-
-
-def test_an_interrupted_writer_ends_quietly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stopped(BaseException):
-        """As raised by the handler of a signal, wherever the writer is."""
-
-    def interrupted(self: pq.ParquetWriter) -> None:
-        monkeypatch.setattr(pq.ParquetWriter, "close", close)
-        raise Stopped
-
-    said: list[Any] = []
-    close = pq.ParquetWriter.close
-    monkeypatch.setattr(sys, "unraisablehook", lambda given: said.append(given.exc_value))
-    monkeypatch.setattr(pq.ParquetWriter, "close", interrupted)
-    with pytest.raises(Stopped):
-        write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
-    gc.collect()
-    assert said == []
-    assert not (tmp_path / "t.parquet").exists()
-
-
-def test_a_missing_folder_is_an_error_that_the_user_can_mend(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be written"):
-        write_table(TABLE, tmp_path / "none" / "t.parquet")
-
-
-def test_other_disk_errors_keep_their_own_kind(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="Input/output"), disk_errors(tmp_path):
-        fail_with(errno.EIO)()
-
-
-# ---- shards
-
-
-def test_shards_come_back_in_order_and_go_on(tmp_path: Path) -> None:
-    first = Shards(tmp_path / "s")
-    for i in range(11):
-        first.append(pa.table({"key": [i]}))
-    again = Shards(tmp_path / "s")
-    again.append(pa.table({"key": [11]}))
-    assert again.read(pa.schema([("key", pa.int64())]))["key"].to_pylist() == list(range(12))
-
-
-def test_leftovers_of_a_killed_run_are_removed(tmp_path: Path) -> None:
-    Shards(tmp_path).append(TABLE)
-    (tmp_path / "shard-00000001.parquet.aside").write_bytes(b"PAR1 half a")
-    shards = Shards(tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["shard-00000000.parquet"]
-    assert shards.read(TABLE.schema).equals(TABLE)
-
-
-def test_no_shards_are_an_empty_table_of_the_schema(tmp_path: Path) -> None:
-    empty = Shards(tmp_path).read(TABLE.schema)
-    assert (empty.num_rows, empty.schema) == (0, TABLE.schema)
-
-
-def test_cleared_shards_are_gone(tmp_path: Path) -> None:
-    shards = Shards(tmp_path)
-    shards.append(TABLE)
-    shards.clear()
-    assert shards.paths() == []
-    shards.append(TABLE.slice(2))
-    assert shards.read(TABLE.schema)["key"].to_pylist() == [3]
-
-
-# ---- workspace
-
-
 def test_unfinished_work_is_found_again(tmp_path: Path) -> None:
     out = tmp_path / "o.parquet"
     with Workspace(out, {"a": 1, "b": Path("x")}) as work:
@@ -138,7 +44,8 @@ def test_unfinished_work_is_found_again(tmp_path: Path) -> None:
 
 
 def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
-    with Workspace(tmp_path / "o", {"same": 0, "policy": "a", "gone": True}) as work:
+    identity = {"same": 0, "policy": "a", "gone": True}
+    with Workspace(tmp_path / "o", identity) as work:
         work.shards("s").append(TABLE)
     with pytest.raises(StoreError) as caught, Workspace(tmp_path / "o", {"same": 0, "policy": "b", "new": 2}):
         pass
@@ -147,7 +54,8 @@ def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
         assert shown in what
     assert "same" not in what
     assert "--fresh" in what
-    assert Shards(tmp_path / "o.work" / "s").read(TABLE.schema).equals(TABLE), "the refused run must not touch the work"
+    with Workspace(tmp_path / "o", identity) as work:
+        assert work.shards("s").read(TABLE.schema).equals(TABLE), "the refused run must not touch the work"
 
 
 def test_a_long_value_is_shortened_in_the_difference(tmp_path: Path) -> None:
@@ -267,19 +175,33 @@ def test_a_full_disk_while_keeping_a_document(tmp_path: Path, monkeypatch: pytes
         assert work.document("d") == 1
 
 
-def test_a_held_table_is_the_one_that_would_be_read(tmp_path: Path) -> None:
-    shards = Shards(tmp_path)
-    kept, large = (pa.table({"n": pa.array(range(n), pa.int32()), "t": ["x" * 9] * n}) for n in (3, 4))
-    shards.append(large)
-    shards.append(kept, hold=True)
-    first, second = shards.paths()
-    assert shards.table(second) is kept
-    assert shards.table(second, ["t"]).equals(kept.select(["t"]))
-    assert shards.table(first).equals(large)
-    again = Shards(tmp_path).table(second)
-    assert again.schema.equals(kept.schema, check_metadata=True)
-    assert again.equals(kept)
-    shards.append(large)
-    assert shards.table(second) is not kept
-    shards.clear()
-    assert list(shards.tables()) == []
+def test_what_was_measured_outlives_a_damaged_identity(tmp_path: Path) -> None:
+    identity = {"staged_from": "data", "measured_with": {"policy": 1, "reward": 1}}
+    with Workspace(tmp_path / "o", identity) as work:
+        for name in ("policy", "reward", "rows"):
+            work.shards(name).append(TABLE)
+        work.put_document("staged", 3)
+        for name in ("identity", "identity-copy"):
+            (work.folder / f"{name}.json").write_text("{")
+    said: list[str] = []
+    now = {**identity, "measured_with": {"policy": 2, "reward": 1}}
+    with Workspace(tmp_path / "o", now, note=said.append) as work:
+        assert work.document("staged") == 3
+        for name in ("policy", "reward", "rows"):
+            work.shards(name).sift()
+        assert [len(work.shards(name).paths()) for name in ("policy", "reward", "rows")] == [0, 1, 1]
+    assert ["identity-copy.json" in said[0], "policy" in said[1]] == [True, True]
+
+
+@pytest.mark.parametrize("damaged", ["identity", "identity-copy"])
+def test_one_damaged_identity_is_made_good_by_the_other(tmp_path: Path, damaged: str) -> None:
+    with Workspace(tmp_path / "o", {"a": 1}) as work:
+        work.put_document("d", 1)
+        (work.folder / f"{damaged}.json").write_bytes(b"")
+    with pytest.raises(StoreError, match="a: 1 -> 2"), Workspace(tmp_path / "o", {"a": 2}):
+        pass
+    said: list[str] = []
+    with Workspace(tmp_path / "o", {"a": 1}, note=said.append) as work:
+        assert work.document("d") == 1
+    assert [f"{damaged}.json failed" in one for one in said] == [True]
+    assert held_identity(tmp_path / "o") == {"a": 1}

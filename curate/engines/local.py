@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import pyarrow as pa
 from curate.engines.processes import Crew
 from curate.progress import Reporter
 from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer, Shares
-from curate.store import Shards, read_table
+from curate.shards import Shards
 
 KEY = "key"
 FLUSH_ROWS = 50_000
@@ -108,15 +107,17 @@ def run(
     """Measure every item that is not yet in the shards. Stopped at any point, it can be called again.
 
     Args:
-        scorer: opened only if anything is left to do, and closed again.
+        scorer: opened only if anything is left to do, or what it said on opening is lost, and closed again.
         windows: the items, some thousands at a time; the same windows at every call.
         total: items in all windows.
         shards: where results are kept.
         reporter: told of the progress.
         devices: where a scorer that shares its work is copied to, a process each; by default this process does it all.
     """
+    shards.sift()
     done = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
-    if done.count >= total:
+    said_before = shards.notes() is not None
+    if done.count >= total and (said_before or not total):
         return
     buffer = Buffer(scorer.schema, shards)
     with reporter.step(scorer.title, total, done.count) as step:
@@ -179,20 +180,20 @@ class Found:
     """All columns of a scorer's results, looked up by key; only shards that hold some of the keys are opened."""
 
     def __init__(self, shards: Shards, schema: pa.Schema) -> None:
-        self._schema = keyed_schema(schema)
-        self._spans = [(path, *_span(path)) for path in shards.paths()]
+        self._schema, self._shards = keyed_schema(schema), shards
+        self._spans = [(path, *_span(shards.table(path, [KEY]))) for path in shards.paths()]
 
     def between(self, first: int, last: int) -> pa.Table:
         """The rows with first <= key < last in the order of their keys, each key once."""
-        tables = [read_table(path) for path, low, high in self._spans if low < last and high >= first]
+        tables = [self._shards.table(path) for path, low, high in self._spans if low < last and high >= first]
         table = pa.concat_tables(tables) if tables else self._schema.empty_table()
         keys = table[KEY].to_numpy()
         inside = np.flatnonzero((keys >= first) & (keys < last))
         return table.take(inside[np.unique(keys[inside], return_index=True)[1]])
 
 
-def _span(path: Path) -> tuple[int, int]:
-    keys = read_table(path, [KEY])[KEY].to_numpy()
+def _span(table: pa.Table) -> tuple[int, int]:
+    keys = table[KEY].to_numpy()
     return int(keys.min()), int(keys.max())
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from curate.disk import disk_errors, parquet_writer
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
 from curate.exporters.history import measured_under, weighed_by
 from curate.exporters.registry import Exporter, Row, Written, all_exporters
-from curate.store import disk_errors, parquet_writer
 from curate.writers.parquet import MANIFEST_KEY, grouped
 
 README = "README.md"

@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.methods.registry import columns_written
 from curate.metrics.registry import all_metrics
@@ -14,7 +13,6 @@ from curate.pipeline.staged import Staged
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
 from curate.schema import RESPONSE_FIELDS, SAMPLED, named_reward, table_columns
-from curate.store import read_table
 
 OF_ONE_SIDE = re.compile(r"(chosen|reject|rejected)([_-].+)?|.+[_-](chosen|reject|rejected)")
 """Names of a pair's sides, and of what is said of one: `chosen_model`, `score_rejected`, `chosen-rating`."""
@@ -32,7 +30,7 @@ def carried_schema(staged: Staged, reporter: Reporter) -> pa.Schema | None:
 
     Lists and structs are not plain. Columns that describe the old responses are left out, and the user is told which.
     """
-    schema = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
+    schema = merge_schemas([staged.rows.schema(path) for path in staged.rows.paths()])
     plain = [field for field in schema if not pa.types.is_nested(field.type)]
     fields = [field for field in plain if not describes_responses(field.name)]
     left_out = [field.name for field in plain if describes_responses(field.name) and field.name != "prompt"]
@@ -54,6 +52,6 @@ def carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:
     pieces = []
     for number, inside in staged.by_shard(np.array(rows)):
         path = staged.rows.paths()[number]
-        held = [name for name in schema.names if name in pq.read_schema(path).names]
-        pieces.append(conform(read_table(path, held).take(inside - staged.shard_starts[number]), schema))
+        held = [name for name in schema.names if name in staged.rows.schema(path).names]
+        pieces.append(conform(staged.rows.table(path, held).take(inside - staged.shard_starts[number]), schema))
     return pa.concat_tables(pieces)

@@ -81,7 +81,7 @@ def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
     for note in plan.notes:
         reporter.note(note)
     identity = {"command": "generate", "version": __version__, **plan.identity()}
-    with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
+    with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
         staged = stage(plan.source, plan.layout, workspace, reporter, as_pairs=False, strict=settings.strict)
         prompts = prompts_of(staged, plan.draws, settings.every_row)
         for writer in plan.writers:
@@ -114,7 +114,7 @@ def _write(
     written = sum(one.kept for one in writers)
     rejected = reject_counts(staged)
     size = int(prompts.rows.size)
-    notes = {writer.model: workspace.shards(writer.name).notes() for writer in plan.writers}
+    notes = {writer.model: workspace.shards(writer.name).notes() or [] for writer in plan.writers}
     manifest = {
         **identity,
         "rows": {"read": int(staged.counts.size), "written": size, "rejected": rejected},

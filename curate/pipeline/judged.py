@@ -11,7 +11,8 @@ from curate.pipeline.staged import Staged
 from curate.plan import Plan
 from curate.progress import Reporter
 from curate.scorers.judge import Judge, check_verdicts
-from curate.store import Shards, Workspace
+from curate.shards import Shards
+from curate.store import Workspace
 
 
 def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Sequence[str]) -> np.ndarray:

@@ -162,7 +162,7 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
 
 def model_notes(plan: Plan, workspace: Workspace) -> dict[str, list[str]]:
     """What each model said of how it runs, for the manifest."""
-    notes = {scorer.name: workspace.shards(scorer.name).notes() for scorer in plan.scorers}
+    notes = {scorer.name: workspace.shards(scorer.name).notes() or [] for scorer in plan.scorers}
     return {name: said for name, said in notes.items() if said}
 
 

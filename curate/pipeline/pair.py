@@ -92,7 +92,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     reader = rewards_reader(plan.rewards, from_pairs)
     strategy = applicable(parameters.model_dump(), parameters.applies) if parameters else None
     identity = {"command": "pair", "version": __version__, **plan.identity(), "strategy_parameters": strategy}
-    with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
+    with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
         staged = stage(
             plan.source,
             plan.layout,

@@ -25,7 +25,7 @@ from curate.pipeline.pruning import Candidates, Ranking, best_pairs
 from curate.progress import Reporter
 from curate.recipe import PairSettings
 from curate.schema import REWARD
-from curate.store import Shards
+from curate.shards import Shards
 
 BEST_OF_N2, DEFAULT_METRIC = "best-of-n2", "dcrm"
 PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_index")
@@ -108,11 +108,12 @@ class Pairing:
 
     def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
         """Make every prompt's pairs and keep their numbers in shards, one a chunk of prompts; resumes by itself."""
-        finished = len(shards.paths())
+        shards.sift()
+        finished = set(shards.numbers())
         with reporter.step("pairing", pools.size) as step:
             for number, chunk in enumerate(pools.chunks()):
-                if number >= finished:
-                    shards.append(self._chunk(pools, chunk))
+                if number not in finished:
+                    shards.put(number, self._chunk(pools, chunk))
                 step.advance(len(chunk))
 
     def _chunk(self, pools: Pools, chunk: list[Pool]) -> pa.Table:

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from curate.pipeline.measure import Numbers
 from curate.pipeline.staged import MEASURED, Staged
@@ -106,7 +105,7 @@ class Pools:
     @cached_property
     def names_models(self) -> bool:
         """Whether any of the data says which model wrote a response."""
-        return any(MEASURED + MODEL in pq.read_schema(path).names for path in self.staged.records.paths())
+        return any(MEASURED + MODEL in self.staged.records.schema(path).names for path in self.staged.records.paths())
 
     def prompts(self, pools: list[Pool]) -> dict[int, str]:
         """The prompt, in its canonical spelling, of every first row of these pools."""
@@ -119,7 +118,7 @@ class Pools:
         rows = np.sort(self._order[self._bounds[first] : self._bounds[last]])
         for number, inside in staged.by_shard(rows):
             path = staged.records.paths()[number]
-            if column not in pq.read_schema(path).names:
+            if column not in staged.records.schema(path).names:
                 continue
             held = staged.records.table(path, [column])[column]
             values = held.take(inside - staged.shard_starts[number]).to_pylist()

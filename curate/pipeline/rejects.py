@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.disk import disk_errors, parquet_writer
 from curate.output_paths import beside
 from curate.pipeline.output import check_rejects, is_reject_file
 from curate.pipeline.staged import Staged
 from curate.readers import Reject
 from curate.readers.rejects import REJECT_SCHEMA, unusable
-from curate.store import disk_errors, parquet_writer
 from curate.writers.parquet import write_output
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curate.disk import read_table
 from curate.errors import SettingsError
 from curate.output_paths import beside
 from curate.pipeline.advice import top_tenth_note
@@ -41,7 +42,7 @@ from curate.readers.tables import open_table
 from curate.recipe import ScoreSettings
 from curate.reward_sources import rewards_reader
 from curate.schema import EDIT_DISTANCE, FLAGS, PAIR_ID
-from curate.store import Workspace, read_table
+from curate.store import Workspace
 from curate.version import __version__
 from curate.writers.parquet import check_folder
 
@@ -96,7 +97,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         reporter.note(note)
     _check_tokens(settings, plan, reporter)
     reader = rewards_reader(plan.rewards, plan.as_pairs)
-    with Workspace(settings.out, identity, fresh=settings.fresh) as workspace:
+    with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
         staged = stage(
             plan.source,
             plan.layout,

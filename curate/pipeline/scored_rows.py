@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.metrics.registry import as_numbers
 from curate.pipeline.output import MESSAGES
@@ -40,7 +39,7 @@ def write_rows(
         out: where to.
         reporter: told which of the input's columns have other values now.
     """
-    own = merge_schemas([pq.read_schema(path) for path in staged.rows.paths()])
+    own = merge_schemas([staged.rows.schema(path) for path in staged.rows.paths()])
     as_pairs = "pair_id" in columns(0, 0)
     changed: Counter[str] = Counter()
 

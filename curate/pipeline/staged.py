@@ -16,12 +16,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.parquet
 
 from curate.engines.local import Window
 from curate.schema import FINISH_REASON, MODEL
 from curate.scorers import JudgedPair, PairItem, ResponseItem
-from curate.store import Shards, read_table
+from curate.shards import Shards
 
 MEASURED = "measured_"
 TEXTS = (FINISH_REASON, MODEL)
@@ -78,46 +77,43 @@ class Staged:
         for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
             slots = np.arange(starts[row], starts[row + rows])
             keys = slots[self.names[slots] == slots].tolist()
-            yield keys, (lambda path=path, first=int(starts[row]), keys=keys: _response_items(path, first, keys))  # type: ignore[misc]
+            yield keys, (lambda path=path, first=int(starts[row]), keys=keys: self._response_items(path, first, keys))  # type: ignore[misc]
             row += rows
 
     def judging_windows(self) -> Iterator[Window]:
         """The pairs with their prompts, keyed by row, a shard at a time."""
         row = 0
         for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
-            yield range(row, row + rows), (lambda path=path, row=row: _judged_pairs(path, row))  # type: ignore[misc]
+            yield range(row, row + rows), (lambda path=path, row=row: self._judged_pairs(path, row))  # type: ignore[misc]
             row += rows
 
     def pair_windows(self) -> Iterator[Window]:
         """The pairs' texts, keyed by row, a shard at a time."""
         row = 0
         for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
-            yield range(row, row + rows), (lambda path=path, row=row: _pair_items(path, row))  # type: ignore[misc]
+            yield range(row, row + rows), (lambda path=path, row=row: self._pair_items(path, row))  # type: ignore[misc]
             row += rows
 
+    def _response_items(self, path: Any, first: int, keys: Sequence[int]) -> list[ResponseItem]:
+        wanted, slot, items = set(keys), first, []
+        table = self.records.table(path, ["prompt", "responses"])
+        for text, responses in zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True):
+            prompt = messages_of(text)
+            for i, response in enumerate(responses):
+                if slot in wanted:
+                    beside = responses[1 - i] if len(responses) == 2 else None
+                    items.append(ResponseItem(slot, prompt, response, beside))
+                slot += 1
+        return items
 
-def _response_items(path: Any, first: int, keys: Sequence[int]) -> list[ResponseItem]:
-    wanted, slot, items = set(keys), first, []
-    table = read_table(path, ["prompt", "responses"])
-    for text, responses in zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True):
-        prompt = messages_of(text)
-        for i, response in enumerate(responses):
-            if slot in wanted:
-                beside = responses[1 - i] if len(responses) == 2 else None
-                items.append(ResponseItem(slot, prompt, response, beside))
-            slot += 1
-    return items
+    def _pair_items(self, path: Any, row: int) -> list[PairItem]:
+        responses = self.records.table(path, ["responses"])["responses"].to_pylist()
+        return [PairItem(row + i, texts[0], texts[1]) for i, texts in enumerate(responses)]
 
-
-def _pair_items(path: Any, row: int) -> list[PairItem]:
-    responses = read_table(path, ["responses"])["responses"].to_pylist()
-    return [PairItem(row + i, texts[0], texts[1]) for i, texts in enumerate(responses)]
-
-
-def _judged_pairs(path: Any, row: int) -> list[JudgedPair]:
-    table = read_table(path, ["prompt", "responses"])
-    both = zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True)
-    return [JudgedPair(row + i, messages_of(text), (two[0], two[1])) for i, (text, two) in enumerate(both)]
+    def _judged_pairs(self, path: Any, row: int) -> list[JudgedPair]:
+        table = self.records.table(path, ["prompt", "responses"])
+        both = zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True)
+        return [JudgedPair(row + i, messages_of(text), (two[0], two[1])) for i, (text, two) in enumerate(both)]
 
 
 def messages_of(text: str) -> list[dict[str, str]]:
@@ -163,7 +159,7 @@ def first_equal(frame: pl.DataFrame) -> np.ndarray:
 
 def _numeric(records: Shards, path: Any) -> pa.Table:
     texts = {"prompt", "responses", "pair_id", "flags", MEASURED + MODEL}
-    return records.table(path, [name for name in pa.parquet.read_schema(path).names if name not in texts])
+    return records.table(path, [name for name in records.schema(path).names if name not in texts])
 
 
 def _positions(column: pa.ChunkedArray) -> np.ndarray:

@@ -18,7 +18,8 @@ from curate.readers import Chunk, Layout, Reject, Row, Source
 from curate.readers.rejects import nothing_usable, reject_table, unusable
 from curate.reward_sources import RewardsOf
 from curate.schema import Record
-from curate.store import Shards, Workspace
+from curate.shards import Shards
+from curate.store import STAGED, STAGED_SHARDS, Workspace
 
 CHUNK_ROWS = 4096
 
@@ -52,9 +53,9 @@ def stage(
     Raises:
         InputError: no row can be used, or one cannot and `strict` is set.
     """
-    rows, records, rejects = (workspace.shards(name) for name in ("rows", "records", "rejects"))
-    if workspace.document("staged") is None:
-        for shards in (rows, records, rejects):
+    rows, records, rejects = kinds = [workspace.shards(name) for name in STAGED_SHARDS]
+    if not _is_staged(workspace, kinds):
+        for shards in kinds:
             shards.clear()
         good = 0
         with reporter.step("reading", None) as step:
@@ -67,8 +68,18 @@ def stage(
         if not good:
             first = next((table.slice(0, 1).to_pylist()[0] for table in rejects.tables()), None)
             raise nothing_usable(Reject(*first.values()) if first else None, source.name)
-        workspace.put_document("staged", good)
+        workspace.put_document(STAGED, {"shards": [len(shards.paths()) for shards in kinds]})
     return load(rows, records, rejects)
+
+
+def _is_staged(workspace: Workspace, kinds: Sequence[Shards]) -> bool:
+    """Whether all that was read is here. If anything of it is damaged all is read again: the source is at hand."""
+    known = workspace.document(STAGED)
+    if known is None:
+        return False
+    for shards in kinds:
+        shards.sift()
+    return [shards.numbers() for shards in kinds] == [list(range(count)) for count in known["shards"]]
 
 
 def _stage_chunk(

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curate.disk import disk_errors
 from curate.readers.arrow_files import open_parquet, parquet_batches, parquet_table
 from curate.readers.columns import conform, merge_schemas
 from curate.readers.contract import Source
@@ -22,7 +23,6 @@ from curate.readers.hub import HUB
 from curate.readers.paths import find_files, suffix_of
 from curate.readers.rejects import reject_table
 from curate.readers.spool import Spool
-from curate.store import disk_errors
 
 BATCH_ROWS = 65_536
 PARQUET = ".parquet"

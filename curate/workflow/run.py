@@ -7,7 +7,6 @@ The output folder holds each step's output (`01-score.parquet`, ...), `run.json`
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from curate.disk import write_bytes
 from curate.errors import CurateError, StoreError
 from curate.output_paths import check_out
 from curate.progress import Reporter
 from curate.readers.streams import fingerprint
-from curate.store import LOCK, Workspace, disk_errors, held_identity
+from curate.sealed import HASH, Seal
+from curate.store import LOCK, Workspace, held_identity
 from curate.template_date import DATE
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
@@ -85,10 +86,10 @@ def run(
     check_place(out, "" if fresh else prepared.file.recipe.name)
     existed = out.exists()
     try:
-        with Workspace(out / WORK, prepared.identity(), fresh=fresh) as workspace:
+        with Workspace(out / WORK, prepared.identity(), fresh=fresh, note=reporter.note) as workspace:
             if fresh:
                 _forget(prepared)
-            record = Record(prepared)
+            record = Record(prepared, reporter)
             done = tuple(_step(step, prepared, record, workspace, reporter, on_step) for step in prepared.steps)
             workspace.finish()
     except CurateError:
@@ -173,10 +174,12 @@ def _signature(path: Path) -> list[int] | None:
 class Record:
     """`run.json`: how each output in the folder was made, and what it was then."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, reporter: Reporter) -> None:
         self._path = prepared.out / RECORD
         self._prepared = prepared
         held = _read(self._path)
+        if not held and self._path.exists():
+            reporter.note(f"{RECORD} failed its checksum; the steps run again.")
         self._steps: dict[str, Any] = {step["name"]: step for step in held.get("steps", [])}
 
     def has(self, step: Step, key: str) -> bool:
@@ -216,27 +219,25 @@ class Record:
             "steps": listed,
             **self._prepared.date(),
         }
-        _put(self._path, content)
+        text = json.dumps({**content, HASH: _hash(content)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        write_bytes(text.encode(), self._path)
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """What an earlier run recorded; nothing where it is damaged: no step is then known to be done."""
     if not path.exists():
         return {}
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        return held if isinstance(held, dict) else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
+    if not isinstance(held, dict) or held.pop(HASH, None) != _hash(held):
+        return {}
+    return held
 
 
-def _put(path: Path, content: Any) -> None:
-    aside = path.with_name(path.name + ".aside")
-    with disk_errors(path):
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+def _hash(content: dict[str, Any]) -> str:
+    return Seal.of(RECORD).hash(json.dumps(content, sort_keys=True).encode())
 
 
 def _fingerprints(path: Path) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from curate.disk import disk_errors, parquet_writer
 from curate.errors import StoreError
-from curate.store import disk_errors, parquet_writer
 from curate.writers.card import dataset_card
 
 MANIFEST_KEY = "curate"

@@ -19,7 +19,7 @@ from curate.progress import Silent, Step
 from curate.render import Renderer
 from curate.scorers import ResponseItem, Scored
 from curate.scorers.model_scorers import ModelScorer
-from curate.store import Shards
+from curate.shards import Shards
 from tests.chat import user
 
 TOTAL, WINDOW, BATCH = 60, 20, 4
@@ -272,11 +272,11 @@ def test_results_are_found_by_key_and_only_in_the_shards_that_hold_them(tmp_path
     assert found.between(2, 6).to_pylist() == [
         {"key": k, "number": float(k), "size": k, "even": True, "border": f"b{k}"} for k in (2, 3, 4, 5)
     ]
-    opened: list[str] = []
-    read = local.read_table
-    monkeypatch.setattr(local, "read_table", lambda path, *more: opened.append(path.stem) or read(path, *more))
+    opened: list[Path] = []
+    read = shards.table
+    monkeypatch.setattr(shards, "table", lambda path, *more: opened.append(path) or read(path, *more))
     assert found.between(8, 10)["border"].to_pylist() == ["b8", "b9"]
-    assert opened == ["shard-00000002"]
+    assert opened == shards.paths()[2:]
     empty = found.between(20, 30)
     assert empty.num_rows == 0
     assert empty.schema.names == ["key", *schema.names]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.demo.world import make_pairs
-from curate.progress import Silent
+from curate.progress import Reporter, Silent
 from curate.workflow.prepare import prepare
 from curate.workflow.recipe_file import RecipeFile, read_recipe
 from curate.workflow.resolve import Step, read_overrides, resolve
@@ -39,6 +39,7 @@ steps:
       to: trl
 """
 GIVEN = {"policy": "fake:1"}
+SILENT = Silent()
 
 
 def write_pairs(path: Path, count: int = 20) -> Path:
@@ -61,9 +62,9 @@ def steps_of(file: RecipeFile, out: Path = Path("out"), **given: Any) -> tuple[S
     return resolve(file, read_overrides(GIVEN | given, file), out)
 
 
-def go(file: RecipeFile, out: Path, fresh: bool = False, **given: Any) -> RunResult:
+def go(file: RecipeFile, out: Path, fresh: bool = False, reporter: Reporter = SILENT, **given: Any) -> RunResult:
     defaults = {name: value for name, value in GIVEN.items() if name in file.recipe.inputs}
-    return run(prepare(file, defaults | given, out), Silent(), fresh=fresh)
+    return run(prepare(file, defaults | given, out), reporter, fresh=fresh)
 
 
 def ran(result: RunResult) -> list[str]:

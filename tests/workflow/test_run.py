@@ -12,10 +12,21 @@ import pytest
 
 import curate
 from curate.errors import CurateError, SettingsError, StoreError
+from curate.progress import Silent
 from curate.store import Workspace
 from curate.workflow import commands, resolve
 
 from .helpers import contents, go, ran, write_pairs, write_recipe
+
+
+class Told(Silent):
+    """Remembers the notes."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 @pytest.fixture
@@ -339,3 +350,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(file, out, tmp_path):
         running = start(place)
         assert running.wait() == 0, running.communicate()[1]
     assert contents(out) == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.9])
+def test_a_damaged_record_is_not_believed_and_the_steps_run_again(file, out, share):
+    go(file, out)
+    before, path = contents(out), out / "run.json"
+    content = bytearray(path.read_bytes())
+    place = content.index(b'"', int(share * (len(content) - 100))) + 1
+    content[place] ^= 1
+    path.write_bytes(content)
+    told = Told()
+    assert ran(go(file, out, reporter=told)) == ["score", "select", "export"]
+    assert any("run.json failed its checksum" in note for note in told.notes)
+    assert contents(out) == before

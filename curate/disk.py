@@ -1,0 +1,85 @@
+"""Writing to disk: aside first and then renamed, so that whatever has its final name is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.errors import StoreError
+
+COMPRESSION = "zstd"
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table aside and rename it; on the disk for good when this returns.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written.
+    """
+    aside = path.with_name(path.name + ".aside")
+    with disk_errors(path):
+        with parquet_writer(aside, table.schema) as writer:
+            writer.write_table(table)
+        aside.replace(path)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A Parquet file of ours, or some of its columns; without pyarrow's data sets, which take a while to import."""
+    with pq.ParquetFile(path) as file:
+        return file.read(columns)
+
+
+def write_bytes(content: bytes | memoryview, path: Path) -> None:
+    """Write some bytes aside and rename the file; on the disk for good when this returns.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written.
+    """
+    aside = path.with_name(path.name + ".aside")
+    with disk_errors(path):
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
+    """A writer of a Parquet file, which is on the disk for good when this ends.
+
+    It opens the file itself: where an interruption leaves a writer open, it is closed when it is collected, and would
+    complain with a traceback if its file were closed by then.
+    """
+    with pq.ParquetWriter(path, schema, compression=COMPRESSION, **options) as writer:
+        yield writer
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an error that the user can mend.
+
+    Raises:
+        StoreError: no space, no permission, a read-only file system, or no such folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                "The disk is full.", str(path.parent), "Free some space and run the same command: it goes on from here."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST):
+            raise StoreError(
+                f"The output cannot be written: {error.strerror}.", str(path), "Choose another place with -o."
+            ) from error
+        raise
