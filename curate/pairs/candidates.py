@@ -18,13 +18,13 @@ class Candidates:
         rewards: float64 [n], NaN where a response has none; None where nothing rates responses.
         texts: int64 [n], equal numbers for equal texts.
         may_be_chosen: bool [n], false for truncated responses.
-        seed: the prompt's own, for the strategies that draw.
+        draws: a random number for each response, uint64 [n], for the strategies that draw; None for the others.
     """
 
     rewards: np.ndarray | None
     texts: np.ndarray
     may_be_chosen: np.ndarray
-    seed: int = 0
+    draws: np.ndarray | None = None
 
     @property
     def size(self) -> int:

@@ -45,8 +45,7 @@ def max_min(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
 
 def max_random(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
     """The highest reward over a random lower one."""
-    order = np.random.default_rng(pool.seed).permutation(pool.size).astype(np.float64)
-    return _by_rewards(pool, pairs, rejected_first=order)
+    return _by_rewards(pool, pairs, rejected_first=_draws(pool))
 
 
 def rs_dpo(pool: Candidates, pairs: Pairs, parameters: RsDpo) -> Pairs:
@@ -73,7 +72,7 @@ def sweet_spot(pool: Candidates, pairs: Pairs, parameters: SweetSpot) -> Pairs:
         target = known.mean() - 2 * known.std() if known.size else 0.0
         return _by_rewards(pool, pairs, rejected_first=np.abs(rewards - target))
     lowest_first = rewards.copy()
-    drawn = np.random.default_rng(pool.seed).permutation(pool.size)[: parameters.draws]
+    drawn = np.argsort(_draws(pool), kind="stable")[: parameters.draws]
     lowest_first[np.setdiff1d(np.arange(pool.size), drawn)] = np.inf
     chosen, rejected = _by_rewards(pool, pairs, rejected_first=lowest_first)
     inside = np.isfinite(lowest_first[rejected])
@@ -83,6 +82,11 @@ def sweet_spot(pool: Candidates, pairs: Pairs, parameters: SweetSpot) -> Pairs:
 def _rewards(pool: Candidates) -> np.ndarray:
     assert pool.rewards is not None, "the plan demands rewards for these strategies"
     return pool.rewards
+
+
+def _draws(pool: Candidates) -> np.ndarray:
+    assert pool.draws is not None, "the pairing draws for every strategy"
+    return pool.draws
 
 
 def _by_rewards(pool: Candidates, pairs: Pairs, rejected_first: np.ndarray) -> Pairs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curate.identity import text_hash
 from curate.metrics.registry import compute, depends_on_population, find, taken_if_present
 from curate.pairs.candidates import Candidates as Responses
 from curate.pairs.candidates import ordered_pairs
@@ -117,8 +118,10 @@ class Pairing:
                 step.advance(len(chunk))
 
     def _chunk(self, pools: Pools, chunk: list[Pool]) -> pa.Table:
-        comparison = self.distances.of(pools.texts(chunk))
-        made = [self._pairs(pool) for pool in chunk]
+        texts = pools.texts(chunk)
+        comparison = self.distances.of(texts)
+        prompts = {} if self.ranks_by_metric else pools.prompts(chunk)
+        made = [self._pairs(pool, texts, prompts.get(pool.row)) for pool in chunk]
         places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
         different = comparison.different(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
         if self.ranks_by_metric and self.ranking.prunes:
@@ -153,12 +156,12 @@ class Pairing:
         measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
         return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
 
-    def _pairs(self, pool: Pool) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(self, pool: Pool, texts: dict[int, str], prompt: str | None) -> tuple[np.ndarray, np.ndarray]:
         settings = self.settings
         rewards = self.numbers[REWARD.name][pool.slots] if REWARD.name in self.numbers else None
-        responses = Responses(
-            rewards, self.texts[pool.slots], self.choosable[pool.slots], prompt_seed(settings.seed, pool.prompt)
-        )
+        own = [texts[slot] for slot in pool.slots.tolist()]
+        drawn = draws(settings.seed, prompt, own) if prompt is not None else None
+        responses = Responses(rewards, self.texts[pool.slots], self.choosable[pool.slots], drawn)
         if self.ranks_by_metric:
             return ordered_pairs(responses, settings.min_margin)
         return apply(settings.strategy, responses, self.parameters, settings.min_margin, settings.per_prompt)
@@ -217,12 +220,22 @@ class Pairing:
         return Picked(new, old, counts)
 
 
-def prompt_seed(seed: int, prompt: int) -> int:
-    """A seed of the prompt's own, the same on every machine."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{prompt}".encode(), digest_size=8).digest(), "big")
-
-
 def max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:
     """How many of the new pairs are their prompt's pair of highest and lowest reward."""
     same = new.join(old, on=["prompt", "chosen_slot", "rejected_slot"], how="semi").height
     return f"Of the pairs, {100 * same / new.height:.0f}% are also their prompt's max-min pair."
+
+
+def draws(seed: int, prompt: str, responses: Sequence[str]) -> np.ndarray:
+    """A random number for each response to a prompt, uint64 [n].
+
+    It depends on the seed and the texts alone: wherever the prompt's rows are, its responses get the same ones. Equal
+    texts get different ones.
+    """
+    seen: Counter[str] = Counter()
+    found = np.empty(len(responses), np.uint64)
+    for place, text in enumerate(responses):
+        digest = text_hash(str(seed), prompt, text, str(seen[text]))
+        found[place] = int.from_bytes(digest[:8], "big")
+        seen[text] += 1
+    return found

@@ -14,7 +14,8 @@ REWARDS = st.lists(st.sampled_from([np.nan, -1.0, 0.0, 1.0, 4.0]), min_size=1, m
 
 def pool(rewards, seed=0):
     size = len(rewards)
-    return Candidates(np.array(rewards), np.arange(size), np.ones(size, bool), seed)
+    draws = np.random.default_rng(seed).integers(0, 2**64, size, np.uint64)
+    return Candidates(np.array(rewards), np.arange(size), np.ones(size, bool), draws)
 
 
 def run(name, rewards, seed=0, **given):
@@ -54,6 +55,25 @@ def test_sweet_spot_golden():
     rewards = [5.0] * 19 + [-30.0, -8.0]
     assert run("sweet-spot", rewards, form="mean_minus_2std") == [(0, 20)]
     assert run("max-min", rewards) == [(0, 19)]
+
+
+def test_strategies_that_draw_go_by_the_draws_golden():
+    # position 3 is the best; the smallest draw among the others is that of position 1
+    draws = np.array([30, 10, 20, 2**63, 40], np.uint64)
+    five = Candidates(np.array([0.0, 3.0, 1.0, 9.0, 2.0]), np.arange(5), np.ones(5, bool), draws)
+
+    def made(name, **given):
+        return [one.tolist() for one in apply(name, five, strategy_parameters(name, given), None, None)]
+
+    assert made("max-random") == [[3], [1]]
+    # the three smallest draws are those of positions 1, 2 and 0, of which 0 has the lowest reward
+    assert made("sweet-spot", draws=3) == [[3], [0]]
+    assert made("sweet-spot", draws=2) == [[3], [2]]
+
+
+def test_draws_are_refused_where_nothing_is_drawn():
+    with pytest.raises(SettingsError, match=r"sweet_spot\.draws changes nothing where form is mean_minus_2std"):
+        strategy_parameters("sweet-spot", {"draws": 3, "form": "mean_minus_2std"})
 
 
 def test_a_prompt_without_rewards_yields_nothing_and_no_warning():

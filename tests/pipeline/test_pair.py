@@ -332,6 +332,61 @@ def test_strategies_that_draw_follow_the_seed(tmp_path, strategy):
             assert row["rewards"][i] == max(row["rewards"][a] for a, _ in allowed(row))
 
 
+def texts_of_pairs(path):
+    rows = rows_of(path)
+    found = {
+        row["prompt"][-1]["content"]: tuple(row[side][0]["content"] for side in ("chosen", "rejected")) for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+@pytest.mark.parametrize("strategy", ["max-random", "sweet-spot"])
+def test_what_is_drawn_does_not_depend_on_where_the_rows_are(tmp_path, strategy):
+    rng = random.Random(3)
+    # Rewards all differ, so that no tie goes to the earlier place. Prompts come twice, and some responses too.
+    words = [f"w{i}" for i in range(400)]
+    rows = [
+        {"prompt": f"p {i % 20}", "responses": rng.sample(words, 7), "rewards": [rng.random() for _ in range(7)]}
+        for i in range(40)
+    ]
+    for row in rows[:5]:
+        row["responses"][6] = row["responses"][5]
+    moved = {
+        "as_is": rows,
+        "reversed": rows[::-1],
+        "shuffled": rng.sample(rows, 40),
+        "among_others": [
+            *({"prompt": f"other {i}", "responses": ["a", "b"], "rewards": [0.0, 1.0]} for i in range(3)),
+            *rows,
+        ],
+    }
+    found = {}
+    for name, some in moved.items():
+        run_pair(write_jsonl(tmp_path / f"{name}.jsonl", some), tmp_path / f"{name}.parquet", strategy=strategy)
+        found[name] = texts_of_pairs(tmp_path / f"{name}.parquet")
+    assert found["reversed"] == found["shuffled"] == found["as_is"]
+    assert found["among_others"].items() >= found["as_is"].items()
+    # The draws of one prompt say nothing of those of another one.
+    same = [{"prompt": f"q {i}", "responses": words[:9], "rewards": list(range(9))} for i in range(30)]
+    run_pair(write_jsonl(tmp_path / "same.jsonl", same), tmp_path / "same.parquet", strategy=strategy)
+    assert len({pair[1] for pair in texts_of_pairs(tmp_path / "same.parquet").values()}) > 2
+
+
+@pytest.mark.parametrize("strategy", ["max-random", "sweet-spot"])
+def test_pooled_pairs_are_drawn_alike_whatever_the_order_of_rows(tmp_path, strategy):
+    rng = random.Random(4)
+    rewards = {f"w{i}": rng.random() for i in range(200)}
+    rows = []
+    for i in range(60):
+        chosen, rejected = rng.sample(sorted(rewards), 2)
+        scores = {"score_chosen": rewards[chosen], "score_rejected": rewards[rejected]}
+        rows.append({"prompt": f"p {i % 8}", "chosen": chosen, "rejected": rejected, **scores})
+    for name, some in (("a", rows), ("b", rows[::-1])):
+        run_pair(write_jsonl(tmp_path / f"{name}.jsonl", some), tmp_path / f"{name}.parquet", strategy=strategy)
+    assert texts_of_pairs(tmp_path / "a.parquet") == texts_of_pairs(tmp_path / "b.parquet")
+
+
 def test_sweet_spot_with_many_draws_is_max_min(tmp_path):
     data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(30, 11))
     run_pair(data, tmp_path / "p.parquet", strategy="sweet-spot", set_=["sweet_spot.draws=99"])
