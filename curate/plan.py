@@ -25,7 +25,21 @@ from curate.plan_models import (
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
 from curate.recipe import MeasureSettings, Settings, for_manifest
 from curate.reward_sources import RewardSource, parse_reward, plan_rewards
-from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, RESPONSE_FIELDS, REWARD, TOKENS, Record, named_reward
+from curate.schema import (
+    ALP_ALONE,
+    EDIT_DISTANCE,
+    EDIT_DISTANCE_NORM,
+    EMBEDDING_DISTANCE,
+    POLICY_LOGPS,
+    REF_LOGPS,
+    RESPONSE_FIELDS,
+    REWARD,
+    TOKENS,
+    TRUNCATED,
+    Record,
+    ResponseField,
+    named_reward,
+)
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.function_reward import FunctionReward
@@ -83,20 +97,16 @@ class Plan:
 
     def pair_columns(self) -> frozenset[str]:
         """The measurement columns that pairs will have."""
-        held = {name for record in self.sample for name in record.measured}
-        fields = [f for f in RESPONSE_FIELDS if f.name in held and f is not REWARD]
-        if self.rewards:
-            fields += [REWARD]
-            fields += [named_reward(source.name) for source in self.rewards if len(self.rewards) > 1 or source.named]
-        fields += [POLICY_LOGPS] if self.measures("policy") else []
-        fields += [ALP_ALONE] if self.measures(ALONE) else []
-        fields += [REF_LOGPS] if self.measures("reference") else []
-        if any(f in fields for f in (POLICY_LOGPS, REF_LOGPS)):
-            counted = self.measures("policy") or self.measures("reference")
-            fields += [TOKENS] if counted and TOKENS not in fields else []
-        elif TOKENS not in fields:
-            fields += [TOKENS]
-        distances = {"edit_distance", "edit_distance_norm", *(["embedding_distance"] if self.embedding else [])}
+        roles = {"policy": POLICY_LOGPS, "reference": REF_LOGPS, ALONE: ALP_ALONE}
+        fields = fields_after(
+            {name for record in self.sample for name in record.measured},
+            rewards=[(one.name, one.named) for one in self.rewards],
+            models={field.name for role, field in roles.items() if self.measures(role)},
+            cuts=any(isinstance(one, ModelScorer) and one.name != ALONE for one in self.scorers),
+            pairs=True,
+        )
+        distances = {EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name}
+        distances |= {EMBEDDING_DISTANCE.name} if self.embedding else set()
         return frozenset(distances | {column for f in fields for column in (f.chosen, f.rejected)})
 
     def require(self, metric: str) -> None:
@@ -131,6 +141,32 @@ class Plan:
 
     def _embedders(self) -> list[EmbeddingDistance]:
         return [self.embedding] if self.embedding else []
+
+
+def fields_after(
+    held: Collection[str], *, rewards: Sequence[tuple[str, bool]], models: Collection[str], cuts: bool, pairs: bool
+) -> list[ResponseField]:
+    """The numbers that responses have after measuring.
+
+    Args:
+        held: names of those that the data has.
+        rewards: the reward sources: the name of each, and whether the user named it.
+        models: names of those that models measure.
+        cuts: whether a model reads the responses, and so may cut them.
+        pairs: whether the rows are pairs: these have the tokens of their texts where there are no log-probabilities.
+    """
+    names = {f.name for f in RESPONSE_FIELDS if f.name in held} - {REWARD.name} | set(models)
+    names |= {TRUNCATED.name} if cuts else set()
+    logps = {POLICY_LOGPS.name, REF_LOGPS.name}
+    if not logps & names:
+        names = names | {TOKENS.name} if pairs else names - {TOKENS.name}
+    elif logps & set(models):
+        names |= {TOKENS.name}
+    prefix = named_reward("").name
+    sources = {name.removeprefix(prefix) for name in held if name.startswith(prefix)}
+    sources |= {name for name, named in rewards if named or len(rewards) > 1}
+    names |= {REWARD.name} if rewards else set()
+    return [*(f for f in RESPONSE_FIELDS if f.name in names), *(named_reward(name) for name in sorted(sources))]
 
 
 def check_settings(settings: MeasureSettings) -> None:

@@ -19,7 +19,7 @@ from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC
 from curate.pipeline.presets import with_preset
 from curate.pipeline.score import check_candidates
 from curate.pipeline.weigh import check_weigh
-from curate.plan import computable, records
+from curate.plan import computable, fields_after, records
 from curate.readers import Layout, Row, first_rows, open_source
 from curate.readers.tables import column_names
 from curate.recipe import (
@@ -47,7 +47,6 @@ from curate.schema import (
     REWARD,
     SAMPLED,
     TOKENS,
-    TRUNCATED,
     ResponseField,
     named_reward,
 )
@@ -217,21 +216,16 @@ def after_export(settings: ExportSettings, before: Shape) -> Shape:
 
 def measured_fields(settings: MeasureSettings, before: Shape, *, pairs: bool) -> frozenset[str]:
     """The response fields that a table has after measuring."""
-    fields = set(before.fields) - {REWARD.name}
     sources = [parse_reward(spec) for spec in settings.reward]
-    if sources or REWARD.name in before.fields:
-        fields.add(REWARD.name)
-    fields |= {named_reward(one.name).name for one in sources if one.named or len(sources) > 1}
+    rewards = [(one.name, one.named) for one in sources]
+    if not sources and REWARD.name in before.fields:
+        rewards = [("", False)]
     models = {POLICY_LOGPS.name: settings.policy, REF_LOGPS.name: settings.reference}
-    fields |= {name for name, model in models.items() if model}
-    fields |= {ALP_ALONE.name} if settings.unconditional else set()
-    if {POLICY_LOGPS.name, REF_LOGPS.name} & fields:
-        fields |= {TOKENS.name} if any(models.values()) else set()
-    else:
-        fields = fields | {TOKENS.name} if pairs else fields - {TOKENS.name}
-    if any(models.values()) or any(one.kind == "model" for one in sources):
-        fields.add(TRUNCATED.name)
-    return frozenset(fields)
+    measured = {name for name, model in models.items() if model}
+    cuts = bool(measured) or any(one.kind == "model" for one in sources)
+    measured |= {ALP_ALONE.name} if settings.unconditional else set()
+    found = fields_after(before.fields, rewards=rewards, models=measured, cuts=cuts, pairs=pairs)
+    return frozenset(field.name for field in found)
 
 
 def _pair_columns(settings: Settings, fields: frozenset[str]) -> frozenset[str]:
