@@ -69,7 +69,9 @@ TOKENS = ResponseField(
     "tokens",
     "i32",
     "tokens",
-    "response tokens counted in the log-probabilities; without a model, tokens of the text",
+    "tokens of a response: those that its log-probabilities are summed over, the template's end of turn included; as "
+    "`curate generate` drew them, until a model measures the response again; in pairs without log-probabilities, those "
+    "of the text",
     "chosen_tokens",
     "rejected_tokens",
     "tokens",
@@ -115,7 +117,7 @@ REJECTED_INDEX = Column("rejected_index", "i32", "", "position of the rejected r
 SAMPLED = (
     Column("responses", "list<string>", "", "text of each response, special tokens left out"),
     Column("finish_reasons", "list<string>", "", "stop: the model ended its turn; length: it was cut at the limit"),
-    Column("tokens", "list<i32>", "tokens", "tokens drawn, the end of turn included where it was drawn"),
+    Column(TOKENS.candidates, "list<i32>", TOKENS.unit, f"{TOKENS.meaning}, one a response"),
     Column(
         "sample_logps",
         "list<f64>",
