@@ -12,17 +12,14 @@ from curate.metrics.registry import all_metrics
 from curate.pipeline.staged import Staged
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
+from curate.readers.names import folded
+from curate.readers.slots import of_responses
 from curate.schema import RESPONSE_FIELDS, SAMPLED, named_reward, table_columns
 
 OF_ONE_SIDE = re.compile(r"(chosen|reject|rejected)([_-].+)?|.+[_-](chosen|reject|rejected)")
 """Names of a pair's sides, and of what is said of one: `chosen_model`, `score_rejected`, `chosen-rating`."""
-READ_AS_RESPONSES = frozenset(
-    {
-        *("prompt", "response", "generations", "candidates", "all_generated_responses"),
-        *("all_rm_scores", "scores", "ratings", "rating"),
-    }
-)
-"""Further names that a reader would take for the new rows' prompt, responses or rewards."""
+READ_AS_PROMPT = ("prompt", "response")
+"""Further names that a reader would take for the new rows' prompt or responses."""
 
 
 def carried_schema(staged: Staged, reporter: Reporter) -> pa.Schema | None:
@@ -43,8 +40,10 @@ def describes_responses(name: str) -> bool:
     """Whether a column of the input says something of its responses, which does not hold for new ones."""
     own = {column.name for column in (*table_columns(), *SAMPLED)} | {field.candidates for field in RESPONSE_FIELDS}
     own |= all_metrics().keys() | columns_written()
-    named_rewards = name.startswith(named_reward("").candidates)
-    return name in own | READ_AS_RESPONSES or named_rewards or OF_ONE_SIDE.fullmatch(name) is not None
+    if name in own or name.startswith(named_reward("").candidates):
+        return True
+    spelled = folded(name)
+    return spelled in READ_AS_PROMPT or of_responses(name) or OF_ONE_SIDE.fullmatch(spelled) is not None
 
 
 def carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:

@@ -11,7 +11,20 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Row
 from curate.readers.messages import kind_of
-from curate.readers.names import folded
+from curate.readers.names import (
+    ANSWERS,
+    CHOSEN,
+    REJECTED,
+    REWARDS,
+    SIGNED,
+    SIMPO_RESPONSES,
+    SIMPO_REWARDS,
+    VERDICTS,
+    folded,
+)
+from curate.readers.names import (
+    RANKS as RANK_LISTS,
+)
 
 STEMS = (
     *("response", "answer", "output", "completion", "generation", "conversation", "human_ref"),
@@ -21,10 +34,17 @@ _STEM = "|".join(sorted(STEMS, key=len, reverse=True))
 COLUMN = re.compile(rf"(?P<stem>{_STEM})_?(?P<label>[a-h]|\d{{1,2}})|model_(?P<before>[a-h]|\d)_(?P<after>{_STEM})")
 SCORES = ("reward", "score", "rating", "rm_score")
 RANKS = ("rank", "ranking")
+_LABEL, _WORD = r"(?:[a-h]|\d{1,2})", "|".join((*SCORES, *RANKS))
+OF_A_SLOT = re.compile(
+    rf"(?:{_WORD})_?(?:(?:{_STEM})_?)?{_LABEL}|(?:(?:model|{_STEM})_?)?{_LABEL}_(?:{_WORD}|model)|model_{_LABEL}|winner_.+"
+)
 TIES = frozenset(
     {"tie", "tie_bothbad", "tie_both_bad", "both_bad", "bothbad", "both", "neither", "draw", "equal", "same", "a=b"}
 )
 BRACKETS = str.maketrans("", "", "[]()")
+LISTED = frozenset(
+    {*CHOSEN, *REJECTED, *ANSWERS, *REWARDS, *RANK_LISTS, *SIGNED, *VERDICTS, SIMPO_RESPONSES, SIMPO_REWARDS}
+)
 ORDINALS = {"first": 0, "left": 0, "second": 1, "right": 1, "a>b": 0, "a>>b": 0, "b>a": 1, "b>>a": 1}
 WORDS = ("model", "assistant", "response", "answer", "output", "completion", "system", "candidate", "summary")
 
@@ -55,6 +75,13 @@ class Slots:
 def slots_of(row: Row) -> Slots | None:
     """The response columns of a row, or None when it has none."""
     return _found(tuple(row))
+
+
+def of_responses(name: str) -> bool:
+    """Whether a column of this name is read as responses, as what is said of them, or as which of them is better."""
+    name = folded(name)
+    listed = name in LISTED or OF_A_SLOT.fullmatch(name) is not None
+    return listed or COLUMN.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=256)

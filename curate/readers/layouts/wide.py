@@ -15,12 +15,12 @@ from curate.schema import REWARD, Record
 
 def _fits(row: Row) -> bool:
     slots = slots_of(row)
-    # two responses without a verdict are as likely a pair whose verdict is in a column of an unknown name
-    return slots is not None and (len(slots.columns) > 2 or bool(slots.scores)) and both_sides(row) is None
+    # two responses are a pair, with a verdict that is read elsewhere or in a column of an unknown name
+    return slots is not None and len(slots.columns) > 2 and both_sides(row) is None
 
 
 def matches(sample: Sequence[Row]) -> bool:
-    """Whether the rows have three or more columns of responses, or two with scores, and name no pair."""
+    """Whether most rows have three or more columns of responses, and name no pair."""
     return bool(sample) and 2 * sum(_fits(row) for row in sample) >= len(sample)
 
 

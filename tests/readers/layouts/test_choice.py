@@ -103,6 +103,10 @@ def test_scores_are_kept(layouts):
     assert layouts["choice"].parse(ab(winner="b")).measured == {}
 
 
+def test_scores_do_not_outvote_a_verdict_where_candidates_are_preferred(layouts):
+    assert detect([ab(winner="tie", score_a=2, score_b=1)], "candidates") == layouts["choice"]
+
+
 def test_the_models_are_kept(layouts):
     record = layouts["choice"].parse(ab(winner="llama", model_a="gpt", model_b="llama"))
     assert record.responses == ("bad", "good") and record.measured == {"model": ("llama", "gpt")}
