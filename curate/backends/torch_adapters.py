@@ -37,13 +37,11 @@ class Open:
     attention: str
 
 
-_opened: dict[int, Open] = {}
-"""By the model's identity in memory: those to be kept when they are closed."""
 _kept: list[Open] = []
 
 
-def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
-    """The same model, with the adapter at work in its layers.
+def adapted(model: Any, spec: ModelSpec, key: Key) -> tuple[Any, Open | None]:
+    """The same model, with the adapter at work in its layers; and what `keep_base` takes, if the model is to be kept.
 
     The adapter is not merged into the weights: rounded to bfloat16 the sum would be another model.
 
@@ -74,9 +72,8 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> Any:
     if any(LACKS in str(one.message) for one in said):
         raise ModelError("The adapter lacks weights, which would be left out.", spec.name, f"Does it fit {key[0]}?")
     inner = adapter.get_base_model().eval()
-    if spec.keep_base and only_adds(adapter.active_peft_config):
-        _opened[id(inner)] = Open(key, adapter, attention)
-    return inner
+    keeps = spec.keep_base and only_adds(adapter.active_peft_config)
+    return inner, Open(key, adapter, attention) if keeps else None
 
 
 def only_adds(config: Any) -> bool:
@@ -91,11 +88,9 @@ def only_adds(config: Any) -> bool:
     return usual and config.init_lora_weights in (True, False, "gaussian")
 
 
-def keep_base(model: Any) -> None:
-    """Called with a model that is being closed: what its adapter adapts stays, if it is to be opened next."""
-    found = _opened.pop(id(model), None)
-    if found is not None:
-        _kept.append(found)
+def keep_base(opened: Open) -> None:
+    """Called when a model is closed: what its adapter adapts stays, to be opened next."""
+    _kept.append(opened)
 
 
 def take_kept(key: Key) -> Any:

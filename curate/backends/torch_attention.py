@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.backends.torch_packing import Pack, to_device
+from curate.backends.torch_structure import distance
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +42,16 @@ class Reading:
         device: where the model is.
         varlen: whether to call flash attention once for all rows, on a GPU.
         windows: per attention layer its sliding window in tokens, None for none.
+        checked: whether each layer's attention is computed again in float32.
+        off: the largest difference found so, over the largest value.
     """
 
     pack: Pack
     device: str = "cpu"
     varlen: bool = False
     windows: list[int | None] = field(default_factory=list)
+    checked: bool = False
+    off: float = 0.0
     _masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
     def mask(self, like: torch.Tensor, queries: int, keys: int, block: int, window: int | None) -> torch.Tensor:
@@ -90,9 +95,9 @@ READING: ContextVar[Reading | None] = ContextVar("READING", default=None)
 
 
 @contextmanager
-def reading(pack: Pack, device: str = "cpu", varlen: bool = False) -> Iterator[Reading]:
+def reading(pack: Pack, device: str = "cpu", varlen: bool = False, *, checked: bool = False) -> Iterator[Reading]:
     """While this holds, models set to packed attention read this pack."""
-    now = Reading(pack, device, varlen)
+    now = Reading(pack, device, varlen, checked=checked)
     token = READING.set(now)
     try:
         yield now
@@ -160,8 +165,12 @@ def packed_attention(
         raise CannotPack("attention over other tokens than those of the pack")
     now.windows.append(sliding_window)
     if now.varlen and softcap is None:
-        return _varlen(now, query, key, value, scaling, sliding_window), None
-    return _by_segment(now, query, key, value, scaling, sliding_window, softcap), None
+        out = _varlen(now, query, key, value, scaling, sliding_window)
+    else:
+        out = _by_segment(now, query, key, value, scaling, sliding_window, softcap)
+    if now.checked:
+        now.off = max(now.off, distance(now.pack, out, query, key, value, scaling, sliding_window, softcap))
+    return out, None
 
 
 def _varlen(

@@ -14,6 +14,8 @@ from curate.backends.torch_adapters import keep_base
 from curate.backends.torch_attention import NAME, CannotPack, has_varlen, reading, register
 from curate.backends.torch_loading import LoadedModel
 from curate.backends.torch_packing import pack, to_device
+from curate.backends.torch_structure import OBSERVED, observing, register_observer
+from curate.backends.torch_structure import TOLERANCE as STRUCTURE
 from curate.errors import ModelError
 from curate.render import Ids
 
@@ -27,8 +29,7 @@ TOLERANCE = {"float32": 1e-4, "bfloat16": 0.15, "float16": 0.02}
 CPU_TOKENS = 4096
 LEAST_TOKENS, MOST_TOKENS, GPU_BYTES = 1024, 65536, 2**30
 """On a GPU: bounds of a batch's tokens, and how much memory its hidden states may take."""
-LONGEST_CHECK = 600
-"""A sliding window is checked with a row that is longer, where it is shorter than this."""
+CHECK_LENGTHS = (23, 9, 5)
 
 
 class TorchModel:
@@ -103,7 +104,9 @@ class TorchModel:
         return states
 
     def try_packing(self, agrees: Callable[[], bool]) -> None:
-        """Pack from now on if the numbers stay those of a batch of one.
+        """Pack from now on if the numbers stay those of a batch of one, and each layer's attention is right.
+
+        Called within `small_windows`, so that rows of the check are longer than any sliding window.
 
         Args:
             agrees: measures rows that share their beginnings, packed, and says whether the numbers are right.
@@ -111,12 +114,14 @@ class TorchModel:
         model = self.loaded.model
         own = model.config._attn_implementation
         register()
+        register_observer()
         self.packs = True
         for varlen in [True, False] if has_varlen(self.loaded.device, model.dtype) else [False]:
             self._varlen = varlen
             try:
                 model.set_attn_implementation(NAME)
-                if agrees() and self._windows == expected_windows(self.loaded.config):
+                agreed = agrees() and self._windows == expected_windows(self.loaded.config)
+                if agreed and self._attends_as_own():
                     return
             except OutOfMemory:
                 raise
@@ -126,6 +131,20 @@ class TorchModel:
         self.packs = False
         model.set_attn_implementation(own)
         self.notes.append("This architecture cannot be packed: rows are padded to batches of like length.")
+
+    def _attends_as_own(self) -> bool:
+        """Whether packed tokens see those that the model's own masks show, and attention over them is right."""
+        model, device, rows = self.loaded.model, self.loaded.device, self.check_rows()
+        packed = pack(rows)
+        ids, positions = to_device(packed.ids, device)[None], to_device(packed.positions, device)[None]
+        wanted = expected_windows(self.loaded.config)
+        with reading(packed, device, self._varlen, checked=True) as now:
+            self.run(lambda: self.loaded.body(input_ids=ids, position_ids=positions, use_cache=False))
+        model.set_attn_implementation(OBSERVED)
+        with observing() as seen:
+            self.run(lambda: self.hidden_states(rows[:1]))
+        model.set_attn_implementation(NAME)
+        return seen.as_asked and now.windows == seen.windows == wanted and now.off <= STRUCTURE[self.loaded.dtype]
 
     def measure(self, rows: Sequence[T], lengths: Sequence[int], work: Callable[[list[T]], list[float]]) -> list[float]:
         """The rows' numbers; rows beyond a length that would change the others' positions apart from these."""
@@ -157,7 +176,8 @@ class TorchModel:
 
         on_gpu = self.loaded.device.startswith("cuda")
         model = weakref.ref(self.loaded.model)
-        keep_base(self.loaded.model)
+        if self.loaded.adapter is not None:
+            keep_base(self.loaded.adapter)
         del self.loaded
         if model() is not None:
             # Part of a cycle. Looking for cycles takes longer than measuring a small table does, so only then.
@@ -168,9 +188,7 @@ class TorchModel:
     def check_rows(self) -> list[Ids]:
         """Rows of fixed ids and unlike lengths, within the vocabulary; three of them begin alike."""
         size = self.loaded.vocabulary
-        window = getattr(self.loaded.config, "sliding_window", None) or 0
-        longest = max(23, window + 7 if window < LONGEST_CHECK else 0)
-        rows = [[(7919 * (i + 1) + 13 * n) % size for i in range(n)] for n in (longest, 9, 5)]
+        rows = [[(7919 * (i + 1) + 13 * n) % size for i in range(n)] for n in CHECK_LENGTHS]
         return [*rows, rows[0][:14] + rows[1], rows[0][:17] + rows[2]]
 
     def differs(self, ours: Sequence[float], alone: Sequence[float], per: Sequence[float]) -> bool:

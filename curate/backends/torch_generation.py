@@ -13,6 +13,7 @@ from curate.backends import ModelSpec, Sample, Sampling
 from curate.backends.torch_forward import TorchModel, beside_weights, longrope_border
 from curate.backends.torch_loading import LoadedModel, load
 from curate.backends.torch_models import token_logps
+from curate.backends.torch_structure import small_windows
 from curate.errors import ModelError
 from curate.render import Ids
 
@@ -68,7 +69,8 @@ class TorchGeneration(TorchModel):
         self.whole_logits = not self.loaded.has_linear_head
         self.cached = True
         self.cached_tokens = cached_tokens(self.loaded)
-        self._self_check()
+        with small_windows(self.loaded.model):
+            self._self_check()
         border = longrope_border(self.loaded.config)
         if border is not None:
             # Beyond the border all positions turn by other angles: what a cache or a shorter neighbour holds is void.

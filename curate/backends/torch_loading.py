@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.reward_heads import check_unused
-from curate.backends.torch_adapters import adapted, take_kept
+from curate.backends.torch_adapters import Open, adapted, take_kept
 from curate.backends.torch_head import Head
 from curate.backends.torch_pieces import read_in_pieces
 from curate.errors import ModelError, SettingsError, first_line
@@ -37,6 +37,7 @@ class LoadedModel:
         pad_id: an id to pad with; masked, so any will do.
         configured_pad_id: the padding id of the model's own configuration.
         head: the output projection, where the model has a plain linear one.
+        adapter: the adapter at work in it, where what it adapts is to be kept when it is closed.
     """
 
     model: Any
@@ -46,6 +47,7 @@ class LoadedModel:
     pad_id: int
     configured_pad_id: int | None
     head: Any
+    adapter: Open | None = None
 
     @property
     def config(self) -> Any:
@@ -125,15 +127,16 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
             model = model.eval().to(device)
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(str(error)) from error
+    adapter = None
     if base is not None:
-        model = adapted(model, spec, key)
+        model, adapter = adapted(model, spec, key)
     read_in_pieces(model, model.config.get_text_config().hidden_size, getattr(torch, dtype))
     body = getattr(model, model.base_model_prefix, getattr(model, "model", model))
     head = model.get_output_embeddings() if kind == "causal" else getattr(model, "score", None)
     head = head if isinstance(head, torch.nn.Linear) else None
     configured = model.config.get_text_config().pad_token_id
     usable = configured is not None and 0 <= configured < model.config.get_text_config().vocab_size
-    return LoadedModel(model, body, device, dtype, configured if usable else 0, configured, head)
+    return LoadedModel(model, body, device, dtype, configured if usable else 0, configured, head, adapter)
 
 
 def _read(spec: ModelSpec, name: str, kind: Literal["causal", "reward"], dtype: str) -> Any:

@@ -11,6 +11,7 @@ from curate.backends import ModelSpec
 from curate.backends.torch_forward import TorchModel
 from curate.backends.torch_loading import load
 from curate.backends.torch_packing import to_device
+from curate.backends.torch_structure import small_windows
 from curate.render import Ids, Rendered
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class TorchLogprobs(TorchModel):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(load(spec, "causal"))
         self._whole_logits = not self.loaded.has_linear_head
-        self._self_check()
+        with small_windows(self.loaded.model):
+            self._self_check()
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
         """Per row the log-probability of ids[start:], summed, in nats."""
@@ -74,7 +76,8 @@ class TorchRewards(TorchModel):
         if not self._own_head and self.loaded.configured_pad_id is None:
             self.padding_free = True
             self.notes.append("The model names no padding token: only rows of one length share a batch.")
-        self._self_check()
+        with small_windows(self.loaded.model):
+            self._self_check()
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
         """Per row the raw logit at the last token that is not the model's padding token."""
