@@ -171,7 +171,7 @@ def _ranked(row: Row, count: int) -> tuple[float | None, ...] | None:
     if name is None:
         return None
     ranks = [number(value) for value in _list(row, name, count)]
-    return tuple(None if rank is None else -rank for rank in ranks)
+    return tuple(None if rank is None else 0.0 - rank for rank in ranks)
 
 
 def _list(row: Row, column: str, count: int, models: list[str] | None = None) -> list[Any]:

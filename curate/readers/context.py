@@ -10,13 +10,23 @@ from curate.readers.agreement import agreed, system_of, turns_of
 from curate.readers.contract import Row
 from curate.readers.history import history_messages
 from curate.readers.messages import decoded, holds_something, kind_of, message_list, normalise
-from curate.readers.names import CONTEXT, CONVERSATIONS, HISTORY, INPUT, INSTRUCTION, PROMPTS, SYSTEM, UNREAD_NAMES
+from curate.readers.names import (
+    CONTEXT,
+    CONVERSATIONS,
+    HISTORY,
+    INPUT,
+    INSTRUCTION,
+    PASSAGES,
+    PROMPTS,
+    SYSTEM,
+    UNREAD_NAMES,
+)
 from curate.readers.prompt_columns import Prompt, find_prompt, first_name, without_answer
 from curate.readers.transcripts import is_written_out, parse_prompt
 from curate.readers.unread import refuse_unread
 from curate.schema import Message
 
-OTHER_PROMPTS, OF_MESSAGES = frozenset({*PROMPTS, *CONTEXT}), frozenset({*CONVERSATIONS, *CONTEXT})
+OTHER_PROMPTS, OF_MESSAGES = frozenset({*PROMPTS, *CONTEXT, *PASSAGES}), frozenset({*CONVERSATIONS, *CONTEXT})
 SHAPING = OTHER_PROMPTS | OF_MESSAGES | {*SYSTEM, *HISTORY, *UNREAD_NAMES}
 
 
@@ -75,7 +85,7 @@ def _check_other_prompts(row: Row, messages: tuple[Message, ...], column: str) -
     Raises:
         RowError: naming the column.
     """
-    for name in (*PROMPTS, *CONTEXT):
+    for name in (*PROMPTS, *CONTEXT, *PASSAGES):
         if name == column or (column == INSTRUCTION and name == INPUT):
             continue
         value = row.get(name)

@@ -89,6 +89,8 @@ def kind_of(value: object) -> str:
         return f"a number ({value})"
     if isinstance(value, dict):
         return f"a struct of {', '.join(str(key) for key in list(value)[:4])}" if value else "an empty struct"
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return f"a list of {len(value)} text{'s' if len(value) > 1 else ''}"
     if isinstance(value, list):
         return f"a list whose first entry is {kind_of(value[0])}" if value else "an empty list"
     return "text" if isinstance(value, str) else f"a {type(value).__name__}"

@@ -25,7 +25,12 @@ PROMPTS = (*PROMPT, INSTRUCTION, INPUT, *LATE_PROMPT)
 CONVERSATIONS = ("conversations", "messages", "conversation", "trajectory")
 CONTEXT = ("context",)
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt")
-HISTORY = ("history", "chat_history", "conversation_history", "dialogue_history", "dialog_history", "previous_turns")
+HISTORY = (
+    *("history", "chat_history", "conversation_history", "dialogue_history", "dialog_history", "previous_turns"),
+    *("previous_messages", "past_messages", "past_turns", "dialogue", "dialog"),
+)
+PASSAGES = ("passage", "document", "background")
+"""Texts that a prompt is about, and that it must contain."""
 
 UNREAD = {
     "tools": ("tools", "functions", "available_tools", "tool_definitions"),
@@ -72,7 +77,7 @@ TURN = "turn"
 
 KNOWN = frozenset(
     {
-        *(*CHOSEN, *REJECTED, *PROMPTS, *CONVERSATIONS, *CONTEXT, *SYSTEM, *HISTORY, *UNREAD_NAMES),
+        *(*CHOSEN, *REJECTED, *PROMPTS, *CONVERSATIONS, *CONTEXT, *PASSAGES, *SYSTEM, *HISTORY, *UNREAD_NAMES),
         *(*ANSWERS, *REWARDS, *RANKS, *SIGNED, *VERDICTS, TURN, SIMPO_RESPONSES, SIMPO_REWARDS),
         *(name for names in REWARD_PAIRS for name in names),
     }

@@ -57,4 +57,4 @@ def reward_in(value: Mapping[str, Any]) -> float | None:
     scores = (number(value[key]) for key in SCORES if key in value)
     found = next((score for score in scores if score is not None), None)
     rank = number(value.get(RANK)) if found is None else None
-    return found if rank is None else -rank
+    return found if rank is None else 0.0 - rank

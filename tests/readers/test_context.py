@@ -47,7 +47,7 @@ def test_system_text_goes_in_front_once():
         [USER, ANSWER, AGAIN],
     ],
 )
-@pytest.mark.parametrize("name", ["history", "chat_history"])
+@pytest.mark.parametrize("name", ["history", "chat_history", "previous_messages"])
 def test_earlier_turns_go_in_front(history, name):
     assert messages({"prompt": "r", name: history}) == [USER, ANSWER, AGAIN]
     assert messages({"prompt": "r", name: history, "system": "s"}) == [SYSTEM, USER, ANSWER, AGAIN]
@@ -102,6 +102,7 @@ def test_columns_that_say_the_same_or_more(row, prompt):
     ("row", "reason"),
     [
         ({"prompt": "q", "context": "Once upon a time"}, "prompt and context hold different texts"),
+        ({"prompt": "q", "document": "Once upon a time"}, "prompt and document hold different texts"),
         ({"prompt": "Translate", "input": "Where is it?"}, "prompt and input hold different texts"),
         ({"prompt": "q", "messages": [AGAIN]}, "hold different conversations"),
         ({"prompt": "q", "messages": ["r"]}, "messages is a list"),

@@ -55,7 +55,7 @@ def test_normal_messages_stay_also_as_json_text(messages):
         ("text", "is text where messages"),
         (None, "is null where messages"),
         ([1], r"a number \(1\) where messages"),
-        ([["x"]], "a list whose first entry is text where messages"),
+        ([["x"]], "a list of 1 text where messages"),
         ([{"content": "x"}], "a struct of content where messages"),
         ([{"role": "poet", "content": "x"}], "poet"),
         ([{"role": "user"}], "no content"),

@@ -63,7 +63,7 @@ def test_json_conversations_among_rows_of_text_are_opened():
         (str([USER, GOOD]), str([USER, BAD]), "as Python prints them"),
         ([USER, GOOD], "b", "same context"),
         ([USER, GOOD], BAD, "same context"),
-        (["g"], ["b"], "a list whose first entry is text"),
+        (["g"], ["b"], "a list of . text"),
         ({"a": 1}, {"a": 2}, "a struct of a"),
         (1, 2, "numbers"),
         ("Human: q\nAssistant: g", "Human: q\nAssistant: b", "begins as a transcript"),

@@ -65,7 +65,7 @@ def _beside(row: Row, slots: Slots, order: Sequence[int]) -> Measured:
     found: Measured = {}
     if slots.scores:
         numbers = (number(row[slots.scores[place]]) for place in order)
-        found[REWARD.name] = tuple(-one if slots.ranked and one is not None else one for one in numbers)
+        found[REWARD.name] = tuple(0.0 - one if slots.ranked and one is not None else one for one in numbers)
     if slots.models:
         found[MODEL] = tuple(value_of("string", row[slots.models[place]]) for place in order)
     return found

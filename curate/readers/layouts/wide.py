@@ -37,7 +37,7 @@ def parse(row: Row) -> Record:
     sides = [response_of(row[slots.columns[place]], slots.columns[place]) for place in places]
     scores = [number(row[slots.scores[place]]) for place in places] if slots.scores else []
     if slots.ranked:
-        scores = [None if score is None else -score for score in scores]
+        scores = [None if score is None else 0.0 - score for score in scores]
     return record_of(row, sides, {REWARD.name: tuple(scores)} if scores else {})
 
 

@@ -29,7 +29,7 @@ def test_golden(layouts, other):
     [
         ({"messages": [USER], "rejected_response": "b"}, "does not end"),
         ({"messages": [USER, GOOD], "rejected_response": None}, "missing"),
-        ({"messages": [USER, GOOD], "rejected_response": ["b", "c"]}, "a list whose first entry is text"),
+        ({"messages": [USER, GOOD], "rejected_response": ["b", "c"]}, "a list of . text"),
         ({"messages": [USER, GOOD], "rejected_messages": [SYSTEM, BAD]}, "same context"),
         ({"messages": [USER, GOOD], "rejected_response": "b", "images": ["x.png"]}, "images"),
     ],
