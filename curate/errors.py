@@ -15,6 +15,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+KEPT = "What was done is kept."
+"""A note on an exception that left unfinished work to be resumed."""
+
 
 class CurateError(Exception):
     """An error that the user can mend.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from curate.disk import disk_errors
-from curate.errors import CurateError, StoreError
+from curate.errors import KEPT, CurateError, StoreError
 from curate.sealed import Damaged, Note, Seal, kept_document, read_document, write_document
 from curate.shards import Shards
 
@@ -92,9 +92,11 @@ class Workspace:
             self.put_document(name, self._identity)
         self._path(MENDABLE).unlink(missing_ok=True)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, CurateError) and self.folder.exists():
-            self.put_document(MENDABLE, True)
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is not None and self.folder.exists():
+            error.add_note(KEPT)
+            if isinstance(error, CurateError):
+                self.put_document(MENDABLE, True)
         if self._lock is not None:
             self._lock.close()
 

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 import curate.metrics
-from curate.cli import app
+from curate.cli.app import app
 from curate.methods.registry import all_methods
 from curate.metrics import registry
 from curate.pipeline.presets import PRESETS

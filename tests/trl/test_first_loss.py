@@ -11,7 +11,7 @@ import pytest
 import torch
 from datasets import load_dataset
 
-from curate.cli import app
+from curate.cli.app import app
 from curate.trl import LOSSES, CuratedDPOTrainer
 from curate.trl.first_loss import FirstLoss
 from tests.trl.conftest import World, losses
