@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import random
@@ -12,10 +13,14 @@ import pytest
 from curate.backends import ModelSpec
 from curate.backends.fake import FakeBackend, FakeTokenizer
 from curate.errors import InputError, SettingsError, StoreError
+from curate.pipeline.measure import measure_responses
 from curate.pipeline.select import select
+from curate.pipeline.staging import stage
+from curate.plan import make_plan
 from curate.progress import Silent
-from curate.recipe import SelectSettings
+from curate.recipe import ScoreSettings, SelectSettings, make
 from curate.render import Renderer
+from curate.store import Workspace
 
 from .helpers import MODELS, Notes, candidate_rows, pair_rows, read_manifest, rows_of, run_score, sentence, write_jsonl
 
@@ -245,6 +250,25 @@ def test_max_length_cuts_and_says_so(tmp_path):
     dropped = rows_of(tmp_path / "d.parquet")
     assert [row["policy_chosen_logps"] is None for row in dropped] == [True, False]
     assert [row["chosen_tokens"] is None for row in dropped] == [True, False]
+
+
+def test_what_any_model_or_the_data_cut_is_truncated(tmp_path):
+    # The reward model reads 14 tokens at most, policy and reference everything: what it cut stays cut.
+    rows = [
+        {"prompt": "p", "chosen": "one two three four five six", "rejected": "one"},
+        {"prompt": "p", "chosen": "one", "rejected": "two", "chosen_truncated": False, "rejected_truncated": True},
+    ]
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    plan = make_plan(
+        make(ScoreSettings, {"data": (str(data),), "out": tmp_path / "o.parquet", "reward": ("fake:3",), **MODELS}),
+        "pairs",
+    )
+    plan.scorers[0] = dataclasses.replace(plan.scorers[0], renderer=Renderer(FakeTokenizer(), 14, "keep_start"))
+    assert [one.name for one in plan.scorers[1:]] == ["policy", "reference"]
+    with Workspace(tmp_path / "o.parquet", {}, fresh=True) as workspace:
+        staged = stage(plan.source, plan.layout, workspace, Silent(), as_pairs=True)
+        numbers, _ = measure_responses(plan, staged, workspace, Silent())
+    assert numbers["truncated"].tolist() == [1.0, 0.0, 0.0, 1.0]
 
 
 BAD = [

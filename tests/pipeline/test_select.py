@@ -182,6 +182,8 @@ def test_rejects_hold_the_other_rows_with_a_reason_each(tmp_path):
             assert row["reject_reason"] == "tie"
     assert sum(result.reasons.values()) == len(rest)
     assert [row["chosen"] for row in rest] == in_order(rows, rest)
+    said, of_rest = (read_manifest(tmp_path / f"{name}.parquet") for name in ("o", "no"))
+    assert of_rest == said | {"part": "not kept"} != said
 
 
 def test_rejects_and_output_must_differ(tmp_path):
