@@ -23,8 +23,9 @@ from curate.plan_models import (
     reward_scorers,
 )
 from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
+from curate.readers.reading import Reading, what_is_read
 from curate.recipe import MeasureSettings, Settings, for_manifest
-from curate.reward_sources import RewardSource, parse_reward, plan_rewards
+from curate.reward_sources import RewardSource, named_columns, parse_reward, plan_rewards
 from curate.schema import (
     ALP_ALONE,
     EDIT_DISTANCE,
@@ -59,6 +60,7 @@ class Plan:
         rewards: the reward sources, in the user's order; empty when nothing rates the responses.
         scorers: measure responses, one after another; rewards first in the order of `rewards`.
         edit: measures the pairs' edit distance.
+        reading: which of the data's columns are read.
         embedding: measures the pairs' embedding distance, where an embedder is given.
         devices: where models run, a copy on each; empty for this process.
         notes: what the user should know before the run.
@@ -72,6 +74,7 @@ class Plan:
     edit: EditDistance
     rewards: list[RewardSource] = field(default_factory=list)
     scorers: list[ResponseScorer] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)
     embedding: EmbeddingDistance | None = None
     devices: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -207,6 +210,8 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
+    plan.reading = what_is_read(layout, rows, named_columns(plan.rewards))
+    plan.notes += plan.reading.notes()
     plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
     plan.scorers += logprob_scorers(settings, plan.notes)
     plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]

@@ -99,6 +99,11 @@ def _columns(source: RewardSource) -> list[str]:
     return [part.strip() for part in source.target.split(",") if part.strip()]
 
 
+def named_columns(sources: Sequence[RewardSource]) -> list[str]:
+    """The score columns that the user named."""
+    return [column for one in sources if one.kind == "columns" and one.target for column in _columns(one)]
+
+
 def rewards_reader(sources: Sequence[RewardSource], as_pairs: bool) -> RewardsOf | None:
     """Reads the rewards of one row's responses from the columns that the user named; None when none are named."""
     source = next((one for one in sources if one.kind == "columns" and one.target), None)

@@ -9,6 +9,7 @@ def inspect(data: o.Data, quiet: o.Quiet = False) -> None:
     """Say which layout the data has, and what is wrong with it; loads no model."""
     from curate import console
     from curate.pipeline.inspect import inspect as run
+    from curate.readers.reading import listed
 
     found = run(tuple(data), console.reporter(quiet))
     out = console.stdout()
@@ -16,6 +17,7 @@ def inspect(data: o.Data, quiet: o.Quiet = False) -> None:
     facts = {
         "layout": f"{found.layout.name}: {found.layout.summary}",
         "columns": ", ".join(found.columns),
+        "not read": listed(found.reading.unread) or "none",
         "rows": f"{found.rows:,} usable, {bad:,} not",
         "prompts": f"{found.unique_prompts:,} different; messages: " + _counts(found.turns),
         "responses": "a row: " + _counts(found.responses),
@@ -25,6 +27,8 @@ def inspect(data: o.Data, quiet: o.Quiet = False) -> None:
     }
     for name, text in facts.items():
         out.print(f"{name:>11}  {text}", markup=False)
+    for note in found.reading.notes():
+        out.print(note, markup=False)
     rows = [(f"{name} words", *quantiles) for name, quantiles in found.lengths.items()]
     out.print(console.table("", ("length", "5%", "median", "95%", "most"), rows))
     for reason, (count, places) in found.rejected.items():

@@ -28,6 +28,7 @@ def print_generate(result: GenerateResult) -> None:
         f"{result.rows + bad:,} rows in ({result.layout}), {result.prompts:,} prompts sampled, {bad:,} rejected."
     )
     print_rejected(result.rejected, result.rejects)
+    print_columns(result.unread)
     header = ("model", "temperature", "drawn", "different", "cut at the limit", "mean tokens")
     console.print(table("", header, [tuple(vars(one).values()) for one in result.writers]))
     console.print(f"{result.responses:,} responses; wrote {result.out}", markup=False)
@@ -41,6 +42,7 @@ def print_score(result: ScoreResult) -> None:
         f"{result.rows + bad:,} rows in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} rejected."
     )
     print_rejected(result.rejected, result.rejects)
+    print_columns(result.unread)
     print_judges(result.judges)
     print_flags(result.flags)
     if result.metrics:
@@ -56,6 +58,14 @@ def print_rejected(rejected: dict[str, int], path: Any) -> None:
         console.print(f"  {count:,} rejected: {reason}", markup=False)
     if path is not None:
         console.print(f"  rejected rows are in {path}", markup=False)
+
+
+def print_columns(unread: Sequence[str]) -> None:
+    """The columns that were not read."""
+    from curate.readers.reading import listed
+
+    if unread:
+        stdout().print(f"columns not read: {listed(unread)}", markup=False)
 
 
 def print_flags(flags: dict[str, int]) -> None:
@@ -131,6 +141,7 @@ def print_pair(result: PairResult) -> None:
     broken_off = f", {counted['broken_off']:,} more comparisons broken off" if counted["broken_off"] else ""
     console.print(f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}.")
     print_rejected(result.rejected, result.rejects)
+    print_columns(result.unread)
     print_judges(result.judges)
     print_flags(result.flags)
     print_parameters(result.parameters)

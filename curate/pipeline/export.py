@@ -24,6 +24,7 @@ from curate.pipeline.rejects import RejectsFile
 from curate.pipeline.staging import CHUNK_ROWS
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
+from curate.readers.reading import what_is_read
 from curate.readers.rejects import nothing_usable, reject_table
 from curate.readers.tables import Table, open_table
 from curate.recipe import Settings
@@ -77,6 +78,9 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
     table = open_table(settings.data, settings.out)
     sample = first_rows(table.source)
     layout = detect(sample, "pairs")
+    reading = what_is_read(layout, sample)
+    for note in reading.notes():
+        reporter.note(note)
     extras = extras_of(table, exporter, has_rewards(layout, sample), settings.keep_scores)
     schema = pa.schema([*exporter.schema, *extras.fields])
 

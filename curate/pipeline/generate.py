@@ -57,6 +57,7 @@ class GenerateResult:
         responses: responses written.
         rejected: bad rows by reason.
         writers: per model and temperature what was drawn.
+        unread: columns of the data that were not read.
     """
 
     out: Path
@@ -67,6 +68,7 @@ class GenerateResult:
     responses: int
     rejected: dict[str, int]
     writers: list[WriterSummary]
+    unread: tuple[str, ...] = ()
 
 
 def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
@@ -118,14 +120,15 @@ def _write(
     manifest = {
         **identity,
         "rows": {"read": int(staged.counts.size), "written": size, "rejected": rejected},
+        "columns": plan.reading.facts(),
         "responses": {"drawn": sum(one.drawn for one in writers), "written": written},
         "writers": [vars(one) for one in writers],
         "notes": {model: said for model, said in notes.items() if said},
     }
     write_with_rejects(staged, tables(), next(tables()).schema, manifest, settings.out)
     rejects = rejects_place(settings.out, rejected)
-    layout = plan.layout.name
-    return GenerateResult(settings.out, rejects, layout, int(staged.counts.size), size, written, rejected, writers)
+    layout, unread, rows = plan.layout.name, plan.reading.unread, int(staged.counts.size)
+    return GenerateResult(settings.out, rejects, layout, rows, size, written, rejected, writers, unread)
 
 
 def _summaries(plan: GenerationPlan, tally: Counter[Any]) -> list[WriterSummary]:

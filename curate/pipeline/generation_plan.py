@@ -15,6 +15,7 @@ from curate.identity import short_name, text_hash, versions
 from curate.output_paths import check_out
 from curate.plan_models import check_places, devices_of, model_facts, model_spec, template_text
 from curate.readers import Layout, Row, Source, first_rows, input_paths, open_source, prompts_layout
+from curate.readers.reading import Reading, what_is_read
 from curate.recipe import GenerateSettings, for_manifest
 from curate.render import render_prompts
 from curate.schema import Record
@@ -63,6 +64,7 @@ class GenerationPlan:
         writers: one a model.
         devices: where the models run, a copy on each; empty for this process.
         notes: what the user should know before the run.
+        reading: which of the data's columns are read.
     """
 
     settings: GenerateSettings
@@ -73,6 +75,7 @@ class GenerationPlan:
     writers: list[Generation] = field(default_factory=list)
     devices: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for telling unfinished work apart."""
@@ -102,8 +105,11 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     settings = dated(settings)
     source = open_source(settings.data)
     check_out(settings.out, input_paths(settings.data))
-    layout = prompts_layout(first_rows(source))
+    rows = first_rows(source)
+    layout = prompts_layout(rows)
     plan = GenerationPlan(settings, source, layout, Draws(settings.temperature, settings.samples, settings.seed))
+    plan.reading = what_is_read(layout, rows)
+    plan.notes += plan.reading.notes()
     if 0 in settings.temperature and settings.samples > 1:
         plan.notes.append("temperature 0 always gives the same response: it is drawn once.")
     for name, model in named_models(settings.policy).items():

@@ -13,6 +13,7 @@ from curate.pipeline.staging import CHUNK_ROWS
 from curate.pipeline.text_flags import text_flags
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns
+from curate.readers.reading import Reading, what_is_read
 from curate.schema import Record
 from curate.tokens import WORD
 
@@ -33,6 +34,7 @@ class Inspection:
         duplicate_rows: rows whose prompt and responses stand earlier too.
         flags: how many rows carry each flag of their texts; `tie` for equal rewards; `no_reward` for none.
         rewards: the reward columns found.
+        reading: which columns are read.
     """
 
     layout: Layout
@@ -46,6 +48,7 @@ class Inspection:
     duplicate_rows: int = 0
     flags: dict[str, int] = field(default_factory=dict)
     rewards: str = "none"
+    reading: Reading = field(default_factory=Reading)
 
 
 def inspect(data: tuple[str, ...], reporter: Reporter) -> Inspection:
@@ -68,6 +71,7 @@ def inspect(data: tuple[str, ...], reporter: Reporter) -> Inspection:
     found.duplicate_rows = tally.rows - len(tally.whole)
     found.flags = dict(tally.flags.most_common())
     columns = reward_columns(rows)
+    found.reading = what_is_read(layout, rows)
     found.rewards = ", ".join(columns) if columns else "in the rows" if tally.rewarded else "none"
     return found
 

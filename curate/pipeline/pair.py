@@ -54,6 +54,7 @@ class PairResult:
         without: prompts that yielded no pair.
         old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
         flags: how many pairs carry each flag.
+        unread: columns of the data that were not read.
         judges: per judge how many pairs or responses got each verdict.
         compared: per metric the mean over the old and over the new pairs.
         edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
@@ -73,6 +74,7 @@ class PairResult:
     edit_distances: dict[str, int]
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
 
 def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
@@ -113,8 +115,9 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         manifest = {**identity, "response_starts": border_facts(borders), "notes": model_notes(plan, workspace)}
         _collect(pairing, pools, plan, workspace, reporter)
         judges = judge_facts(plan, workspace)
-        manifest |= {"judges": judges} if judges else {}
-        result = replace(_finish(plan, pairing, pools, manifest, workspace, reporter), judges=judges)
+        manifest |= {"columns": plan.reading.facts()} | ({"judges": judges} if judges else {})
+        result = _finish(plan, pairing, pools, manifest, workspace, reporter)
+        result = replace(result, judges=judges, unread=plan.reading.unread)
         workspace.finish()
     return result
 

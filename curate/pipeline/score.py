@@ -62,6 +62,7 @@ class ScoreResult:
         parameters: per metric the parameters used.
         flags: how many pairs carry each flag; of candidates how many prompts, by their texts.
         judges: per judge how many pairs or responses got each verdict.
+        unread: columns of the data that were not read; they are carried along.
     """
 
     out: Path
@@ -74,6 +75,7 @@ class ScoreResult:
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
 
 def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
@@ -113,6 +115,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         manifest = {
             **identity,
             "rows": {"written": int(staged.counts.size), "rejected": rejected},
+            "columns": plan.reading.facts(),
             "response_starts": border_facts(borders),
             "notes": model_notes(plan, workspace),
         }
@@ -122,7 +125,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         details = finish(plan, staged, numbers, workspace, manifest, reporter)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
-    details["judges"] = judges
+    details |= {"judges": judges, "unread": plan.reading.unread}
     rejects = rejects_place(settings.out, rejected)
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
 
@@ -145,6 +148,7 @@ def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> 
         used,
         dict(Counter(manifest.get("flags", {})).most_common()),
         manifest.get("judges", {}),
+        plan.reading.unread,
     )
 
 

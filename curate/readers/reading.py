@@ -1,0 +1,170 @@
+"""Which columns of a table its layout reads, and which of the others may belong to the prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from curate.errors import InputError, RowError
+from curate.metrics.registry import all_metrics
+from curate.readers.contract import Layout, Row
+from curate.readers.messages import decoded
+from curate.readers.names import folded
+from curate.schema import Record, table_columns
+
+SHAPING = re.compile(
+    r"\b(?:sys|system|history|contexts?|tools?|functions?|images?|img|pictures?|photos?|screenshots?|videos?|audios?"
+    r"|documents?|passages?|personas?|profile|shots?|fewshot|examples|demonstrations?|dialog(?:ue)?s?|conversations?"
+    r"|messages?|turns?|attachments?|background|preamble|prefix|scenario|instructions?|prompt|query|question)\b"
+)
+"""Words of which one in a column's name says that it may belong to the prompt."""
+ABOUT = re.compile(
+    r"\b(?:ids?|idx|index|hash|hashes|counts?|lengths?|len|num|number|types?|kind|sources?|lang|language|tokens?|scores?"
+    r"|ratings?|rank|models?|names?|category|categories|tags?|labels?|time|timestamp|date|version|fingerprint|split"
+    r"|topic|difficulty|quality)\Z|\A(?:num|n|is|has|labell?ing|judge|raw|annotat(?:ion|or)|critique|generation|gen)\b"
+)
+"""Words at the end or the start of a name which say that the column tells something about the prompt or its making."""
+LEAST_WORDS = 2
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
+MOST_NAMES = 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a table, by its first rows.
+
+    Attributes:
+        read: the columns that the layout looked into, in the table's order.
+        unread: the others, but for those that this tool writes itself.
+        doubtful: those among them whose names and contents may belong to the prompt.
+    """
+
+    read: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, list[str]]:
+        """As the manifest has it."""
+        return {"read": list(self.read), "not_read": list(self.unread), "doubtful": list(self.doubtful)}
+
+    def notes(self) -> list[str]:
+        """What the user should know before the run."""
+        if not self.doubtful:
+            return []
+        several = len(self.doubtful) > 1
+        names, it, was = listed(self.doubtful), "them" if several else "it", "were" if several else "was"
+        return [
+            f"warning: {names} {was} not read, but may belong to the prompt. If so, put {it} into the prompt, or "
+            f"rename {it} (system_prompt, history and messages are read); if not, drop {it}."
+        ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """These names after one another, of many the first ones."""
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+class _Watched(Mapping[str, Any]):
+    """A row that remembers which of its values were asked for."""
+
+    __slots__ = ("_row", "asked")
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._row[name]
+        self.asked.add(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._row)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+
+def what_is_read(layout: Layout, rows: Sequence[Row], named: Collection[str] = ()) -> Reading:
+    """Which columns of these rows are read.
+
+    Args:
+        layout: reads the rows.
+        rows: the first rows of the table; bad ones say nothing.
+        named: columns that are read too, as the user names them.
+
+    Raises:
+        InputError: a column that is not read holds images or sounds.
+    """
+    asked: set[str] = set(named)
+    good: list[tuple[Row, Record]] = []
+    for row in rows:
+        watched = _Watched(row)
+        try:
+            record = layout.parse(watched)
+        except RowError:
+            continue
+        asked |= watched.asked
+        good.append((row, record))
+    columns = list(dict.fromkeys(str(name) for row, _ in good for name in row))
+    own = {column.name for column in table_columns()} | set(all_metrics())
+    unread = tuple(name for name in columns if name not in asked and name not in own)
+    _refuse_media(unread, good)
+    doubtful = tuple(
+        name for name in unread if _may_shape(name) and any(_adds(row.get(name), one) for row, one in good)
+    )
+    return Reading(tuple(name for name in columns if name in asked), unread, doubtful)
+
+
+def _refuse_media(names: Sequence[str], good: Sequence[tuple[Row, Record]]) -> None:
+    for name in names:
+        if any(_is_media(row.get(name)) for row, _ in good):
+            raise InputError(
+                f"The column {name} holds images or sounds, which are not read.",
+                "A model would not see what the prompts may ask about.",
+                "Drop the column if the texts stand without it.",
+            )
+
+
+def _is_media(value: object) -> bool:
+    """Whether a value holds a file's bytes, as the datasets library keeps images and sounds, or the image itself."""
+    if isinstance(value, list):
+        return any(map(_is_media, value))
+    if isinstance(value, Mapping):
+        return isinstance(value.get("bytes"), bytes) and "path" in value
+    return isinstance(value, bytes) and value.startswith(MAGIC)
+
+
+def _may_shape(name: str) -> bool:
+    words = folded(name).replace("_", " ")
+    return SHAPING.search(words) is not None and ABOUT.search(words) is None
+
+
+def _adds(value: object, record: Record) -> bool:
+    """Whether a value says something, in more than a word, that does not stand in the record."""
+    texts = [text for text in map(_plain, _texts(decoded(value))) if len(text.split()) >= LEAST_WORDS]
+    if not texts:
+        return False
+    said = [_plain(text) for text in (*(message["content"] for message in record.prompt), *record.responses)]
+    return not all(any(text in other for other in said) for text in texts)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
