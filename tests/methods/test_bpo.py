@@ -56,3 +56,10 @@ def test_one_and_the_same_model_is_refused():
 
 def test_one_row_that_moved_is_enough():
     assert columns("bpo", moved([0.0, 0.0], [0.0, 1.0]))["bpo_margin"].to_list() == pytest.approx([0.0, -0.03])
+
+
+def test_where_both_sides_bind_alike_it_is_the_chosen_one_and_nothing_gained_is_not_degraded():
+    # lr+ = 3, -0.5 * lr- = 3; and 0 against 0 beside it
+    found = columns("bpo", moved([3.0, 0.0], [-6.0, 0.0]), alpha=0.5)
+    assert found["bpo_binding"].to_list() == ["chosen", "chosen"]
+    assert found["chosen_degraded"].to_list() == [False, False]

@@ -125,6 +125,11 @@ def test_a_bound_above_low_is_kept() -> None:
     assert upper_bound(np.array([0.3, -1.0]), EXTERNAL_DIVISOR, -0.5) == 0.0
 
 
+def test_a_bound_at_low_is_widened_too() -> None:
+    # int(0.5/1.5) = 0, one margin above; at L = 0 there would be no interval: U = 1, and the margin 0.5 is sure
+    assert upper_bound(np.array([0.5, -1.0]), EXTERNAL_DIVISOR, 0.0) == 1.0
+
+
 def spec_probability(margins: np.ndarray, divisor: float, low: float) -> np.ndarray:
     known = [float(m) for m in margins if not np.isnan(m)]
     largest = max(known)

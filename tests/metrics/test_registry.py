@@ -142,6 +142,20 @@ def test_the_parameters_in_force_are_returned() -> None:
     assert used["distance"] == ("embedding",)
 
 
+def test_a_metric_that_cannot_bear_nulls_is_not_asked_about_a_column_of_nulls(monkeypatch: pytest.MonkeyPatch) -> None:
+    @registry.metric(unit="", prefer="high", population=True)
+    def above_median(reward_margin: pl.Series) -> pl.Series:
+        """The median of nulls is None, and no float."""
+        return (reward_margin > float(reward_margin.median())).cast(pl.Float64)  # type: ignore[arg-type]
+
+    metrics = registry.all_metrics() | {"above_median": above_median}
+    monkeypatch.setattr(registry, "all_metrics", lambda: metrics)
+    frame = pl.DataFrame({"chosen_reward": [None, None], "rejected_reward": [1.0, 2.0]})
+    assert registry.compute("above_median", frame, {})[0].to_list() == [None, None]
+    assert registry.compute("above_median", frame.head(0), {})[0].to_list() == []
+    assert registry.compute("above_median", frame.with_columns(chosen_reward=2.5), {})[0].to_list() == [1.0, 0.0]
+
+
 def test_auto_decides_which_columns_are_read() -> None:
     rewards_and_edit = ("chosen_reward", "rejected_reward", "edit_distance")
     assert registry.columns_read("dcrm", {}, NO_COLUMNS) == rewards_and_edit
