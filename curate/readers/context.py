@@ -89,6 +89,9 @@ def _check_other_prompts(row: Row, messages: tuple[Message, ...], column: str) -
         if name == column or (column == INSTRUCTION and name == INPUT):
             continue
         value = row.get(name)
+        nested = isinstance(value, list | dict) and name not in PROMPTS and message_list(value) is None
+        if nested and holds_something(value):
+            raise RowError(f"{name} is {kind_of(value)}, which cannot be read into the prompt")
         if value is None or not isinstance(value, str):
             continue
         said = value.strip()

@@ -29,7 +29,7 @@ HISTORY = (
     *("history", "chat_history", "conversation_history", "dialogue_history", "dialog_history", "previous_turns"),
     *("previous_messages", "past_messages", "past_turns", "dialogue", "dialog"),
 )
-PASSAGES = ("passage", "document", "background")
+PASSAGES = ("passage", "document")
 """Texts that a prompt is about, and that it must contain."""
 
 UNREAD = {

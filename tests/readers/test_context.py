@@ -102,6 +102,7 @@ def test_columns_that_say_the_same_or_more(row, prompt):
     ("row", "reason"),
     [
         ({"prompt": "q", "context": "Once upon a time"}, "prompt and context hold different texts"),
+        ({"prompt": "q", "context": ["Once", "upon"]}, "cannot be read into the prompt"),
         ({"prompt": "q", "document": "Once upon a time"}, "prompt and document hold different texts"),
         ({"prompt": "Translate", "input": "Where is it?"}, "prompt and input hold different texts"),
         ({"prompt": "q", "messages": [AGAIN]}, "hold different conversations"),
