@@ -59,6 +59,7 @@ def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
         settings.trust_remote_code,
         backend=settings.backend,
         tensor_parallel=settings.tensor_parallel or 1,
+        server_seconds=settings.server_timeout,
     )
 
 

@@ -18,8 +18,8 @@ Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"
 Options = dict[str, dict[str, Any]]
 GPUS = re.compile(r"all|[1-9]\d*|\d+(,\d+)+")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-PLACES = frozenset({"gpus", "workers"})
-"""Settings that say where models run: no part of what decides a result, so that a run may go on elsewhere."""
+PLACES = frozenset({"gpus", "workers", "server_timeout"})
+"""Where models run, and how patiently: no part of what decides a result, so a run may be resumed with others."""
 
 
 def _several(value: Any) -> Any:
@@ -51,6 +51,9 @@ def _as_listed(value: Any) -> Any:
 
 Gpus = Annotated[str, BeforeValidator(_as_listed)]
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -87,6 +90,7 @@ class ModelSettings(Settings):
     workers: PositiveInt = Field(default=1, description="processes on the CPU, each with a copy of the model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     batch_tokens: PositiveInt | None = Field(default=None, description="padded tokens of one batch")
+    server_timeout: Seconds = Field(default=120.0, description="seconds that a server may take for an answer")
     trust_remote_code: bool = False
     strict: bool = False
     fresh: bool = False

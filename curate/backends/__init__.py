@@ -33,6 +33,7 @@ class ModelSpec:
         tensor_parallel: GPUs that share the model; vLLM alone can.
         max_length: tokens of the longest row that it will be given; None where the model has no limit. vLLM must know.
         reward_head: where a reward model's reward stands, where that is not its one logit; see `reward_heads`.
+        server_seconds: how long a server may take for an answer.
         keep_base: whether what an adapter adapts is opened next, and so stays in memory when the adapter is closed.
     """
 
@@ -46,6 +47,7 @@ class ModelSpec:
     max_length: int | None = None
     reward_head: str | None = None
     keep_base: bool = False
+    server_seconds: float = 120.0
 
 
 class Backend(Protocol):

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import fsum, isfinite
+from math import fsum, isfinite, nan
 from typing import Any, Literal
 
 from curate.backends import ModelSpec, Sample, Sampling
-from curate.backends.server import Server
+from curate.backends.server import SHOWN, Server
 from curate.errors import ModelError
 from curate.identity import ServedModel, served_model
 from curate.render import Ids, Rendered
 
 HANDED_TOKENS = 262_144
-TOKEN_PREFIX = "token_id:"
+ROUNDING = 1e-3
+"""How far above 0 rounding may bring a log-probability."""
+SHOWN_VALUE = 40
 
 
 def parts(name: str) -> ServedModel:
@@ -37,19 +39,36 @@ def server_facts(name: str) -> dict[str, Any]:
     served = parts(name)
     server = Server(served.url, patient=False)
     try:
-        listed = server.get("/v1/models").get("data", [])
-        found = next((one for one in listed if one.get("id") == served.name), None)
-        if found is None:
+        listed = entries(server.get("/v1/models"), "data")
+        found = {str(at(one, "id")): one for one in listed}
+        if served.name not in found:
             raise ModelError(
                 f"The server has no model called {served.name}.",
                 name,
-                f"It has: {', '.join(str(one.get('id')) for one in listed) or 'none'}.",
+                server.redacted(f"It has: {', '.join(found) or 'none'}."),
             )
-        sglang = found.get("owned_by") == "sglang"
+        sglang = at(found[served.name], "owned_by") == "sglang"
         version = _version(server, "/get_server_info" if sglang else "/version")
-        return {"limit": found.get("max_model_len"), "version": version, "sglang": sglang}
+        limit = at(found[served.name], "max_model_len")
+        return {"limit": limit if isinstance(limit, int) else None, "version": version, "sglang": sglang}
     finally:
         server.close()
+
+
+def at(answer: Any, *place: str | int) -> Any:
+    """What stands at a place in an answer, key after key; None where there is nothing."""
+    for key in place:
+        if isinstance(key, str):
+            answer = answer.get(key) if isinstance(answer, dict) else None
+        else:
+            answer = answer[key] if isinstance(answer, list) and -len(answer) <= key < len(answer) else None
+    return answer
+
+
+def entries(answer: Any, *place: str | int) -> list[Any]:
+    """The list at a place in an answer; an empty one where there is none."""
+    found = at(answer, *place)
+    return found if isinstance(found, list) else []
 
 
 def _version(server: Server, path: str) -> str | None:
@@ -57,7 +76,8 @@ def _version(server: Server, path: str) -> str | None:
         said = server.get(path)
     except ModelError:
         return None  # not every server tells
-    return str(said["version"]) if isinstance(said, dict) and "version" in said else None
+    version = at(said, "version")
+    return server.redacted(str(version)) if version is not None else None
 
 
 class ServerModel:
@@ -73,7 +93,7 @@ class ServerModel:
         self.notes = ["What a server answers may differ in the last digits from run to run."]
         self.name = spec.name
         self._served = parts(spec.name)
-        self._server = Server(self._served.url)
+        self._server = Server(self._served.url, seconds=spec.server_seconds)
 
     def ask(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         """The server's answers to these requests for this model, in their order."""
@@ -86,7 +106,8 @@ class ServerModel:
             ModelError: `holds` is false; `what` says what is wrong then.
         """
         if not holds:
-            raise ModelError(f"The server's answer cannot be used: {what}.", self.name, f"Is it {self.kind}'s server?")
+            said = self._server.redacted(what)[:SHOWN]
+            raise ModelError(f"The server's answer cannot be used: {said}.", self.name, f"Is it {self.kind}'s server?")
 
     def finite(self, number: Any) -> float:
         """The number, if it is one.
@@ -94,8 +115,25 @@ class ServerModel:
         Raises:
             ModelError: it is not.
         """
-        self.require(isinstance(number, int | float) and isfinite(number), f"{number} is no number")
-        return float(number)
+        try:
+            found = float(number) if isinstance(number, int | float) and not isinstance(number, bool) else nan
+        except OverflowError:
+            found = nan
+        self.require(isfinite(found), f"{self._shown(number)} is no number")
+        return found
+
+    def logp(self, number: Any) -> float:
+        """The number, if it can be a log-probability.
+
+        Raises:
+            ModelError: it is not a number, or positive beyond what rounding explains.
+        """
+        found = self.finite(number)
+        self.require(found <= ROUNDING, f"a log-probability of {self._shown(number)}, which is positive")
+        return found
+
+    def _shown(self, value: Any) -> str:
+        return self._server.redacted(str(value))[:SHOWN_VALUE]
 
     def facts(self) -> dict[str, Any]:
         """That it is a server; which, is in `server_facts`."""
@@ -119,11 +157,11 @@ class ServerLogprobs(ServerModel):
         return [self._sum(row, answer) for row, answer in zip(batch, answers, strict=True)]
 
     def _sum(self, row: Rendered, answer: Any) -> float:
-        found = _choice(answer).get("prompt_logprobs") or []
+        found = entries(answer, "choices", 0, "prompt_logprobs")
         told = f"{len(found)} prompt_logprobs came back for {len(row.ids)} tokens"
         self.require(len(found) == len(row.ids), told)
-        values = [(found[i] or {}).get(str(row.ids[i]), {}).get("logprob") for i in range(row.start, len(row.ids))]
-        return fsum(self.finite(value) for value in values)
+        values = [at(found[i], str(row.ids[i]), "logprob") for i in range(row.start, len(row.ids))]
+        return fsum(self.logp(value) for value in values)
 
 
 class RewardRows(ServerModel):
@@ -148,9 +186,9 @@ class ServerRewards(RewardRows):
         return [self._logit(answer) for answer in answers]
 
     def _logit(self, answer: Any) -> float:
-        rows = answer.get("data") or [{}] if isinstance(answer, dict) else [{}]
-        values = rows[0].get("probs") or []
-        self.require(len(rows) == 1 and len(values) == 1, f"{len(values)} outputs came back, not one")
+        values = entries(answer, "data", 0, "probs")
+        rows = len(entries(answer, "data"))
+        self.require(rows <= 1 and len(values) == 1, f"{len(values)} outputs came back, not one")
         return self.finite(values[0])
 
 
@@ -175,19 +213,15 @@ class ServerGeneration(ServerModel):
         return [self._sample(answer) for answer in self.ask("/v1/completions", asked)]
 
     def _sample(self, answer: Any) -> Sample:
-        choice = _choice(answer)
-        ids, reason = choice.get("token_ids") or [], choice.get("finish_reason")
-        logps = (choice.get("logprobs") or {}).get("token_logprobs") or []
+        choice = at(answer, "choices", 0)
+        ids, reason = entries(choice, "token_ids"), at(choice, "finish_reason")
+        logps = entries(choice, "logprobs", "token_logprobs")
         told = f"{len(logps)} log-probabilities came back for {len(ids)} tokens"
         self.require(len(logps) == len(ids) > 0, told)
         self.require(reason in ("stop", "length"), f"finish_reason is {reason}")
+        self.require(all(type(one) is int and one >= 0 for one in ids), "its token_ids are not token ids")
         ended: Literal["stop", "length"] = "stop" if reason == "stop" else "length"
-        return Sample(list(ids), ended, fsum(map(self.finite, logps)))
-
-
-def _choice(answer: Any) -> dict[str, Any]:
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    return choices[0] if choices else {}
+        return Sample(list(ids), ended, fsum(map(self.logp, logps)))
 
 
 def _pad_id(tokenizer: str, spec: ModelSpec) -> int | None:

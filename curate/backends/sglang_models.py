@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import fsum
 from typing import Any
 
-from curate.backends.server_models import RewardRows, ServerModel
+from curate.backends.server_models import RewardRows, ServerModel, entries
 from curate.render import Ids, Rendered
 
 SERVER = "SGLang"
@@ -38,11 +38,11 @@ class SglangLogprobs(ServerModel):
         return [self._sum(row, answer) for row, answer in zip(batch, answers, strict=True)]
 
     def _sum(self, row: Rendered, answer: Any) -> float:
-        found = _only(answer).get("meta_info", {}).get("input_token_logprobs") or []
+        found = entries(_only(answer), "meta_info", "input_token_logprobs")
         counted = [one for one in found if isinstance(one, list) and len(one) > 1][-row.response_tokens :]
         same = [one[1] for one in counted] == row.ids[row.start :]
         self.require(same, f"{len(found)} input_token_logprobs came back, of other tokens than were sent")
-        return fsum(self.finite(one[0]) for one in counted)
+        return fsum(self.logp(one[0]) for one in counted)
 
 
 class SglangRewards(RewardRows):
@@ -56,13 +56,11 @@ class SglangRewards(RewardRows):
         return [self._logit(answer) for answer in answers]
 
     def _logit(self, answer: Any) -> float:
-        values = _only(answer).get("embedding")
-        values = values if isinstance(values, list) else []
+        values = entries(_only(answer), "embedding")
         self.require(len(values) == 1, f"{len(values)} outputs came back, not one")
         return self.finite(values[0])
 
 
-def _only(answer: Any) -> dict[str, Any]:
+def _only(answer: Any) -> Any:
     """The answer to one question, which may come as a list of one."""
-    answer = answer[0] if isinstance(answer, list) and len(answer) == 1 else answer
-    return answer if isinstance(answer, dict) else {}
+    return answer[0] if isinstance(answer, list) and len(answer) == 1 else answer

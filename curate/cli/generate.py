@@ -77,6 +77,7 @@ def generate(
     batch_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of prompts and responses in one batch.", rich_help_panel=o.RUN)
     ] = None,
+    server_timeout: o.ServerTimeout = 120.0,
     strict: o.Strict = False,
     fresh: o.Fresh = False,
     quiet: o.Quiet = False,

@@ -196,6 +196,10 @@ MatchOption = Annotated[
     ),
 ]
 BatchTokens = Annotated[int | None, typer.Option(min=1, help="Padded tokens in one forward pass.", rich_help_panel=RUN)]
+ServerTimeout = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", help="How long a model's server may take for an answer.", rich_help_panel=RUN),
+]
 Strict = Annotated[bool, typer.Option(help="Make the first bad row an error.", rich_help_panel=RUN)]
 Fresh = Annotated[bool, typer.Option(help="Start over instead of resuming unfinished work.", rich_help_panel=RUN)]
 RowsAsOption = Annotated[

@@ -72,6 +72,7 @@ def pair(
     truncation: o.Truncation = o.Truncate.keep_start,
     batch_tokens: o.BatchTokens = None,
     rows_as: o.RowsAsOption = None,
+    server_timeout: o.ServerTimeout = 120.0,
     strict: o.Strict = False,
     fresh: o.Fresh = False,
     quiet: o.Quiet = False,

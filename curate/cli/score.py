@@ -32,6 +32,7 @@ def score(
     match: o.MatchOption = None,
     batch_tokens: o.BatchTokens = None,
     rows_as: o.RowsAsOption = None,
+    server_timeout: o.ServerTimeout = 120.0,
     strict: o.Strict = False,
     fresh: o.Fresh = False,
     quiet: o.Quiet = False,

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 Failure = tuple[int, dict[str, str], bytes]
+"""Status (0: hang up, HANGS: never answer), headers (`drops`: a byte now and then), content."""
+HANGS = -1
 
 
 class FakeServer:
@@ -21,6 +23,7 @@ class FakeServer:
         asked: (path, body) of every request.
         change: alters a true answer.
         sglang: whether it is SGLang's.
+        released: ends what hangs.
     """
 
     def __init__(self) -> None:
@@ -33,6 +36,7 @@ class FakeServer:
         self.sglang = False
         self.url = ""
         self.lock = Lock()
+        self.released = Event()
 
     def answer(self, path: str, body: Any) -> Any:
         if path == "/v1/models":
@@ -73,6 +77,13 @@ def reward(ids: list[int]) -> float:
     return len(ids) + ids[-1] / 8
 
 
+def write_slowly(file: Any, content: bytes, fake: FakeServer) -> None:
+    for i in range(len(content)):
+        file.write(content[i : i + 1])
+        if fake.released.wait(0.05):
+            return
+
+
 @contextmanager
 def serving() -> Iterator[FakeServer]:
     fake = FakeServer()
@@ -97,14 +108,15 @@ def serving() -> Iterator[FakeServer]:
             if failure is None:
                 failure = (200, {}, json.dumps(fake.change(self.path, fake.answer(self.path, body))).encode())
             status, headers, content = failure
-            if status == 0:  # hang up without a word
+            if status in (0, HANGS):  # hang up without a word, at once or much later
+                fake.released.wait(60 if status else 0)
                 self.close_connection = True
                 return
             self.send_response(status)
             for name, value in {**headers, "content-length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            write_slowly(self.wfile, content, fake) if "drops" in headers else self.wfile.write(content)
 
     class Listening(ThreadingHTTPServer):
         daemon_threads = True
@@ -117,6 +129,7 @@ def serving() -> Iterator[FakeServer]:
     try:
         yield fake
     finally:
+        fake.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

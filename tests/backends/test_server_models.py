@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,7 @@ from curate.backends.server_models import ServerLogprobs, server_facts
 from curate.errors import CurateError, ModelError, SettingsError
 from curate.identity import ServedModel, model_identity, served_model, short_name
 from curate.render import Rendered
-from tests.backends.fake_server import FakeServer, logp, reward, serving
+from tests.backends.fake_server import HANGS, FakeServer, logp, reward, serving
 from tests.backends.models import SHAPE, random_rows
 
 
@@ -156,7 +158,7 @@ def test_a_server_that_stays_away(fake: FakeServer) -> None:
     with pytest.raises(ModelError, match="does not answer") as caught:
         backend.logps(ROWS[:1])
     assert "status 503: Engine is dead" in caught.value.where
-    assert "goes on" in caught.value.hint
+    assert "to resume" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_answers_of_writing_that_cannot_be_used(fake: FakeServer) -> None:
 def test_no_json(fake: FakeServer) -> None:
     backend = open_logprobs(spec(fake))
     fake.failures = [(200, {}, b"<html>")]
-    with pytest.raises(ModelError, match="no JSON"):
+    with pytest.raises(ModelError, match="no JSON that can be read"):
         backend.logps(ROWS[:1])
 
 
@@ -261,6 +263,148 @@ def test_an_interrupt_leaves_what_was_not_sent(fake: FakeServer, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         backend.logps(ROWS)
     assert not [path for path, _ in fake.asked if path == "/v1/completions"]
+
+
+# ---- servers that hang, lie, or tell secrets
+
+
+@pytest.mark.parametrize("failure", [(HANGS, {}, b""), (200, {"drops": "yes"}, b"{" + b" " * 2000)])
+def test_a_server_that_hangs_is_given_up_when_its_time_is_over(fake: FakeServer, failure: Any) -> None:
+    backend = open_logprobs(spec(fake, server_seconds=0.4))
+    asked = len(fake.asked)
+    fake.failures = [failure] * 3
+    with pytest.raises(ModelError, match="does not answer") as caught:
+        backend.logps(ROWS[:1])
+    assert "ReadTimeout" in caught.value.where
+    assert "--server-timeout" in caught.value.hint
+    assert len(fake.asked) == asked + 1, "its time was spent on the first try"
+
+
+def test_waiting_for_the_next_try_counts_too(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "WAITS", (0.0, 30.0, 30.0))
+    backend = open_logprobs(spec(fake, server_seconds=5.0))
+    asked = len(fake.asked)
+    fake.failures = [(503, {}, b"busy")] * 3
+    with pytest.raises(ModelError, match="does not answer"):
+        backend.logps(ROWS[:1])
+    assert len(fake.asked) == asked + 2
+
+
+def test_a_process_ends_while_its_server_hangs(fake: FakeServer) -> None:
+    fake.failures = [(HANGS, {}, b"")] * 40
+    code = (
+        "import sys, _thread, threading\nfrom curate.backends.server import Server\n"
+        "threading.Timer(0.5, _thread.interrupt_main).start()\n"
+        f"Server({fake.url!r}, seconds=3600).post_all('/classify', [{{'input': [1]}}] * 40)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert "KeyboardInterrupt" in done.stderr
+
+
+@pytest.mark.parametrize("value", [0.5, pytest.param(10**400, id="huge"), True, "x", float("nan"), float("-inf"), [[]]])
+@pytest.mark.parametrize("kind", ["reading", "writing", "sglang"])
+def test_what_cannot_be_a_log_probability_is_refused(fake: FakeServer, value: Any, kind: str) -> None:
+    fake.sglang = kind == "sglang"
+
+    def lie(path: str, answer: Any) -> Any:
+        for choice in answer.get("choices", []):
+            for place in choice.get("prompt_logprobs", [])[1:]:
+                next(iter(place.values()))["logprob"] = value
+            if "logprobs" in choice:
+                choice["logprobs"]["token_logprobs"][0] = value
+        for place in answer.get("meta_info", {}).get("input_token_logprobs", [])[1:]:
+            place[0] = value
+        return answer
+
+    backend = open_generation(spec(fake)) if kind == "writing" else open_logprobs(spec(fake))
+    fake.change = lie
+    with pytest.raises(ModelError, match=r"is no number|which is positive"):
+        if kind == "writing":
+            backend.generate([[5]], [1], Sampling())  # type: ignore[union-attr]
+        else:
+            backend.logps([Rendered([5, 6], 1, "exact")])  # type: ignore[union-attr]
+
+
+def test_rounding_may_bring_a_log_probability_above_zero(fake: FakeServer) -> None:
+    backend = open_logprobs(spec(fake))
+    fake.change = lambda path, answer: {"choices": [{"prompt_logprobs": [None, {"6": {"logprob": 1e-6}}]}]}
+    assert backend.logps([Rendered([5, 6], 1, "exact")]) == [1e-6]
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("content", [DEEP, b'{"choices":' * 9999 + b"1" + b"}" * 9999, b"\xff\xfe"])
+def test_an_answer_nested_deeply_is_refused(fake: FakeServer, content: bytes) -> None:
+    backend = open_logprobs(spec(fake))
+    fake.failures = [(200, {}, content)]
+    with pytest.raises(ModelError, match="no JSON that can be read"):
+        backend.logps(ROWS[:1])
+    fake.failures = [(400, {}, content)]
+    with pytest.raises(ModelError, match="refuses") as caught:
+        backend.logps(ROWS[:1])
+    assert len(str(caught.value)) < 1000
+
+
+ODD = [None, 1, "what", [], {}, [[]], [None], {"choices": 1}, {"choices": [[]]}, {"choices": [{"prompt_logprobs": 1}]}]
+ODD += [{"choices": [{"prompt_logprobs": [1, 2]}]}, {"data": [[]]}, {"data": {}}, {"data": [{"probs": {}}]}]
+ODD += [{"choices": [{"token_ids": ["a", "b"], "logprobs": {"token_logprobs": [-1, -1]}, "finish_reason": "stop"}]}]
+ODD += [{"embedding": {"0": 1}}, {"meta_info": []}, {"meta_info": {"input_token_logprobs": {}}}]
+
+
+@pytest.mark.parametrize("answer", ODD)
+@pytest.mark.parametrize("of_sglang", [False, True])
+def test_answers_of_any_shape_are_refused_in_three_lines(
+    fake: FakeServer, tmp_path: Path, answer: Any, of_sglang: bool
+) -> None:
+    fake.sglang = of_sglang
+    transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
+    rewards = open_rewards(resolved(ModelSpec(f"{fake.url}#tiny@{tmp_path}")))
+    logprobs = open_logprobs(spec(fake))
+    asked = [lambda: rewards.rewards([[5]]), lambda: logprobs.logps([Rendered([5, 6], 1, "exact")])]
+    if not of_sglang:
+        writing = open_generation(spec(fake))
+        asked.append(lambda: writing.generate([[5]], [1], Sampling()))
+    fake.change = lambda *_: answer
+    for ask in asked:
+        with pytest.raises(ModelError):
+            ask()
+    server_facts.cache_clear()
+    with pytest.raises(ModelError, match="no model called tiny"):
+        server_facts(f"{fake.url}#tiny")
+
+
+SECRET = "sk-very-secret"
+
+
+@pytest.mark.parametrize("content", [f'{{"error": "no such key: {SECRET}."}}', f"who is {SECRET}?", f'["{SECRET}"]'])
+def test_the_key_is_never_shown(fake: FakeServer, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    monkeypatch.setenv("CURATE_SERVER_KEY", f" {SECRET}\n")
+    backend = open_logprobs(spec(fake))
+    for status in (401, 400, 503):
+        fake.failures = [(status, {}, b" " * 380 + content.encode())] * 4
+        with pytest.raises(ModelError) as caught:
+            backend.logps(ROWS[:1])
+        assert "secret" not in str(caught.value)
+        assert "[key]" in str(caught.value)
+    fake.failures = []
+    fake.change = lambda *_: {"choices": [{"prompt_logprobs": [None, {"6": {"logprob": SECRET}}]}]}
+    with pytest.raises(ModelError, match=r"\[key\] is no number"):
+        backend.logps([Rendered([5, 6], 1, "exact")])
+    fake.change = lambda *_: {"data": [{"id": SECRET}]}
+    server_facts.cache_clear()
+    with pytest.raises(ModelError, match="no model") as caught:
+        server_facts(f"{fake.url}#tiny")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "ключ"])
+def test_a_key_that_cannot_be_sent(fake: FakeServer, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("CURATE_SERVER_KEY", key)
+    with pytest.raises(ModelError, match="no header can hold") as caught:
+        spec(fake)
+        open_logprobs(spec(fake))
+    assert key not in str(caught.value)
 
 
 # ---- SGLang's own interface

@@ -159,6 +159,13 @@ def test_changed_settings_are_refused_showing_the_difference(monkeypatch, tmp_pa
     assert not (tmp_path / "s.parquet").exists()
 
 
+def test_more_patience_with_a_server_resumes(monkeypatch, tmp_path):
+    data = stopped_run(monkeypatch, tmp_path, policy="fake:1")
+    run_score(data, tmp_path / "s.parquet", policy="fake:1", server_timeout=500)
+    run_score(data, tmp_path / "whole.parquet", policy="fake:1")
+    assert (tmp_path / "s.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
 def test_changed_data_is_refused(monkeypatch, tmp_path):
     data = stopped_run(monkeypatch, tmp_path)
     write_jsonl(data, pair_rows(13))
