@@ -18,7 +18,9 @@ TRAINERS_VENV := .venv-trainers
 TRAINERS_LISTS := tests/trainers/environments
 TRAINERS_READY := $(patsubst $(TRAINERS_LISTS)/%.txt,$(TRAINERS_VENV)/%/.ready,$(wildcard $(TRAINERS_LISTS)/*.txt))
 PIP := -m pip install --quiet --disable-pip-version-check
-PIP_INSTALL := $(PIP) -c constraints.txt
+# To compile all that is installed takes as long as to install it; what is imported is compiled then, and kept.
+PIP_INSTALL := $(PIP) --no-compile -c constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 # vLLM only where there is an NVIDIA GPU to use it.
 ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -n 1),)
 EXTRAS := $(EXTRAS),vllm
@@ -29,14 +31,16 @@ endif
 help:
 	@echo "make setup | demo | test | test-gpu | test-vllm | test-trainers | check | bench | format | clean"
 
+# What commands import is compiled here; make demo and make test compile it as they go.
 setup: $(READY)
+	$(BIN)/python -m compileall -q curate
+	$(BIN)/python -c 'import curate.demo.run, datasets, sentence_transformers; from transformers import LlamaForCausalLM'
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP_INSTALL) torch
 	$(BIN)/python $(PIP_INSTALL) -e '.[$(EXTRAS)]'
-	$(BIN)/python -m compileall -q curate
 	@touch $(READY)
 
 # torch first, as vLLM would choose a larger build of it; torchvision and its like break vLLM's import without a GPU.
