@@ -81,3 +81,7 @@ def test_presets():
         found = columns("amapo", frame, preset)["amapo_margin"].to_list()
         assert found == columns("amapo", frame, beta=beta)["amapo_margin"].to_list()
     assert not any(math.isnan(value) for value in floats(found))
+
+
+def test_a_pair_exactly_at_the_mean_has_no_margin():
+    assert array(columns("amapo", per_token([1.0, 2.0, 3.0]))["amapo_margin"])[1:].tolist() == [0.0, 0.0]

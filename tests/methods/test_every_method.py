@@ -219,3 +219,8 @@ def test_batches_are_consecutive_and_cover_every_row_once(rows, batch):
 @pytest.mark.parametrize("batch", ["all", 256])
 def test_no_rows_are_no_batches(batch):
     assert batches(0, batch) == []
+
+
+def test_a_row_left_over_joins_the_last_batch():
+    assert batches(5, 2) == [slice(0, 2), slice(2, 5)]
+    assert batches(6, 4) == [slice(0, 4), slice(4, 6)]

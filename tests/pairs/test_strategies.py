@@ -50,6 +50,12 @@ def test_rs_dpo_golden():
     assert run("rs-dpo", [2.0, 0.5, 0.0], eta=0.8) == [(0, 2), (0, 1)]
 
 
+def test_rs_dpo_wants_more_than_eta():
+    eta = 0.5 + 0.5 * np.tanh(1.0)  # sigma(2)
+    assert run("rs-dpo", [2.0, 0.0], eta=eta) == []
+    assert run("rs-dpo", [2.0, 0.0], eta=np.nextafter(eta, 0)) == [(0, 1)]
+
+
 def test_sweet_spot_golden():
     # mean 57/21 = 2.71, std 7.82: mean - 2 std = -12.9, nearer to -8 than to -30
     rewards = [5.0] * 19 + [-30.0, -8.0]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from curate.pipeline.pools import merged
+from curate.pipeline.pairing import draws
+from curate.pipeline.pools import may_be_chosen, merged
 
 from .helpers import Notes, read_manifest, rows_of, run_pair, write_jsonl
 
@@ -70,3 +71,20 @@ def test_pairs_of_candidates_are_compared_with_max_min(tmp_path) -> None:
     # by counts, where every margin is beyond the scale: the pair that differs in one word, (0, 1), wins
     assert result.compared["reward_margin"] == (2.0, 0.5)
     assert read_manifest(tmp_path / "r.parquet")["rows"]["written"] == 1
+
+
+def test_what_a_length_limit_cut_is_never_chosen_unless_that_is_allowed() -> None:
+    class Cut:
+        names, cut = np.arange(4), np.array([False, True, False, False])
+
+    numbers = {"truncated": np.array([0.0, 0.0, 1.0, np.nan])}
+    assert may_be_chosen(Cut, numbers, False).tolist() == [True, False, False, True]  # type: ignore[arg-type]
+    assert may_be_chosen(Cut, {}, False).tolist() == [True, False, True, True]  # type: ignore[arg-type]
+    assert may_be_chosen(Cut, numbers, True).tolist() == [True] * 4  # type: ignore[arg-type]
+
+
+def test_draws_are_of_seed_prompt_text_and_how_often_it_came() -> None:
+    found = draws(0, "p", ["a", "b", "a"]).tolist()
+    assert len(set(found)) == 3
+    assert draws(0, "p", ["a", "a", "b"]).tolist() == [found[0], found[2], found[1]]
+    assert not set(found) & {*draws(1, "p", ["a", "b", "a"]).tolist(), *draws(0, "q", ["a", "b", "a"]).tolist()}

@@ -278,6 +278,17 @@ def test_a_null_reference_changes_its_own_row_alone_and_is_counted(tmp_path, nul
     assert read_manifest(tmp_path / "o.parquet")["notes"] == [note]
 
 
+def test_rows_without_a_reference_are_counted_over_all_files(tmp_path):
+    for name, missing in (("t0", 1), ("t1", 2), ("t2", 0)):
+        reference = [None] * missing + [-1.0] * (5 - missing)
+        columns = {"chosen_reward": [1.0] * 5, "rejected_reward": [0.0] * 5, "edit_distance": [3] * 5}
+        columns |= {"ref_chosen_logps": reference, "ref_rejected_logps": [-2.0] * 5}
+        pl.DataFrame(columns).write_parquet(tmp_path / f"{name}.parquet")
+    notes = Notes()
+    run_select(tmp_path / "t*.parquet", tmp_path / "o.parquet", notes, by="dcrm", top="100%")
+    assert notes.about("lack").startswith("3 of 15 rows lack")
+
+
 def test_a_metric_is_computed_from_a_foreign_tables_measurements(tmp_path):
     rows = [{"chosen_reward": float(i), "rejected_reward": 5.0, "chosen": str(i)} for i in range(10)]
     result = run_select(save(tmp_path / "t.parquet", rows), tmp_path / "o.parquet", by="reward_margin", top="2")
