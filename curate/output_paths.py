@@ -1,46 +1,142 @@
-"""Where an output may be written, and what stands beside it."""
+"""Where an output may be written, and what is next to it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from curate.errors import StoreError
 
+ELSEWHERE = "Choose another place with -o."
+LONGEST_NAME = 255
+"""Bytes of a file name, on every file system in common use."""
+DERIVED = (".{}.replaced", ".{}.work.done", "{}.rejects.parquet", ".{}.rejects.parquet.replaced")
+"""The longest of the names that are made from the output's."""
 
-def check_out(out: Path, inputs: list[Path]) -> None:
-    """Refuse an output place before any work is done.
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of output, and how an earlier one is told from anything else.
+
+    Attributes:
+        check_name: raises a StoreError where a path cannot be one, whatever is there.
+        foreign: what of an existing file or folder this tool did not write, None where it wrote all of it.
+        stays: whether it is a folder to write into, which is never replaced as a whole.
+    """
+
+    check_name: Callable[[Path], None]
+    foreign: Callable[[Path], str | None]
+    stays: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path that a command will write, and the kind of output that goes there."""
+
+    path: Path
+    kind: Kind
+
+
+def check_place(place: Place, inputs: Sequence[Path] = ()) -> None:
+    """Refuse a place before any work is done; nothing is made or opened for writing.
 
     Raises:
-        StoreError: no such parent folder can be made or written, another file type than Parquet, one of the inputs.
+        StoreError: another kind of file is wanted; something is there that this tool did not write, be it a file, a
+            folder, a link or a device; an input is there; the folder cannot be written.
     """
-    if out.suffix and out.suffix != ".parquet":
-        raise StoreError(
-            f"The output is Parquet, not {out.suffix}.", str(out), "Name a .parquet file, or a folder (no suffix)."
-        )
-    if out.suffix == ".parquet" and out.is_dir():
-        raise StoreError("The output is a folder.", str(out), "Name a file, or a folder without .parquet.")
-    if any(out.resolve() in (path.resolve(), *path.resolve().parents) for path in inputs):
-        raise StoreError("The output would replace its own input.", str(out), "Choose another place with -o.")
-    rejects = beside(out, "rejects")
-    if any(rejects.resolve() == path.resolve() for path in inputs):
-        raise StoreError("The rejects file would replace the input.", str(rejects), "Choose another place with -o.")
-    parent = out.absolute().parent
-    existing = next(folder for folder in (parent, *parent.parents) if folder.exists())
+    path = place.path
+    if not place.kind.stays:
+        _check_name(path)
+    place.kind.check_name(path)
+    if any(path.resolve() in (one.resolve(), *one.resolve().parents) for one in inputs):
+        raise StoreError("The output would replace its own input.", str(path), ELSEWHERE)
+    check_nothing_foreign(place)
+    existing = path if place.kind.stays and path.exists() else _nearest_folder(path)
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise StoreError("The output folder cannot be written.", str(existing), "Choose another place with -o.")
-    needed = sum(path.stat().st_size for path in inputs if path.is_file())
-    free = shutil.disk_usage(existing).free
+        raise StoreError("The output folder cannot be written.", str(existing), ELSEWHERE)
+
+
+def check_nothing_foreign(place: Place) -> None:
+    """Refuse to replace what this tool did not write.
+
+    Raises:
+        StoreError: something else is in the place.
+    """
+    path = place.path
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if stat.S_ISLNK(mode) and not (place.kind.stays and path.is_dir()):
+        raise StoreError("A symbolic link is in the place of the output.", str(path), "Name what it points to.")
+    if not (path.is_file() or path.is_dir()):
+        raise StoreError("What is in the place of the output is neither a file nor a folder.", str(path), ELSEWHERE)
+    foreign = place.kind.foreign(path)
+    if foreign is None:
+        return
+    if path.is_file():
+        what = "The place of the output is taken by a file that curate did not write."
+    else:
+        what = f"The output folder holds something else: {foreign}."
+    raise StoreError(what, str(path), f"Move it away. {ELSEWHERE}")
+
+
+def check_space(out: Path, needed: float) -> None:
+    """Refuse a disk that has surely too little space.
+
+    Args:
+        out: the output.
+        needed: bytes that will be written before anything is freed.
+
+    Raises:
+        StoreError: less is free.
+    """
+    folder = _nearest_folder(out)
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise StoreError(
-            f"The disk has {free / 2**20:,.1f} MiB free; the data alone has {needed / 2**20:,.1f} MiB.",
-            str(existing),
+            f"The disk has {free / 2**20:,.1f} MiB free; this needs about {needed / 2**20:,.1f} MiB.",
+            str(folder),
             "Free some space, or choose another place with -o.",
         )
 
 
+def check_table_name(path: Path) -> None:
+    """Refuse another file type than Parquet.
+
+    Raises:
+        StoreError: it is one.
+    """
+    if path.suffix and path.suffix != ".parquet":
+        hint = "Name a .parquet file, or a folder (no suffix)."
+        raise StoreError(f"The output is Parquet, not {path.suffix}.", str(path), hint)
+    if path.suffix == ".parquet" and path.is_dir():
+        raise StoreError("The output is a folder.", str(path), "Name a file, or a folder without .parquet.")
+
+
 def beside(out: Path, suffix: str) -> Path:
-    """A file beside the output: `pairs.parquet` -> `pairs.rejects.parquet`, `pairs` -> `pairs.rejects.parquet`."""
+    """A file next to the output: `pairs.parquet` -> `pairs.rejects.parquet`, `pairs` -> `pairs.rejects.parquet`."""
     stem = out.name.removesuffix(".parquet")
     return out.with_name(f"{stem}.{suffix}.parquet")
+
+
+def _check_name(path: Path) -> None:
+    if path.name in ("", ".."):
+        raise StoreError("The output has no name of its own.", str(path), "Name a file or a folder in it.")
+    longest = max(len(os.fsencode(form.format(path.name.removesuffix(".parquet")))) for form in DERIVED)
+    if longest > LONGEST_NAME:
+        room = LONGEST_NAME - longest + len(os.fsencode(path.name))
+        raise StoreError(
+            f"The output's name is {len(os.fsencode(path.name))} bytes long; at most {room} are possible.",
+            str(path.parent / f"{path.name[:40]}..."),
+            "Choose a shorter name with -o.",
+        )
+
+
+def _nearest_folder(path: Path) -> Path:
+    parent = path.absolute().parent
+    return next(folder for folder in (parent, *parent.parents) if folder.exists())

@@ -12,7 +12,6 @@ from curate.backends.reward_heads import model_notes
 from curate.errors import RowError, SettingsError
 from curate.identity import short_name, versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
-from curate.output_paths import check_out
 from curate.plan_models import (
     ALONE,
     ResponseScorer,
@@ -22,7 +21,7 @@ from curate.plan_models import (
     logprob_scorers,
     reward_scorers,
 )
-from curate.readers import Layout, Row, Source, detect, first_rows, input_paths, open_source
+from curate.readers import Layout, Row, Source, detect, first_rows, open_source
 from curate.readers.reading import Reading, what_is_read
 from curate.recipe import MeasureSettings, Settings, for_manifest
 from curate.reward_sources import RewardSource, named_columns, parse_reward, plan_rewards
@@ -200,7 +199,6 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     check_settings(settings)
     settings = dated(settings)
     source = open_source(settings.data)
-    check_out(settings.out, input_paths(settings.data))
     rows = first_rows(source)
     layout = detect(rows, settings.rows_as or prefer)
     sample = list(records(layout, rows))

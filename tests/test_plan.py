@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from curate.errors import CurateError, InputError, MissingExtra, ModelError, SettingsError, StoreError
+from curate.errors import CurateError, InputError, MissingExtra, ModelError, SettingsError
 from curate.plan import make_plan
 from curate.recipe import ScoreSettings, make
 
@@ -94,23 +94,6 @@ def test_an_engine_of_another_version_is_never_a_reason_to_install_something(pla
     with pytest.raises(SettingsError, match="not part of this version") as caught:
         plan(engine="ray")
     assert "pip" not in caught.value.hint
-
-
-def test_places_that_cannot_be_written(plan, tmp_path):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "folder.parquet").mkdir()
-    for out in ("file/o.parquet", "o.csv", "folder.parquet"):
-        with pytest.raises(StoreError):
-            plan(out=tmp_path / out)
-
-
-def test_a_full_disk_is_noticed(plan, monkeypatch):
-    import shutil
-
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr("curate.output_paths.shutil.disk_usage", lambda _: type(usage)(usage.total, usage.total, 0))
-    with pytest.raises(StoreError, match="free"):
-        plan()
 
 
 def test_a_length_beyond_nothing_needs_no_note(plan):

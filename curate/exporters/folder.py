@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from curate.disk import disk_errors, parquet_writer
+from curate.disk import parquet_writer
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
 from curate.exporters.history import measured_under, weighed_by
 from curate.exporters.registry import Exporter, Row, Written, all_exporters
+from curate.output_paths import Kind, Place
+from curate.placing import written_aside
 from curate.writers.parquet import MANIFEST_KEY, grouped
 
 README = "README.md"
@@ -46,24 +47,10 @@ def write_export(
     Raises:
         StoreError: the disk is full, or the place cannot be written.
     """
-    aside, replaced = (out.with_name(f".{out.name}.{word}") for word in ("aside", "replaced"))
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if replaced.exists() and not out.exists():
-            replaced.replace(out)
-        shutil.rmtree(aside, ignore_errors=True)
+    with written_aside(Place(out, EXPORT)) as aside:
         aside.mkdir()
-        try:
-            rows = _fill(aside, exporter, schema, batches, manifest_of)
-            before()
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        shutil.rmtree(replaced, ignore_errors=True)
-        if out.exists():
-            out.replace(replaced)
-        aside.replace(out)
-        shutil.rmtree(replaced, ignore_errors=True)
+        rows = _fill(aside, exporter, schema, batches, manifest_of)
+        before()
     return rows
 
 
@@ -114,23 +101,20 @@ def _write_lines(
     return rows, manifest_of(rows)
 
 
-def check_export_place(out: Path) -> None:
-    """Refuse a place that is no folder of ours.
-
-    Raises:
-        StoreError: it names a file, or a folder that holds anything but an earlier export.
-    """
-    if not out.name or out.suffix or (out.exists() and not out.is_dir()):
+def _check_name(out: Path) -> None:
+    if out.suffix:
         raise StoreError("The output of an export is a folder.", str(out), "Name a new folder, without a suffix.")
-    if not out.is_dir():
-        return
+
+
+def _foreign(out: Path) -> str | None:
+    if out.is_file():
+        return out.name
     known = _known_files()
-    names = sorted(entry.name for entry in out.iterdir())
-    foreign = [name for name in names if name not in known]
-    if not foreign and names and not _is_ours(out):
-        foreign = names
-    if foreign:
-        raise StoreError(f"The output folder holds something else: {foreign[0]}.", str(out), "Name a new folder.")
+    entries = sorted(out.iterdir())
+    foreign = [one.name for one in entries if one.name not in known or one.is_symlink() or not one.is_file()]
+    if not foreign and not _is_ours(out):
+        foreign = [one.name for one in entries]
+    return next(iter(foreign), None)
 
 
 def _is_ours(out: Path) -> bool:
@@ -144,3 +128,7 @@ def _known_files() -> set[str]:
     for exporter in all_exporters().values():
         found |= {exporter.file, *exporter.snippet(Written(exporter.file, tuple(exporter.schema.names), 0))}
     return found
+
+
+EXPORT = Kind(_check_name, _foreign)
+"""The folder of an export."""

@@ -12,16 +12,19 @@ import pyarrow as pa
 
 from curate.errors import RowError, SettingsError
 from curate.exporters.extras import Extras, extras_of, has_rewards
-from curate.exporters.folder import check_export_place, write_export
+from curate.exporters.folder import EXPORT, write_export
 from curate.exporters.refusals import refuse_pair
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
 from curate.identity import text_hash
-from curate.output_paths import check_out
+from curate.output_paths import Place
+from curate.pipeline import space
 from curate.pipeline.history import manifests_of
-from curate.pipeline.output import check_rejects
+from curate.pipeline.output import rejects_of
 from curate.pipeline.rejects import RejectsFile
+from curate.pipeline.space import check_disk
 from curate.pipeline.staging import CHUNK_ROWS
+from curate.placing import claimed
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
 from curate.readers.reading import what_is_read
@@ -72,9 +75,13 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
     exporter = check_export(settings)
-    check_export_place(settings.out)
-    check_out(settings.out, input_paths(settings.data))
-    check_rejects(settings.out)
+    inputs = input_paths(settings.data)
+    with claimed((Place(settings.out, EXPORT), rejects_of(settings.out)), inputs):
+        check_disk(settings.out, inputs, space.EXPORT)
+        return _export(settings, exporter, reporter)
+
+
+def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) -> ExportResult:
     table = open_table(settings.data, settings.out)
     sample = first_rows(table.source)
     layout = detect(sample, "pairs")

@@ -14,15 +14,17 @@ from curate.engines import local
 from curate.pipeline.carrying import carried, carried_schema
 from curate.pipeline.drawing import LISTS, Prompts, prompts_of
 from curate.pipeline.generation_plan import GenerationPlan, plan_generation
-from curate.pipeline.output import MESSAGES, check_rejects, reject_counts, rejects_place
+from curate.pipeline.output import MESSAGES, reject_counts, rejects_place, table_places
 from curate.pipeline.rejects import write_with_rejects
+from curate.pipeline.space import GENERATE, check_disk
 from curate.pipeline.staged import messages_of
 from curate.pipeline.staging import stage
+from curate.placing import claimed
 from curate.progress import Reporter
+from curate.readers import input_paths
 from curate.recipe import GenerateSettings
 from curate.store import Workspace
 from curate.version import __version__
-from curate.writers.parquet import check_folder
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,13 @@ def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
     Raises:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
-    check_folder(settings.out)
-    check_rejects(settings.out)
+    inputs = input_paths(settings.data)
+    with claimed(table_places(settings.out), inputs):
+        check_disk(settings.out, inputs, GENERATE)
+        return _generate(settings, reporter)
+
+
+def _generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
     plan = plan_generation(settings)
     for note in plan.notes:
         reporter.note(note)

@@ -12,9 +12,8 @@ from curate.backends import Sampling
 from curate.backends.opening import check_backend, check_model, model_limit, open_chat_tokenizer, resolved
 from curate.errors import RowError, SettingsError, first_line
 from curate.identity import short_name, text_hash, versions
-from curate.output_paths import check_out
 from curate.plan_models import check_places, devices_of, model_facts, model_spec, template_text
-from curate.readers import Layout, Row, Source, first_rows, input_paths, open_source, prompts_layout
+from curate.readers import Layout, Row, Source, first_rows, open_source, prompts_layout
 from curate.readers.reading import Reading, what_is_read
 from curate.recipe import GenerateSettings, for_manifest
 from curate.render import render_prompts
@@ -104,7 +103,6 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     check_generate(settings)
     settings = dated(settings)
     source = open_source(settings.data)
-    check_out(settings.out, input_paths(settings.data))
     rows = first_rows(source)
     layout = prompts_layout(rows)
     plan = GenerationPlan(settings, source, layout, Draws(settings.temperature, settings.samples, settings.seed))

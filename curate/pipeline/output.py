@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.errors import StoreError
-from curate.output_paths import beside
+from curate.output_paths import Kind, Place, beside, check_nothing_foreign, check_table_name
 from curate.pipeline.staged import Staged
 from curate.readers.rejects import REJECT_SCHEMA
+from curate.writers.parquet import TABLE
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -41,14 +41,26 @@ def check_rejects(out: Path) -> None:
     Raises:
         StoreError: the place of the bad rows is taken.
     """
-    path = beside(out, "rejects")
-    if path.exists() and not is_reject_file(path):
-        raise StoreError("The place of the rejects file is taken.", str(path), "Choose another place with -o.")
+    check_nothing_foreign(rejects_of(out))
 
 
 def is_reject_file(path: Path) -> bool:
     """Whether an earlier run wrote its bad rows here."""
     try:
-        return bool(pq.read_schema(path).names == REJECT_SCHEMA.names)
-    except (OSError, pa.ArrowInvalid):
+        return bool(path.is_file() and pq.read_schema(path).names == REJECT_SCHEMA.names)
+    except (OSError, pa.ArrowException):
         return False
+
+
+REJECTS = Kind(check_table_name, lambda path: None if is_reject_file(path) else path.name)
+"""A file of rows that could not be used, with the reasons."""
+
+
+def rejects_of(out: Path) -> Place:
+    """The place of the rows that cannot be used."""
+    return Place(beside(out, "rejects"), REJECTS)
+
+
+def table_places(out: Path) -> tuple[Place, Place]:
+    """A table's place, and that of its rejects."""
+    return Place(out, TABLE), rejects_of(out)

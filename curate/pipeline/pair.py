@@ -23,22 +23,24 @@ from curate.pipeline.distances import Distances
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.lacking import lacking_notes
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
-from curate.pipeline.output import MESSAGES, check_rejects, plain, reject_counts, rejects_place
+from curate.pipeline.output import MESSAGES, plain, reject_counts, rejects_place, table_places
 from curate.pipeline.pair_table import MetricSummary, add_metrics, counted_flags, flag_lists, summarise
 from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing, max_min_share
 from curate.pipeline.pools import Pools, may_be_chosen, merged
 from curate.pipeline.rejects import write_with_rejects
+from curate.pipeline.space import PAIR, check_disk
 from curate.pipeline.staged import Staged, messages_of
 from curate.pipeline.staging import stage
 from curate.pipeline.text_flags import text_flags
+from curate.placing import claimed
 from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
+from curate.readers import input_paths
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
 from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, REWARD, Record
 from curate.store import Workspace
 from curate.version import __version__
-from curate.writers.parquet import check_folder
 
 WRITE_ROWS = 4096
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
@@ -83,8 +85,13 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     Raises:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
-    check_folder(settings.out)
-    check_rejects(settings.out)
+    inputs = input_paths(settings.data)
+    with claimed(table_places(settings.out), inputs):
+        check_disk(settings.out, inputs, PAIR)
+        return _pair(settings, reporter)
+
+
+def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     parameters = check_pair(settings)
     plan = make_plan(measuring(settings), None if settings.rows_as else "candidates")
     _check(plan, settings)

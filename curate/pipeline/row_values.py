@@ -31,7 +31,7 @@ def applied(make: Callable[..., pl.Expr], values: Sequence[Value]) -> Value:
     """
     columns = {str(i): value for i, value in enumerate(values) if isinstance(value, pl.Series)}
     expressions = [pl.col(str(i)) if str(i) in columns else pl.lit(value) for i, value in enumerate(values)]
-    found = without_nan(pl.DataFrame(columns).select(value=make(*expressions)).to_series())
+    found = normal(pl.DataFrame(columns).select(value=make(*expressions)).to_series())
     return found if columns else found.item()
 
 
@@ -73,8 +73,10 @@ def converted(value: Value, kind: str, strict: bool) -> Value:
         raise SettingsError(f"Not every value can be cast to {kind}.", "", "TRY_CAST gives NULL for those.") from error
 
 
-def without_nan(column: pl.Series) -> pl.Series:
-    """The column with null for NaN, in its lists and structs too."""
+def normal(column: pl.Series) -> pl.Series:
+    """The column with null for NaN, in its lists and structs too, and whole numbers of 64 bits, which do not wrap."""
+    if column.dtype.is_integer():
+        return column.cast(pl.Int64)
     cleaned = _nan_to_null(column.dtype, pl.col("value"))
     if cleaned is None:
         return column

@@ -21,7 +21,7 @@ from curate.pipeline.history import manifests_of, recorded
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.lacking import lacking_notes
 from curate.pipeline.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
-from curate.pipeline.output import check_rejects, plain, reject_counts, rejects_place
+from curate.pipeline.output import plain, reject_counts, rejects_place, table_places
 from curate.pipeline.pair_table import (
     ARROW_TYPES,
     MetricSummary,
@@ -33,18 +33,19 @@ from curate.pipeline.pair_table import (
     summarise,
 )
 from curate.pipeline.scored_rows import Columns, write_rows
+from curate.pipeline.space import SCORE, check_disk
 from curate.pipeline.staged import Staged
 from curate.pipeline.staging import stage
+from curate.placing import claimed
 from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
-from curate.readers import first_rows
+from curate.readers import first_rows, input_paths
 from curate.readers.tables import open_table
 from curate.recipe import ScoreSettings
 from curate.reward_sources import rewards_reader
 from curate.schema import EDIT_DISTANCE, FLAGS, PAIR_ID
 from curate.store import Workspace
 from curate.version import __version__
-from curate.writers.parquet import check_folder
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,13 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     Raises:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
-    check_folder(settings.out)
-    check_rejects(settings.out)
+    inputs = input_paths(settings.data)
+    with claimed(table_places(settings.out), inputs):
+        check_disk(settings.out, inputs, SCORE)
+        return _score(settings, reporter)
+
+
+def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     check_score(settings)
     plan = make_plan(settings, "pairs")
     if not plan.as_pairs:

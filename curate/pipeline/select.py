@@ -13,23 +13,26 @@ import polars as pl
 
 from curate.errors import SettingsError
 from curate.metrics.registry import all_metrics, as_numbers, check_options, columns_read
-from curate.output_paths import check_out
+from curate.output_paths import Kind, Place
 from curate.picking import Amount, End, parse_amount, pick, pick_whole
 from curate.pipeline.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
 from curate.pipeline.conditions import eligible, group_column, ranking_frame, tie_breakers
 from curate.pipeline.copying import Slices, copy_rows
 from curate.pipeline.decision import REASON, Decision
 from curate.pipeline.history import manifests_of, recorded
+from curate.pipeline.output import is_reject_file
 from curate.pipeline.presets import with_preset
 from curate.pipeline.ranking import high_first, ranking_values
 from curate.pipeline.rejects import RejectsFile
+from curate.pipeline.space import COPY, check_disk, kept_share
+from curate.placing import claimed
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import SelectSettings, for_manifest
 from curate.schema import PAIR_ID, POLICY_LOGPS, REF_LOGPS, REWARD
 from curate.version import __version__
-from curate.writers.parquet import check_folder
+from curate.writers.parquet import TABLE
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,13 @@ def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
         CurateError: whatever the user can mend; nothing is at the outputs then that was not there before.
     """
     settings, end, amount = check_select(settings)
-    _check_places(settings)
-    table = open_table(settings.data, settings.out)
-    with RejectsFile(settings.out, strict=settings.strict) as unread:
-        unread.add(table.rejects())
-        return _select(table, settings, end, amount, unread, reporter)
+    inputs = input_paths(settings.data)
+    with claimed(_places(settings), inputs):
+        check_disk(settings.out, inputs, COPY, kept_share(settings))
+        table = open_table(settings.data, settings.out)
+        with RejectsFile(settings.out, strict=settings.strict) as unread:
+            unread.add(table.rejects())
+            return _select(table, settings, end, amount, unread, reporter)
 
 
 def _select(
@@ -192,16 +197,15 @@ def _slices(name: str, values: np.ndarray) -> Slices:
     return lambda first, rows: pl.Series(name, values[first : first + rows], nan_to_null=True)
 
 
-def _check_places(settings: SelectSettings) -> None:
-    inputs = input_paths(settings.data)
-    for place in (settings.out, settings.rejects):
-        if place is not None:
-            check_folder(place)
-            check_out(place, inputs)
+def _places(settings: SelectSettings) -> list[Place]:
     if settings.rejects is not None and settings.rejects.resolve() == settings.out.resolve():
         raise SettingsError(
             "The rejects would replace the rows kept.", f"--rejects {settings.rejects}", "Name another."
         )
+    if settings.rejects is None:
+        return [Place(settings.out, TABLE)]
+    not_kept = Kind(TABLE.check_name, lambda path: None if is_reject_file(path) else TABLE.foreign(path))
+    return [Place(settings.out, TABLE), Place(settings.rejects, not_kept)]
 
 
 def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:

@@ -11,18 +11,20 @@ import polars as pl
 from curate.errors import SettingsError
 from curate.methods.registry import MARGIN, Method, columns_needed, find_method, weigh
 from curate.metrics.registry import as_numbers
-from curate.output_paths import check_out
+from curate.output_paths import Place
 from curate.pipeline.copying import copy_rows
 from curate.pipeline.history import manifests_of
 from curate.pipeline.pair_table import MetricSummary, summarise
 from curate.pipeline.rejects import RejectsFile
+from curate.pipeline.space import COPY, check_disk
+from curate.placing import claimed
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.tables import Table, open_table
 from curate.recipe import WeighSettings
 from curate.schema import REWARD
 from curate.version import __version__
-from curate.writers.parquet import check_folder
+from curate.writers.parquet import TABLE
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,13 @@ def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
         CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
     """
     chosen, parameters = check_weigh(settings)
-    check_folder(settings.out)
-    check_out(settings.out, input_paths(settings.data))
-    table = open_table(settings.data, settings.out)
-    with RejectsFile(settings.out, strict=settings.strict) as unread:
-        unread.add(table.rejects())
-        return _weigh(table, settings, chosen, parameters, unread)
+    inputs = input_paths(settings.data)
+    with claimed((Place(settings.out, TABLE),), inputs):
+        check_disk(settings.out, inputs, COPY)
+        table = open_table(settings.data, settings.out)
+        with RejectsFile(settings.out, strict=settings.strict) as unread:
+            unread.add(table.rejects())
+            return _weigh(table, settings, chosen, parameters, unread)
 
 
 def _weigh(

@@ -23,7 +23,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from curate.errors import SettingsError, first_line
-from curate.pipeline.row_values import is_boolean, without_nan
+from curate.pipeline.row_values import is_boolean, normal
 from curate.pipeline.where_nodes import EXAMPLE, Compute, Node, compiled
 
 KEYWORDS = {name: kind for name, kind in tokens.Tokenizer.KEYWORDS.items() if name != "DIV"}
@@ -71,7 +71,7 @@ class Condition:
         """
         where = f"--where {self.text}"
         try:
-            value = self.compute(pl.DataFrame([without_nan(frame[name]) for name in self.columns]))
+            value = self.compute(pl.DataFrame([normal(frame[name]) for name in self.columns]))
         except SettingsError as error:
             error.where = where
             raise

@@ -16,7 +16,7 @@ from typing import Any
 
 from curate.disk import write_bytes
 from curate.errors import CurateError, StoreError
-from curate.output_paths import check_out
+from curate.output_paths import Kind, Place, check_place
 from curate.progress import Reporter
 from curate.readers.streams import fingerprint
 from curate.sealed import HASH, Seal
@@ -25,6 +25,7 @@ from curate.template_date import DATE
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
 from curate.workflow.resolve import Step
+from curate.writers.parquet import has_manifest
 
 RECORD, WORK = "run.json", "run"
 BEGUN = "begun"
@@ -83,7 +84,9 @@ def run(
         CurateError: whatever the user can mend; finished steps are kept, and not run again by the mended command.
     """
     out = prepared.out
-    check_place(out, "" if fresh else prepared.file.recipe.name)
+    check_place(Place(out, RUN))
+    if not fresh:
+        check_recipe(out, prepared.file.recipe.name)
     existed = out.exists()
     try:
         with Workspace(out / WORK, prepared.identity(), fresh=fresh, note=reporter.note) as workspace:
@@ -105,28 +108,35 @@ def day_of(out: Path) -> date | None:
     return date.fromisoformat(held[0][DATE]) if held else None
 
 
-def check_place(out: Path, recipe: str = "") -> None:
-    """Refuse a place that is no earlier run's folder, or that of another recipe where one is named.
+def check_recipe(out: Path, recipe: str) -> None:
+    """Refuse the folder of another recipe's run.
 
     Raises:
-        StoreError: it is a file, cannot be written, or holds something else.
+        StoreError: it is one.
     """
-    if out.suffix == ".parquet" or (out.exists() and not out.is_dir()):
-        raise StoreError("The output of a run is a folder.", str(out), "Name a new folder.")
-    if out.is_dir():
-        names = {entry.name for entry in out.iterdir()}
-        if names and not names & {RECORD, f"{WORK}.work"}:
-            raise StoreError(
-                f"The output folder holds something else: {min(names)}.", str(out), "Name a new folder with -o."
-            )
     held = _read(out / RECORD).get("recipe", recipe)
-    if recipe and held != recipe:
+    if held != recipe:
         raise StoreError(
             f"The output folder holds a run of the recipe {held}.",
             str(out),
             "Choose another place with -o, or add --fresh to start over here.",
         )
-    check_out(out / WORK, [])
+
+
+def _check_name(out: Path) -> None:
+    if out.suffix == ".parquet" or (out.exists() and not out.is_dir()):
+        raise StoreError("The output of a run is a folder.", str(out), "Name a new folder.")
+
+
+def _foreign(out: Path) -> str | None:
+    entries = sorted(out.iterdir())
+    known = {"recipe", "steps"} <= _read(out / RECORD).keys() or (out / f"{WORK}.work" / LOCK).is_file()
+    ours = known or not entries or any(one.match("[0-9][0-9]-*.parquet") and has_manifest(one) for one in entries)
+    return None if ours else entries[0].name
+
+
+RUN = Kind(_check_name, _foreign, stays=True)
+"""The folder of a run."""
 
 
 def _step(

@@ -12,6 +12,8 @@ from curate.metrics.registry import all_metrics
 from curate.schema import RESPONSE_FIELDS, SAMPLED, Column
 from curate.schema import table_columns as known_columns
 
+MARK = "made by `curate "
+"""In every README of ours; a folder whose README lacks it is not replaced."""
 HEADER = """---
 configs:
 - config_name: default
@@ -25,7 +27,7 @@ tags:
 
 def dataset_card(name: str, schema: pa.Schema, manifest: Mapping[str, Any], rows: int) -> str:
     """A README.md that the Hub and `datasets.load_dataset` understand: what the columns mean and how they were made."""
-    lines = [HEADER, f"# {name}\n", f"{rows:,} rows, made by `curate {manifest.get('command', '')}`.\n"]
+    lines = [HEADER, f"# {name}\n", f"{rows:,} rows, {MARK}{manifest.get('command', '')}`.\n"]
     lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
     meanings = _meanings()
     for field in schema:

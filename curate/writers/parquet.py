@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from curate.disk import disk_errors, parquet_writer
-from curate.errors import StoreError
-from curate.writers.card import dataset_card
+from curate.disk import parquet_writer
+from curate.output_paths import Kind, Place, check_table_name
+from curate.placing import written_aside
+from curate.writers.card import MARK, dataset_card
 
 MANIFEST_KEY = "curate"
 GROUP_ROWS = 65_536
@@ -47,25 +48,12 @@ def write_output(
         StoreError: the disk is full, or the place cannot be written.
     """
     full = with_manifest(schema, manifest)
-    aside, replaced = (out.with_name(f".{out.name}.{word}") for word in ("aside", "replaced"))
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if replaced.exists() and not out.exists():
-            replaced.replace(out)
-        _remove(aside)
-        try:
-            if out.suffix == ".parquet":
-                rows = _write_file(grouped(tables, full), full, aside)
-            else:
-                rows = _write_folder(tables, full, manifest, aside, out.name)
-            before()
-        except BaseException:
-            _remove(aside)
-            raise
+    with written_aside(Place(out, TABLE)) as aside:
         if out.suffix == ".parquet":
-            aside.replace(out)
+            rows = _write_file(grouped(tables, full), full, aside)
         else:
-            _swap_folder(aside, out, replaced)
+            rows = _write_folder(tables, full, manifest, aside, out.name)
+        before()
     return rows
 
 
@@ -109,31 +97,32 @@ def _write_folder(
     return rows
 
 
-def _swap_folder(new: Path, out: Path, replaced: Path) -> None:
-    _remove(replaced)
-    if out.exists():
-        out.replace(replaced)
-    new.replace(out)
-    _remove(replaced)
+def has_manifest(path: Path) -> bool:
+    """Whether a file is Parquet that this tool wrote."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    try:
+        return MANIFEST_KEY.encode() in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _foreign(path: Path) -> str | None:
+    if path.is_file():
+        return None if has_manifest(path) else path.name
+    entries = sorted(path.iterdir())
+    ours = any(map(_is_card, entries))
+    return next((one.name for one in entries if not (_is_card(one) or _is_shard(one, ours))), None)
 
 
-def check_folder(out: Path) -> None:
-    """Refuse to replace a folder that holds anything but an earlier output.
+def _is_card(path: Path) -> bool:
+    return path.name == "README.md" and path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")
 
-    Raises:
-        StoreError: it does.
-    """
-    if out.suffix == ".parquet" or not out.is_dir():
-        return
-    foreign = sorted(e.name for e in out.iterdir() if e.name != "README.md" and not e.match("data-*.parquet"))
-    if foreign:
-        raise StoreError(
-            f"The output folder holds something else: {foreign[0]}.", str(out), "Name a new folder, or a .parquet file."
-        )
+
+def _is_shard(path: Path, ours: bool) -> bool:
+    """Whether a file of a folder is a shard; next to a card of ours a damaged one counts too."""
+    return path.match("data-*.parquet") and (has_manifest(path) or (ours and path.is_file() and not path.is_symlink()))
+
+
+TABLE = Kind(check_table_name, _foreign)
+"""A table: a Parquet file, or a folder of shards with a card."""

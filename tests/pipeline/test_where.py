@@ -94,6 +94,8 @@ def kept(where: str, frame: pl.DataFrame = FRAME) -> list[int]:
         ("LENGTH(s) = 3 AND LOWER(s) LIKE 'a%'", [0, 1]),
         ("SUBSTR(s, 2) = 'bc' OR SUBSTRING(s, 1, 1) = 'x'", [0, 4]),
         ("STRPOS(s, 'c') = 3", [0, 1]),
+        ("LENGTH(s) - 4 < 0", [0, 1, 3, 4]),
+        ("-2 * ARRAY_LENGTH(flags) = -4", [0, 4]),
         ("s || '!' = '!'", [3]),
         ("CAST(x AS INT) = 2", [1]),
         ("CAST(n AS TEXT) = '-5'", [4]),
@@ -160,6 +162,14 @@ def test_nan_is_null_in_every_kind_of_column_that_can_hold_one() -> None:
     )
     for where in ("f32 IS NULL", "fixed[1] IS NULL", "fixed[2] = 1", "deep[1].inner.scores[1] IS NULL"):
         assert kept(where, frame) == [0], where
+
+
+@pytest.mark.parametrize("kind", [pl.UInt8, pl.Int8, pl.UInt32, pl.UInt64])
+def test_whole_numbers_do_not_wrap(kind: pl.DataType) -> None:
+    frame = pl.DataFrame({"n": pl.Series([3, 100], dtype=kind), "l": pl.Series([[3], [100]], dtype=pl.List(kind))})
+    assert kept("n - 4 < 0", frame) == [0]
+    assert kept("n * 100 = 10000 AND -n = -100", frame) == [1]
+    assert kept("l[1] * 100 = 10000", frame) == [1]
 
 
 @pytest.mark.parametrize("function", ["MAX(x)", "x > AVG(x)", "COUNT(*) > 1", "SUM(x) OVER () > 1", "FIRST(x) = 1"])
@@ -296,7 +306,8 @@ SMALL = [None, 0, 1, 2, -3]
 
 TEXTS = ["s", "r", "'ab'", "''", "UPPER(s)", "s || r", "LEFT(s, 1)", "SUBSTR(r, 2)", "REVERSE(s)"]
 NUMBERS = ["x", "y", "n", "m", "0", "1", "-2", "0.5", "NULL"]
-COUNTS = ["LENGTH(s)", "LENGTH(r)", "STRPOS(COALESCE(s, ''), 'b')", "ARRAY_LENGTH(flags)"]
+# As 64 bits, as Polars counts in 32 without a sign.
+COUNTS = [f"CAST({count} AS BIGINT)" for count in ("LENGTH(s)", "STRPOS(COALESCE(s, ''), 'b')", "ARRAY_LENGTH(flags)")]
 NUMBER_FORMS = [
     "{a} + {b}",
     "{a} - {b}",

@@ -4,10 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.errors import StoreError
 from curate.writers import parquet
 from curate.writers.card import dataset_card
-from curate.writers.parquet import check_folder, grouped, write_output
+from curate.writers.parquet import grouped, write_output
 
 SCHEMA = pa.schema([("n", pa.int64()), ("dcrm", pa.float64())])
 
@@ -67,16 +66,6 @@ def test_what_stood_there_stays_until_the_new_is_whole(tmp_path, name):
         write(out, dies())
     assert (out if out.is_file() else out / "data-00000.parquet").read_bytes() == before
     assert write(out, tables(3)) == 3
-
-
-def test_a_folder_with_foreign_files_is_refused(tmp_path):
-    (tmp_path / "o").mkdir()
-    check_folder(tmp_path / "o")
-    (tmp_path / "o" / "data-00000.parquet").write_bytes(b"")
-    check_folder(tmp_path / "o")
-    (tmp_path / "o" / "mine.txt").write_text("")
-    with pytest.raises(StoreError, match=r"mine\.txt"):
-        check_folder(tmp_path / "o")
 
 
 def test_the_card_explains_every_column():
