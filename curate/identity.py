@@ -87,7 +87,7 @@ def adapter_base(name: str) -> str | None:
     if served_model(name) or not file.is_file() or (folder / "config.json").exists():
         return None
     try:
-        base = json.loads(file.read_text()).get("base_model_name_or_path")
+        base = json.loads(file.read_text("utf-8")).get("base_model_name_or_path")
     except (OSError, ValueError, AttributeError):
         base = None
     if not isinstance(base, str) or not base:

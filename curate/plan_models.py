@@ -111,7 +111,7 @@ def template_text(settings: ModelSettings) -> str | None:
     if settings.chat_template is None:
         return None
     try:
-        return settings.chat_template.read_text()
+        return settings.chat_template.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."

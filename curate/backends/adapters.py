@@ -32,7 +32,7 @@ def check_adapter(spec: ModelSpec) -> None:
         )
     if importlib.util.find_spec("peft") is None:
         raise MissingExtra("peft", "lora")
-    kind = json.loads((Path(spec.name).expanduser() / ADAPTER_CONFIG).read_text()).get("peft_type")
+    kind = json.loads((Path(spec.name).expanduser() / ADAPTER_CONFIG).read_text("utf-8")).get("peft_type")
     if kind != "LORA":
         raise ModelError(
             f"The adapter is of the kind {kind}; only LORA is read.",

@@ -87,4 +87,4 @@ def _json(path: str, name: str) -> Any:
     found = cached_file(
         path, name, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False
     )
-    return json.loads(Path(found).read_text()) if found else None
+    return json.loads(Path(found).read_text("utf-8")) if found else None

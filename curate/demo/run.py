@@ -107,7 +107,7 @@ def _train(models: Path, seed: int, reporter: Reporter) -> None:
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 def _selections(scored: Path, results: Path, reporter: Reporter) -> list[tuple[str, int, float, float]]:

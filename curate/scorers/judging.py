@@ -86,7 +86,7 @@ class JudgeOptions(BaseModel):
             SettingsError: the file cannot be read.
         """
         try:
-            return self.template.read_text() if self.template else default
+            return self.template.read_text("utf-8") if self.template else default
         except (OSError, UnicodeDecodeError) as error:
             where = f"--set {OPTIONS}.template={self.template}"
             raise SettingsError(

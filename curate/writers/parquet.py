@@ -93,7 +93,7 @@ def _write_folder(
             files, waiting = files + 1, []
     if waiting or not files:
         rows += _write_file(waiting, schema, folder / f"data-{files:05d}.parquet")
-    (folder / "README.md").write_text(dataset_card(name, schema, manifest, rows))
+    (folder / "README.md").write_text(dataset_card(name, schema, manifest, rows), "utf-8")
     return rows
 
 
