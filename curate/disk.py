@@ -53,12 +53,12 @@ def write_bytes(content: bytes | memoryview, path: Path) -> None:
 
 @contextmanager
 def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
-    """A writer of a Parquet file, which is on the disk for good when this ends.
+    """A writer of a Parquet file with a checksum of every page, which is on the disk for good when this ends.
 
     It opens the file itself: where an interruption leaves a writer open, it is closed when it is collected, and would
     complain with a traceback if its file were closed by then.
     """
-    with pq.ParquetWriter(path, schema, compression=COMPRESSION, **options) as writer:
+    with pq.ParquetWriter(path, schema, compression=COMPRESSION, write_page_checksum=True, **options) as writer:
         yield writer
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -110,6 +110,25 @@ DAMAGED = {
 }
 
 
+def test_one_changed_bit_in_any_page_of_our_own_output_is_noticed(curate, tmp_path, monkeypatch):
+    """Without checksums of pages, most such bits of compressed numbers give other numbers."""
+    monkeypatch.chdir(tmp_path)
+    Path("d.jsonl").write_bytes(lines())
+    assert curate("score", "d.jsonl", "-o", "s.parquet")[0] == 0
+    whole, group = Path("s.parquet").read_bytes(), pq.read_metadata("s.parquet").row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    found = next(one for one in columns if one.path_in_schema == "reward_margin")
+    start = found.dictionary_page_offset or found.data_page_offset
+    noticed = 0
+    for place in range(start + found.total_compressed_size - 400, start + found.total_compressed_size, 40):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        Path("s.parquet").write_bytes(changed)
+        code, _, err = curate("select", "s.parquet", "--by", "reward_margin", "--top", "10%", "-o", "out.parquet")
+        noticed += code == 2 and "The file cannot be read" in err
+    assert noticed == 10
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_an_error_of_three_lines_and_leaves_nothing(curate, tmp_path, monkeypatch, name, command):
