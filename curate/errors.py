@@ -88,6 +88,12 @@ def first_line(error: BaseException) -> str:
     return lines[0].strip() if lines else type(error).__name__
 
 
+def last_line(error: BaseException) -> str:
+    """The last line of what an exception says; nothing where it says nothing."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest known words, or all of them when none is close."""
     choices = sorted(known)

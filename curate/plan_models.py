@@ -23,6 +23,7 @@ from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
 from curate.scorers.model_scorers import ModelScorer
 from curate.template_date import DATE
+from curate.text_file import read_text
 from curate.tokens import HubTokenizer, check_weights
 
 ResponseScorer = ModelScorer | FunctionReward | Judge
@@ -111,7 +112,7 @@ def template_text(settings: ModelSettings) -> str | None:
     if settings.chat_template is None:
         return None
     try:
-        return settings.chat_template.read_text("utf-8")
+        return read_text(settings.chat_template)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."

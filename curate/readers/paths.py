@@ -49,6 +49,8 @@ def _found(name: str, path: Path) -> list[Path]:
     if path.is_dir():
         return _in_folder(path)
     if path.exists():
+        if not path.is_file():
+            raise InputError("This is neither a file nor a folder.", name, "Write the data to a file first.")
         if suffix_of(path) is None:
             raise InputError(f"Files of the kind {path.suffix or 'without a suffix'} are not read.", name, READABLE)
         return [path]

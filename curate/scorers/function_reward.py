@@ -7,17 +7,24 @@ import importlib
 import inspect
 import math
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
-from curate.errors import SettingsError, did_you_mean, first_line
+from curate.errors import SettingsError, did_you_mean, first_line, last_line
 from curate.scorers import ResponseItem, Scored
 
-CALL_SIZE = 256
+CALL_SIZE, SHOWN = 256, 60
+WANTED = (
+    "It is called as function(batch: list[dict]) -> list[float]; each dict has prompt (a list of messages) and "
+    "response (text)."
+)
 
 
 def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[float]]:
@@ -49,7 +56,36 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
         raise SettingsError(
             f"{module_name} has no function {name}.", f"--reward python:{target}", did_you_mean(name, known)
         )
+    _check_callable(function, target)
     return function  # type: ignore[no-any-return]
+
+
+def _check_callable(function: Callable[..., Any], target: str) -> None:
+    """Refuse what cannot have been written to rate responses, before it is called.
+
+    Raises:
+        SettingsError: it belongs to Python, or does not take one list.
+    """
+    where = f"--reward python:{target}"
+    inner = function.func if isinstance(function, partial) else function
+    home = sys.modules.get(getattr(inner, "__module__", None) or "")
+    pythons_own = inspect.isbuiltin(inner) or (inspect.isroutine(inner) and _is_pythons_own(home))
+    if pythons_own or inspect.isclass(inner):
+        raise SettingsError("This is not a function that rates responses.", where, WANTED)
+    try:
+        inspect.signature(function).bind([])
+    except TypeError as error:
+        raise SettingsError(f"The reward function cannot be called with one list: {error}.", where, WANTED) from error
+    except ValueError:
+        return  # written in another language, it has no signature to look at
+
+
+def _is_pythons_own(module: ModuleType | None) -> bool:
+    """Whether a module came with Python; one of the user's may have the name of such a one."""
+    if module is None or module.__name__.partition(".")[0] not in sys.stdlib_module_names | {"builtins"}:
+        return False
+    file = getattr(module, "__file__", None)
+    return file is None or not Path(file).resolve().is_relative_to(Path.cwd())
 
 
 @dataclass
@@ -82,25 +118,54 @@ class FunctionReward:
             if all(key in done for key in keys):
                 continue
             given = [{"prompt": [dict(m) for m in item.prompt], "response": item.response} for item in batch]
-            yield Scored(keys, {"reward": self._checked(self._function(given), len(batch))})
+            yield Scored(keys, {"reward": self._checked(self._called(given), len(batch))})
 
-    def _checked(self, values: Sequence[Any], wanted: int) -> list[float | None]:
-        where = f"--reward python:{self.target}"
+    def _called(self, given: list[dict[str, Any]]) -> Any:
         try:
-            numbers = [None if value is None else float(value) for value in values]
-        except (TypeError, ValueError, OverflowError) as error:
-            raise SettingsError(f"The reward function returned no number: {error}.", where, "Return floats.") from error
-        if len(numbers) != wanted:
+            return self._function(given)
+        except Exception as error:
+            # Whatever the user's function raises is the user's to mend.
+            place = traceback.extract_tb(error.__traceback__)[-1]
             raise SettingsError(
-                f"The reward function returned {len(numbers)} values for {wanted} responses.", where, "Return one each."
-            )
-        return [value if value is not None and math.isfinite(value) else None for value in numbers]
+                f"The reward function raised {type(error).__name__}: {last_line(error)}",
+                f"{place.filename}:{place.lineno}, in {place.name}; --reward python:{self.target}",
+                WANTED,
+            ) from error
+
+    def _checked(self, values: Any, wanted: int) -> list[float | None]:
+        listed = hasattr(values, "__len__") and hasattr(values, "__iter__")
+        if not listed or isinstance(values, str | bytes | Mapping | Set):
+            raise self._wrong(f"{_shown(values)}, not a list of numbers")
+        if len(values) != wanted:
+            raise self._wrong(f"{len(values)} values for {wanted} responses")
+        return [self._number(value) for value in values]
+
+    def _number(self, value: Any) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, str | bytes):
+            raise self._wrong(f"{_shown(value)}, which is no number")
+        try:
+            found = float(value)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise self._wrong(f"{_shown(value)}, which is no number") from error
+        return found if math.isfinite(found) else None
+
+    def _wrong(self, what: str) -> SettingsError:
+        return SettingsError(f"The reward function returned {what}.", f"--reward python:{self.target}", WANTED)
 
     def facts(self) -> dict[str, Any]:
         """The function's name, and a hash of its module's source: an edited function gives other numbers."""
-        source = inspect.getsourcefile(find_function(self.target))
+        function = find_function(self.target)
+        of_file = inspect.isroutine(function) or inspect.ismethod(function)
+        source = inspect.getsourcefile(function if of_file else sys.modules[self.target.partition(":")[0]])
         content = Path(source).read_bytes() if source else b""
         return {"function": self.target, "source_hash": hashlib.blake2b(content, digest_size=16).hexdigest()}
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= SHOWN else text[:SHOWN] + '...'}"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from curate.errors import SettingsError, first_line
 from curate.parameters import check_parameters
 from curate.schema import Message
+from curate.text_file import read_text
 
 OPTIONS = "judge"
 """The name under which a judge's parameters are set: `--set judge.template=FILE`."""
@@ -86,7 +87,7 @@ class JudgeOptions(BaseModel):
             SettingsError: the file cannot be read.
         """
         try:
-            return self.template.read_text("utf-8") if self.template else default
+            return read_text(self.template) if self.template else default
         except (OSError, UnicodeDecodeError) as error:
             where = f"--set {OPTIONS}.template={self.template}"
             raise SettingsError(

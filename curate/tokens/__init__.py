@@ -238,12 +238,15 @@ def check_model_name(name: str) -> None:
     """Refuse early a path that does not exist; a hub id cannot be checked without the network.
 
     Raises:
-        ModelError: `name` looks like a path and nothing is there.
+        ModelError: `name` looks like a path and nothing is there; or a named pipe, which could be read for ever.
     """
     path = Path(name).expanduser()
     looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
     if looks_like_path and not path.exists():
         raise ModelError("There is no model at this path.", name, "Give a folder with config.json, or a hub id.")
+    for one in (path, *(path.iterdir() if path.is_dir() else ())):
+        if one.exists() and not (one.is_file() or one.is_dir()):
+            raise ModelError("This is neither a file nor a folder.", str(one), "Give a folder with config.json.")
 
 
 def check_weights(name: str) -> None:

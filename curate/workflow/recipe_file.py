@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from curate.errors import SettingsError, did_you_mean
+from curate.text_file import read_text
 from curate.workflow.yaml_text import Document, Place, parse_yaml
 
 SUFFIXES = (".yaml", ".yml")
@@ -112,7 +113,7 @@ def read_recipe(path: Path) -> RecipeFile:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError as error:
         raise SettingsError("There is no such recipe.", str(path), _beside(path)) from error
     except (OSError, UnicodeDecodeError) as error:
