@@ -120,3 +120,10 @@ def test_presets_are_the_published_settings(preset):
 def test_strong_settings_stay_finite():
     found = margins([-5.0, -4.0, 1.0 - 6.0], beta=50, ratio=20, tau=0.5, batch="all")
     assert found.mean() == pytest.approx(1000)
+
+
+def test_the_rate_is_at_most_1():
+    # 0.5 / tau would be 2
+    assert margins(GOLDEN_GAPS, tau=0.25, steps=3) == pytest.approx(
+        plain_gamma_po(GOLDEN_GAPS, tau=0.25, steps=3), abs=1e-9
+    )

@@ -88,3 +88,21 @@ def test_draws_are_of_seed_prompt_text_and_how_often_it_came() -> None:
     assert len(set(found)) == 3
     assert draws(0, "p", ["a", "a", "b"]).tolist() == [found[0], found[2], found[1]]
     assert not set(found) & {*draws(1, "p", ["a", "b", "a"]).tolist(), *draws(0, "q", ["a", "b", "a"]).tolist()}
+
+
+def test_among_pairs_of_equal_value_the_larger_margin_is_picked_also_by_metrics_of_the_whole_table(tmp_path) -> None:
+    rows = [{"prompt": "p", "responses": ["a", "b", "c"], "rewards": [0.0, 1.0, 3.0]}]
+    run_pair(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "p.parquet", by="rip")
+    # rip of (1, 0), (2, 0), (2, 1): medians r- 0, n- 1, margin 2 of 1, 3, 2: 1, 0, 1; (2, 1) has the larger margin
+    (row,) = rows_of(tmp_path / "p.parquet")
+    assert (row["chosen_index"], row["rejected_index"], row["rip"]) == (2, 1, 1.0)
+
+
+def test_a_pair_of_equal_texts_in_the_data_has_no_distance(tmp_path) -> None:
+    same = {"prompt": "p", "chosen": "a b", "rejected": "a b", "score_chosen": 1.0, "score_rejected": 1.0}
+    other = {"prompt": "p", "chosen": "a b", "rejected": "c", "score_chosen": 1.0, "score_rejected": 0.0}
+    result = run_pair(write_jsonl(tmp_path / "d.jsonl", [same, other]), tmp_path / "p.parquet", embedder="fake:4")
+    for name in ("embedding_distance", "edit_distance_norm"):
+        old, new = result.compared[name]
+        assert new is not None and new > 0
+        assert old == pytest.approx(new / 2), name

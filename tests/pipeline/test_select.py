@@ -67,6 +67,13 @@ def test_ends_are_those_of_a_plain_sort(tmp_path, seed, amount, end):
     assert (result.rows, result.kept) == (len(rows), len(wanted))
 
 
+def test_the_cut_is_the_least_good_value_kept(tmp_path):
+    data = save(tmp_path / "t.parquet", [{"pair_id": str(i), "m": float(i)} for i in range(10)])
+    for given, cut in (({"top": "3"}, 7.0), ({"top": "3", "order": "lowest"}, 2.0), ({"top": "3", "below": 9.0}, 7.0)):
+        assert run_select(data, tmp_path / "o.parquet", by="m", **given).cut == cut
+    assert run_select(data, tmp_path / "o.parquet", by="m", above=99.0).cut is None
+
+
 def test_29_percent_of_100_is_29(tmp_path):
     rows = table(100, holes=False)
     data = save(tmp_path / "t.parquet", rows)

@@ -109,6 +109,12 @@ def test_the_summary_counts_nulls_and_tells_of_numbers_only(tmp_path, data):
     [
         ("gamma-po", [], "all 11 measured rows, under the frozen policy"),
         ("gamma-po", ["gamma_po.batch=3"], "consecutive batches of 3 among 11 measured rows, under the frozen policy"),
+        ("gamma-po", ["gamma_po.batch=11"], "all 11 measured rows, under the frozen policy"),
+        (
+            "gamma-po",
+            ["gamma_po.batch=10"],
+            "consecutive batches of 10 among 11 measured rows, under the frozen policy",
+        ),
         ("gamma-po", ["gamma-po.batch=all"], "all 11 measured rows, under the frozen policy"),
         ("amapo", [], "all 11 measured rows, under the frozen policy"),
         ("madpo", [], "all 11 measured rows, under the frozen policy"),
