@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from curate.errors import InputError
 from curate.readers.arrow_files import arrow_file, parquet_file
-from curate.readers.contract import Chunk, Source
+from curate.readers.contract import Chunk, Row, Source
 from curate.readers.csv_files import csv_file
 from curate.readers.damage import readable
 from curate.readers.hub import HUB, open_hub
@@ -24,7 +24,7 @@ READERS: dict[str, Callable[[Path, int], Iterator[Chunk]]] = {
     ".jsonl": json_lines,
     ".csv": csv_file,
 }
-PROBE_ROWS = 16
+SAMPLE_ROWS, PROBE_ROWS = 256, 16
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,17 @@ class FileSource:
 
 @dataclass(frozen=True)
 class JoinedSource:
-    """Several sources, one after the other."""
+    """Several sources, one after the other.
+
+    Attributes:
+        name: what the user called them.
+        parts: the sources.
+        head: the first rows that could be parsed, some hundreds, as they were read when the source was opened.
+    """
 
     name: str
     parts: tuple[Source, ...]
+    head: list[Row] = field(default_factory=list, compare=False)
 
     def fingerprints(self) -> list[dict[str, Any]]:
         """Those of all parts, in reading order."""
@@ -109,19 +116,21 @@ def open_source(data: Sequence[str]) -> Source:
 
 
 def _probe(source: JoinedSource) -> None:
-    """Read the head of every part, and on until the first row of all.
+    """Read the head of every part, and on until there are some hundred rows of all.
 
     Raises:
         InputError: a part cannot be read, or there is no row.
     """
-    found, reject = False, None
+    reject = None
     for part in source.parts:
-        for chunk in part.chunks(PROBE_ROWS):
+        wanted = SAMPLE_ROWS if len(source.head) < SAMPLE_ROWS else PROBE_ROWS
+        for chunk in part.chunks(wanted):
             reject = reject or next(iter(chunk.rejects), None)
-            found = found or bool(chunk.rows)
-            if found:
+            if wanted == SAMPLE_ROWS:
+                source.head.extend(chunk.rows)
+            if len(source.head) >= SAMPLE_ROWS:
                 break
-    if found:
+    if source.head:
         return
     if reject is None:
         raise InputError("There are no rows in the data.", source.name, "Name a file that has some.")

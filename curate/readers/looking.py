@@ -7,9 +7,8 @@ from pathlib import Path
 
 from curate.errors import InputError
 from curate.readers.contract import Row, Source
+from curate.readers.files import SAMPLE_ROWS, JoinedSource
 from curate.readers.paths import find_files
-
-SAMPLE_ROWS = 256
 
 
 def input_paths(data: Sequence[str]) -> list[Path]:
@@ -27,6 +26,8 @@ def first_rows(source: Source) -> list[Row]:
     Raises:
         InputError: there is none.
     """
+    if isinstance(source, JoinedSource) and source.head:
+        return list(source.head)
     rows: list[Row] = []
     for chunk in source.chunks(SAMPLE_ROWS):
         rows += chunk.rows

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.readers import open_source
+from curate.readers import first_rows, json_files, open_source
 
 ROWS = [{"prompt": f"p{n}", "chosen": f"c{n}\nline", "score": n + 0.5} for n in range(7)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
@@ -248,3 +248,20 @@ def test_decimal_commas_stand_between_semicolons_only(tmp_path):
     path.write_text('a,b\n"1,500",2\n')
     (chunk,) = open_source([str(path)]).chunks(10)
     assert chunk.rows == [{"a": "1,500", "b": 2}]
+
+
+def test_the_first_rows_are_kept_from_opening(tmp_path, monkeypatch):
+    rows = [{"n": n} for n in range(700)]
+    for start, end, name in ((0, 100, "a.json"), (100, 500, "b.json"), (500, 700, "c.json")):
+        (tmp_path / name).write_text(json.dumps([*rows[start:end], 3]))
+    opened: list[str] = []
+    real = json_files.open_bytes
+    monkeypatch.setattr(json_files, "open_bytes", lambda path: opened.append(path.name) or real(path))
+    source = open_source([str(tmp_path)])
+    looked = len(opened)
+    head = first_rows(source)
+    assert head == rows[: len(head)] and 256 <= len(head) < 600
+    assert len(opened) == looked  # nothing is read again for them
+    head.clear()
+    assert first_rows(source) == rows[: len(first_rows(source))] != []
+    assert rows_of(source) == rows
