@@ -47,7 +47,7 @@ WRONG = [
     ((*SELECT, "--by", "score_chose", "--top", "10%"), "score_chosen"),
     ((*SELECT, "--by", "score_chosen", "--top", "ten"), "ten"),
     ((*SELECT, "--by", "score_chosen", "--top", "1", "--bottom", "1"), "--bottom"),
-    ((*SELECT, "--where", "(select 1)"), "columns"),
+    ((*SELECT, "--where", "(select 1)"), "query"),
     ((*SELECT, "--where", "nothing\n> 1"), "nothing"),
     ((*GENERATE, "--policy", "fake:1", "--temperature", "hot"), "hot"),
     ((*GENERATE, "--policy", "fake:1", "--policy", "fake:1"), "NAME=MODEL"),
