@@ -123,7 +123,7 @@ def rewards_reader(sources: Sequence[RewardSource], as_pairs: bool) -> RewardsOf
         values = row.get(columns[0])
         try:
             values = json.loads(values) if isinstance(values, str) else values
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RowError(f"{columns[0]} is not a list of scores") from error
         if not isinstance(values, Sequence):
             raise RowError(f"{columns[0]} is not a list of scores")

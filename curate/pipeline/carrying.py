@@ -52,5 +52,8 @@ def carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:
     for number, inside in staged.by_shard(np.array(rows)):
         path = staged.rows.paths()[number]
         held = [name for name in schema.names if name in staged.rows.schema(path).names]
-        pieces.append(conform(staged.rows.table(path, held).take(inside - staged.shard_starts[number]), schema))
+        if held:
+            pieces.append(conform(staged.rows.table(path, held).take(inside - staged.shard_starts[number]), schema))
+        else:  # a table without columns would not know how many rows it has
+            pieces.append(pa.table({field.name: pa.nulls(inside.size, field.type) for field in schema}, schema=schema))
     return pa.concat_tables(pieces)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from curate.errors import InputError
+from curate.readers.limits import DEPTH, check_columns, is_deep_type
 
 
 def json_text(value: object) -> str | None:
@@ -24,7 +25,7 @@ def json_text(value: object) -> str | None:
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as a table; columns in order of first appearance.
 
-    A column that no single Arrow type can hold, or that Parquet could not hold (an empty struct), becomes JSON text.
+    A column that no single Arrow type can hold, or that Parquet could not hold, becomes JSON text.
     """
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _array([row.get(name) for row in rows]) for name in names})
@@ -35,7 +36,7 @@ def _array(values: list[Any]) -> pa.Array:
         array = pa.array(values)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return _text_array(values)
-    return _text_array(values) if _has_empty_struct(array.type) else array
+    return _text_array(values) if _parquet_lacks(array.type) else array
 
 
 def _text_array(values: Iterable[Any]) -> pa.Array:
@@ -53,6 +54,7 @@ def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
         for field in schema:
             new = plain_type(field.type)
             types[field.name] = _common(types[field.name], new) if field.name in types else new
+    check_columns(types)
     return pa.schema([pa.field(name, _settled(kind)) for name, kind in types.items()])
 
 
@@ -73,13 +75,24 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def decode(table: pa.Table) -> pa.Table:
     """The table without dictionary encoding, views and extension types, which differ from file to file.
 
+    What Parquet could not hold becomes JSON text.
+
     Raises:
-        InputError: two columns have one name.
+        InputError: two columns have one name, there are too many, or one is nested too deeply.
     """
+    check_columns(table.column_names)
+    deep = [field.name for field in table.schema if is_deep_type(field.type)]
+    if deep:
+        raise InputError(
+            f"A column is nested more than {DEPTH} deep.",
+            f"Column: {deep[0]}.",
+            "Drop it, or write it as text.",
+        )
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
         raise InputError("Two columns have the same name.", f"Column: {', '.join(twice)}.", "Rename one of them.")
-    fields = [pa.field(field.name, plain_type(field.type)) for field in table.schema]
+    kinds_of = [(field.name, plain_type(field.type)) for field in table.schema]
+    fields = [pa.field(name, pa.string() if _parquet_lacks(kind) else kind) for name, kind in kinds_of]
     return conform(table, pa.schema(fields))
 
 
@@ -98,7 +111,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 def _settled(kind: pa.DataType) -> pa.DataType:
     """The type with every null type in it made a string; a string altogether if Parquet cannot hold it."""
-    if kinds.is_null(kind) or _has_empty_struct(kind):
+    if kinds.is_null(kind) or _parquet_lacks(kind):
         return pa.string()
     return _rebuilt(kind, _settled)
 
@@ -116,12 +129,11 @@ def _rebuilt(kind: pa.DataType, change: Any) -> pa.DataType:
     return kind
 
 
-def _has_empty_struct(kind: pa.DataType) -> bool:
-    if kinds.is_struct(kind):
-        return kind.num_fields == 0 or any(_has_empty_struct(child.type) for child in kind)
-    if kinds.is_nested(kind) and hasattr(kind, "value_type"):
-        return _has_empty_struct(kind.value_type)
-    return False
+def _parquet_lacks(kind: pa.DataType) -> bool:
+    """Whether Parquet has no such type: a struct without fields, a union, an interval, runs of equal values."""
+    if (kinds.is_struct(kind) and not kind.num_fields) or kinds.is_union(kind) or kinds.is_interval(kind):
+        return True
+    return kinds.is_run_end_encoded(kind) or any(_parquet_lacks(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:

@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.readers.contract import Chunk, Reject
+from curate.readers.limits import LINE_BYTES, TOO_LONG, check_columns, lines
 from curate.readers.streams import open_bytes
 
 # a number with leading zeros is an identifier, and stays text
@@ -63,16 +63,24 @@ def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
 
 def _lines(path: Path) -> Iterator[list[str]]:
     # the default limit of 128 KiB a cell is shorter than long conversations
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    csv.field_size_limit(LINE_BYTES)
     with open_bytes(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        head = text.readline()
-        yield from csv.reader(itertools.chain([head], text), delimiter=separator(head))
+        whole = (_not_too_long(line) for line in lines(text, ("\n", "\r")))
+        head = next(whole, "")
+        yield from csv.reader(itertools.chain([head], whole), delimiter=separator(head))
+
+
+def _not_too_long(line: str | None) -> str:
+    if line is None:
+        # What a quoted cell holds may go on for many lines: where the next row begins, nobody knows.
+        raise csv.Error(TOO_LONG)
+    return line
 
 
 def _separator_of(path: Path) -> str:
     with open_bytes(path) as stream:
-        return separator(stream.readline().decode("utf-8", "replace"))
+        return separator(stream.readline(LINE_BYTES).decode("utf-8", "replace").partition("\r")[0])
 
 
 def separator(header: str) -> str:
@@ -94,6 +102,7 @@ def _header(path: Path) -> list[str]:
     header = next(_lines(path), [])
     if header and _why_bad(header, header):
         raise ValueError("the header line is not valid UTF-8")
+    check_columns(header)
     if len(set(header)) < len(header):
         raise ValueError("the header line names a column twice")
     return header

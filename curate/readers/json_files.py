@@ -10,9 +10,11 @@ from typing import Any
 from curate.readers.columns import table_of
 from curate.readers.contract import Chunk, Reject
 from curate.readers.json_shapes import rows_within
-from curate.readers.streams import open_bytes
+from curate.readers.limits import TOO_DEEP, TOO_LONG, check_columns, is_deep, lines
+from curate.readers.streams import open_bytes, whole_file
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+END = object()
 HALF_PAIR = "the text holds half a surrogate pair"
 
 
@@ -26,6 +28,7 @@ class ChunkMaker:
 
     def __init__(self, name: str, rows: int) -> None:
         self._name, self._limit = name, rows
+        self._columns: dict[str, None] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -34,10 +37,17 @@ class ChunkMaker:
         self._rejects: list[Reject] = []
 
     def add(self, number: int, row: object, raw: str) -> None:
-        """Take one parsed value; a string or anything but an object is a reject."""
+        """Take one parsed value; a string or anything but an object is a reject.
+
+        Raises:
+            InputError: the rows have too many columns by now.
+        """
         origin = f"{self._name}:{number}"
         reason = why_not_a_row(row)
         if reason is None and isinstance(row, dict):
+            if not row.keys() <= self._columns.keys():
+                self._columns |= dict.fromkeys(row)
+                check_columns(self._columns)
             self._rows.append(row)
             self._origins.append(origin)
         else:
@@ -65,7 +75,7 @@ def why_not_a_row(value: object) -> str | None:
         return "the line is not a JSON object"
     if not value:
         return "the row has no columns"
-    return None
+    return TOO_DEEP if is_deep(value) else None
 
 
 def parse_json(line: bytes) -> tuple[object, str | None]:
@@ -79,9 +89,13 @@ def parse_json(line: bytes) -> tuple[object, str | None]:
         return None, "the line is not valid UTF-8"
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return None, TOO_DEEP
+    except ValueError:
         return None, "the line is not valid JSON"
-    return value, HALF_PAIR if has_escapes(line) and has_lone_surrogate(value) else None
+    if has_escapes(line) and not is_deep(value) and has_lone_surrogate(value):
+        return value, HALF_PAIR
+    return value, None
 
 
 def has_escapes(source: bytes) -> bool:
@@ -102,7 +116,10 @@ def json_lines(path: Path, rows: int) -> Iterator[Chunk]:
     """The file's lines; origins count lines from 1, blank ones too."""
     maker = ChunkMaker(path.name, rows)
     with open_bytes(path) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(lines(stream, b"\n"), 1):
+            if line is None:
+                maker.reject(number, TOO_LONG, "")
+                continue
             line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
             if not line.strip():
                 continue
@@ -123,8 +140,7 @@ def json_array(path: Path, rows: int) -> Iterator[Chunk]:
     Raises:
         ValueError: the file is not one JSON array.
     """
-    with open_bytes(path) as stream:
-        source = stream.read().removeprefix(BYTE_ORDER_MARK)
+    source = whole_file(path).removeprefix(BYTE_ORDER_MARK)
     try:
         values = json.loads(source.decode("utf-8"))
     except RecursionError:
@@ -135,7 +151,9 @@ def json_array(path: Path, rows: int) -> Iterator[Chunk]:
 def _chunks_of(values: Iterable[object], name: str, rows: int, escapes: bool) -> Iterator[Chunk]:
     maker = ChunkMaker(name, rows)
     for number, value in enumerate(values):
-        if escapes and has_lone_surrogate(value):
+        if is_deep(value):
+            maker.reject(number, TOO_DEEP, "")
+        elif escapes and has_lone_surrogate(value):
             maker.reject(number, HALF_PAIR, json.dumps(value))
         else:
             maker.add(number, value, "" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False))
@@ -155,8 +173,7 @@ def json_file(path: Path, rows: int) -> Iterator[Chunk]:
         return json_array(path, rows)
     if not _is_one_object(path):
         return json_lines(path, rows)
-    with open_bytes(path) as stream:
-        source = stream.read().removeprefix(BYTE_ORDER_MARK)
+    source = whole_file(path).removeprefix(BYTE_ORDER_MARK)
     try:
         whole = json.loads(source.decode("utf-8"))
     except RecursionError:
@@ -168,9 +185,9 @@ def json_file(path: Path, rows: int) -> Iterator[Chunk]:
 def _is_one_object(path: Path) -> bool:
     """Whether a file is one object: its first line is all of it, or opens one that the line does not close."""
     with open_bytes(path) as stream:
-        lines = (line for line in stream if line.strip())
-        first = next(lines, b"").strip()
-        alone = next(lines, None) is None
+        filled = (line for line in lines(stream, b"\n") if line is None or line.strip())
+        first = (next(filled, None) or b"").strip()
+        alone = next(filled, END) is END
     return alone or not first.endswith(b"}")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.errors import RowError
+from curate.readers.limits import is_deep
 from curate.schema import Message, Record
 
 ROLES = {
@@ -44,7 +45,7 @@ def decoded(value: object) -> object:
         json.dumps(inner, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         return value
-    return inner
+    return value if is_deep(inner) else inner
 
 
 def is_message(value: object) -> bool:

@@ -9,6 +9,8 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from curate.readers.limits import read_whole
+
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BLOCK = 1 << 20
 
@@ -24,6 +26,17 @@ def open_bytes(path: Path) -> BinaryIO:
         return path.open("rb")
     stream = pa.CompressedInputStream(pa.OSFile(str(path)), codec)
     return cast(BinaryIO, io.BufferedReader(stream, BLOCK))
+
+
+def whole_file(path: Path) -> bytes:
+    """All of the file's bytes, decompressed.
+
+    Raises:
+        OSError: the file cannot be opened, or its compression is broken.
+        InputError: a small file unfolds to a very large one.
+    """
+    with open_bytes(path) as stream:
+        return read_whole(stream, path.stat().st_size, path.suffix.lower() in COMPRESSIONS)
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
