@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -116,11 +116,15 @@ class FakeBackend:
         self.notes: list[str] = [f"{spec.name} is no model: its numbers are made up."]
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Between 0 and -4 nats a token."""
-        return [
-            -4 * sum(_unit(self.seed, row.ids[i - 1], row.ids[i]) for i in range(row.start, len(row.ids)))
-            for row in batch
-        ]
+        """Between 0 and -4 nats per token: of the first by all that precedes it, of the others by the token before."""
+        return [-4 * sum(self._shares(row)) for row in batch]
+
+    def _shares(self, row: Rendered) -> Iterator[float]:
+        """Per counted token its share of -4 nats."""
+        context: Any = tuple(row.ids[: row.start])
+        for token in row.ids[row.start :]:
+            yield _unit(self.seed, context, token)
+            context = token
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
         """Between -5 and 5."""
