@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from curate.errors import SettingsError
-from curate.identity import pair_id
 from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
 from curate.parameters import applicable
 from curate.pipeline.advice import narrow_note
-from curate.pipeline.carrying import carried, carried_schema
+from curate.pipeline.carrying import carried_schema
 from curate.pipeline.distances import Distances
 from curate.pipeline.judged import judge_facts
 from curate.pipeline.lacking import lacking_notes
 from curate.pipeline.measure import Numbers, border_facts, measure_responses, model_notes
-from curate.pipeline.output import MESSAGES, plain, reject_counts, rejects_place, table_places
-from curate.pipeline.pair_table import MetricSummary, add_metrics, counted_flags, flag_lists, summarise
+from curate.pipeline.output import reject_counts, rejects_place, table_places
+from curate.pipeline.pair_rows import pair_tables
+from curate.pipeline.pair_table import MetricSummary, add_metrics, counted_flags, summarise
 from curate.pipeline.pairing import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing, max_min_share
 from curate.pipeline.pools import Pools, may_be_chosen, merged
 from curate.pipeline.rejects import write_with_rejects
 from curate.pipeline.space import PAIR, check_disk
-from curate.pipeline.staged import Staged, messages_of
+from curate.pipeline.staged import Staged
 from curate.pipeline.staging import stage
-from curate.pipeline.text_flags import text_flags
 from curate.placing import claimed
 from curate.plan import Plan, check_settings, make_plan
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.recipe import PairSettings
 from curate.reward_sources import rewards_reader
-from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, REWARD, Record
+from curate.schema import REWARD
 from curate.store import Workspace
 from curate.version import __version__
 
@@ -250,7 +247,7 @@ def _finish(
     manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
     # A row is a prompt where the data is no old pairs: then its plain columns hold for the new pair too.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
-    tables = _tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
+    tables = pair_tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
     flags: Counter[str] = Counter()
     counting = counted_flags(tables, flags)
     first = next(counting)
@@ -261,46 +258,3 @@ def _finish(
 def _mean(frame: pl.DataFrame, name: str) -> float | None:
     value = frame[name].mean() if name in frame.columns else None
     return float(value) if isinstance(value, int | float) else None
-
-
-def _tables(own_schema: pa.Schema | None, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame) -> Iterator[pa.Table]:
-    """The output's tables, one a chunk of prompts; the numbers and their flags are of the whole table."""
-    numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", [[]] * frame.height, pl.List(pl.String))))
-    numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
-    done = 0
-    for chunk in pools.chunks():
-        inside = new.slice(done).filter(pl.col("prompt") <= chunk[-1].prompt)
-        piece = numbers.slice(done, inside.height)
-        done += inside.height
-        if not inside.height:
-            continue
-        if pools.names_models:
-            names = pools.models(chunk)
-            piece = piece.with_columns(
-                pl.Series(column.name, [names.get(slot) for slot in inside[f"{side}_slot"]], pl.String)
-                for side, column in (("chosen", CHOSEN_MODEL), ("rejected", REJECTED_MODEL))
-            )
-        prompts, responses = pools.prompts(chunk), pools.texts(chunk)
-        rows = {pool.prompt: pool.row for pool in chunk}
-        places = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
-        picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in places]
-        # Rows come in the order of their prompts' first appearance, and so in ascending order.
-        first_rows = [rows[p] for p in inside["prompt"].to_list()]
-        own = carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
-        yield _table(picked, piece, own)
-
-
-def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None) -> pa.Table:
-    """The output's rows of some pairs, each its prompt and its two texts."""
-    records = (Record(tuple(messages_of(prompt)), (chosen, rejected), (0, 1)) for prompt, chosen, rejected in picked)
-    flags = [text_flags(record) for record in records]
-    numbers = numbers.with_columns(pl.Series("flags", flags, pl.List(pl.String)).list.concat(numbers["flags"]))
-    columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
-    columns |= {
-        "prompt": pa.array([messages_of(prompt) for prompt, _, _ in picked], MESSAGES),
-        "chosen": pa.array([[{"role": "assistant", "content": c}] for _, c, _ in picked], MESSAGES),
-        "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
-    }
-    columns |= {name: plain(numbers[name].to_arrow()) for name in numbers.columns}
-    kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
-    return pa.table({**kept, **columns})
