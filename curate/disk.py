@@ -69,7 +69,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into an error that the user can mend.
 
     Raises:
-        StoreError: no space, no permission, a read-only file system, or no such folder.
+        StoreError: no space, no permission, a name that is too long, no such folder, or whatever else it says.
     """
     try:
         yield
@@ -78,8 +78,9 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise StoreError(
                 "The disk is full.", str(path.parent), "Free some space and run the same command: it goes on from here."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST):
-            raise StoreError(
-                f"The output cannot be written: {error.strerror}.", str(path), "Choose another place with -o."
-            ) from error
-        raise
+        if error.errno is None:  # raised by a library that met something else than the disk
+            raise
+        reason = error.strerror or os.strerror(error.errno)
+        raise StoreError(
+            f"The output cannot be written: {reason}.", str(path), "Choose another place with -o."
+        ) from error

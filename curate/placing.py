@@ -11,13 +11,14 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from curate.disk import disk_errors
 from curate.errors import StoreError
 from curate.output_paths import Place, beside, check_nothing_foreign, check_place
+from curate.store import finished_work
 
 EXCHANGE = 2
 """RENAME_EXCHANGE of Linux: the two names change places in one step."""
@@ -27,22 +28,35 @@ CANNOT_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 
 @contextmanager
 def claimed(places: Sequence[Place], inputs: Sequence[Path]) -> Iterator[None]:
-    """Make sure that some places may be written, and keep other runs from them and their rejects until the block ends.
-
-    Folders that were made for it are removed again where the block fails and nothing is in them.
+    """Make sure that some places may be written, and hold them until the block ends.
 
     Raises:
         StoreError: a place may not be written, or another run is writing it.
     """
     for place in places:
         check_place(place, inputs)
+    rejects = {beside(place.path, "rejects") for place in places}
+    with held([place.path for place in places if place.path not in rejects]):
+        yield
+
+
+@contextmanager
+def held(outs: Sequence[Path]) -> Iterator[None]:
+    """Keep other runs from some outputs and their rejects until the block ends, and clear what stopped runs left there.
+
+    Folders that were made for it are removed again where the block fails and nothing is in them.
+
+    Raises:
+        StoreError: another run is writing there, or the disk refuses.
+    """
     made: list[Path] = []
     with ExitStack() as locks:
         try:
-            for path in sorted({path for one in places for path in (one.path, beside(one.path, "rejects"))}):
+            for path in sorted({path for out in outs for path in (out, beside(out, "rejects"))}):
                 with disk_errors(path):
                     made += _make_folders(path.absolute().parent)
                     locks.enter_context(_locked(path))
+                    clear_leftovers(path)
             yield
         except BaseException:
             locks.close()
@@ -53,8 +67,12 @@ def claimed(places: Sequence[Place], inputs: Sequence[Path]) -> Iterator[None]:
 
 
 @contextmanager
-def written_aside(place: Place) -> Iterator[Path]:
+def written_aside(place: Place, before: Callable[[], object] = lambda: None) -> Iterator[Path]:
     """A path to write an output to; it takes its place when the block ends, what was there before is kept until then.
+
+    Args:
+        place: of the output.
+        before: called when the output is whole and may be put in place: puts what belongs to it in place first.
 
     Raises:
         StoreError: something that this tool did not write came into the place meanwhile, or the disk refuses.
@@ -62,10 +80,12 @@ def written_aside(place: Place) -> Iterator[Path]:
     out = place.path
     aside = _next_to(out, "aside")
     with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
         clear_leftovers(out)
         try:
             yield aside
             check_nothing_foreign(place)
+            before()
         except BaseException:
             with suppress(OSError):
                 _remove(aside)
@@ -78,8 +98,8 @@ def clear_leftovers(out: Path) -> None:
     replaced = _next_to(out, "replaced")
     if replaced.exists() and not out.exists():
         replaced.rename(out)
-    _remove(replaced)
-    _remove(_next_to(out, "aside"))
+    for leftover in (replaced, _next_to(out, "aside"), finished_work(out)):
+        _remove(leftover)
 
 
 def exchange(one: Path, other: Path) -> bool:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from xxhash import xxh3_128_digest
 
-from curate.disk import COMPRESSION, write_bytes
+from curate.disk import COMPRESSION, disk_errors, write_bytes
 from curate.errors import StoreError
 
 SHARD = re.compile(r"shard-(\d{8})-([0-9a-f]{32})\.parquet")
@@ -140,7 +140,8 @@ def kept_document(path: Path, seal: Seal, note: Note) -> Any:
         return read_document(path, seal)
     except Damaged:
         note(f"unfinished work: {path.parent.name}/{path.name} failed its checksum; made again.")
-        path.unlink()
+        with disk_errors(path):
+            path.unlink()
         return None
 
 

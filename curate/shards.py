@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.disk import disk_errors
+from curate.errors import StoreError
 from curate.sealed import SHARD, UNSEALED, Damaged, Note, Seal, kept_document, read_shard, write_document, write_shard
 
 HELD_BYTES = 64 * 2**20
@@ -31,13 +32,21 @@ class Shards:
         self._held: tuple[Path, pa.Table] | None = None
         self._schemas: dict[Path, pa.Schema] = {}
         with disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob("*.aside"):
-            leftover.unlink()
+            folder.mkdir(exist_ok=True)
+            for leftover in folder.glob("*.aside"):
+                leftover.unlink()
         self._next = max(self.numbers(), default=-1) + 1
 
     def paths(self) -> list[Path]:
-        """The finished shards, in order."""
+        """The finished shards, in order.
+
+        Raises:
+            StoreError: their folder was removed meanwhile.
+        """
+        if not self.folder.is_dir():
+            raise StoreError(
+                "The folder of unfinished work is gone.", str(self.folder), "Run the same command to start over."
+            )
         return sorted(path for path in self.folder.glob("shard-*.parquet") if SHARD.fullmatch(path.name))
 
     def numbers(self) -> list[int]:
@@ -48,8 +57,9 @@ class Shards:
         """Remove what is damaged, or was made for something else; what it held is then still to be done."""
         found = list(self.folder.glob("shard-*"))
         damaged = [path for path in found if not self._is_whole(path)]
-        for path in damaged:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with disk_errors(self.folder):
+            for path in damaged:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         if damaged:
             count = f"{len(damaged)} of {len(found)} files" if len(found) > 1 else "the only file"
             self._note(f"unfinished work: {count} of {self.folder.name} failed the checksum; made again.")
@@ -127,6 +137,7 @@ class Shards:
 
     def clear(self) -> None:
         """Forget all shards."""
-        for path in self.paths():
-            path.unlink()
+        with disk_errors(self.folder):
+            for path in self.paths():
+                path.unlink()
         self._next, self._held = 0, None

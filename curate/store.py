@@ -30,6 +30,27 @@ def work_folder(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
+def finished_work(out: Path) -> Path:
+    """Where that goes for removal when the output is complete."""
+    return out.with_name(f".{out.name}.work.done")
+
+
+def discard_work(out: Path) -> None:
+    """Remove the unfinished work of an output, if there is any of ours."""
+    if (work_folder(out) / LOCK).is_file():
+        _discard(out)
+
+
+def _discard(out: Path) -> None:
+    """Renamed first, so that a kill leaves nothing half removed."""
+    done = finished_work(out)
+    with disk_errors(done):
+        if done.exists():
+            shutil.rmtree(done)
+        work_folder(out).replace(done)
+        shutil.rmtree(done)
+
+
 def held_identity(out: Path) -> Any:
     """What the unfinished work of an output is of; None where there is none, or none that can be read."""
     found = [_read_identity(work_folder(out) / f"{name}.json") for name in (IDENTITY, COPY)]
@@ -74,7 +95,8 @@ class Workspace:
             self._lock = (self.folder / LOCK).open("w")
         try:
             self._take_lock()
-            self._settle()
+            with disk_errors(self.folder):
+                self._settle()
         except BaseException:
             self._lock.close()
             raise
@@ -134,12 +156,8 @@ class Workspace:
         write_document(content, self._path(name), self._seal(name))
 
     def finish(self) -> None:
-        """Remove the folder: the output is complete. Renamed first, so that a kill leaves nothing half removed."""
-        done = self.folder.with_name(f".{self.folder.name}.done")
-        if done.exists():
-            shutil.rmtree(done)
-        self.folder.replace(done)
-        shutil.rmtree(done)
+        """Remove the folder: the output is complete."""
+        _discard(self.out)
 
     def _refuse_foreign(self) -> None:
         entries = {entry.name for entry in self.folder.iterdir()}

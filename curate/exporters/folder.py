@@ -47,11 +47,9 @@ def write_export(
     Raises:
         StoreError: the disk is full, or the place cannot be written.
     """
-    with written_aside(Place(out, EXPORT)) as aside:
+    with written_aside(Place(out, EXPORT), before) as aside:
         aside.mkdir()
-        rows = _fill(aside, exporter, schema, batches, manifest_of)
-        before()
-    return rows
+        return _fill(aside, exporter, schema, batches, manifest_of)
 
 
 def _fill(folder: Path, exporter: Exporter, schema: pa.Schema, batches: Batches, manifest_of: ManifestOf) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from curate.disk import disk_errors
 from curate.errors import RowError, SettingsError
 from curate.exporters.extras import Extras, extras_of, has_rewards
 from curate.exporters.folder import EXPORT, write_export
@@ -97,7 +98,8 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
     with RejectsFile(settings.out, strict=settings.strict) as rejects:
         job = _Job(exporter, layout, extras, rejects)
         rows = write_export(exporter, schema, job.batches(table, reporter), manifest, settings.out, rejects.place)
-    files = tuple(sorted(entry.name for entry in settings.out.iterdir()))
+    with disk_errors(settings.out):
+        files = tuple(sorted(entry.name for entry in settings.out.iterdir()))
     reasons = dict(rejects.reasons.most_common())
     return ExportResult(
         settings.out, exporter.name, layout.name, job.pairs, rows, reasons, rejects.path, tuple(schema.names), files

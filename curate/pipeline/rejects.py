@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -79,10 +79,11 @@ class RejectsFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self._opened.close()
-        self._aside.unlink(missing_ok=True)
-        if kind is None and not self.reasons and is_reject_file(self._path):
-            self._path.unlink()
+        with suppress(OSError) if kind else disk_errors(self._path):
+            self._opened.close()
+            self._aside.unlink(missing_ok=True)
+            if kind is None and not self.reasons and is_reject_file(self._path):
+                self._path.unlink()
 
 
 def write_with_rejects(

@@ -14,13 +14,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from curate.disk import write_bytes
+from curate.disk import disk_errors, write_bytes
 from curate.errors import CurateError, StoreError
 from curate.output_paths import Kind, Place, check_place
+from curate.placing import held
 from curate.progress import Reporter
 from curate.readers.streams import fingerprint
 from curate.sealed import HASH, Seal
-from curate.store import LOCK, Workspace, held_identity
+from curate.store import LOCK, Workspace, discard_work, held_identity
 from curate.template_date import DATE
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
@@ -151,6 +152,8 @@ def _step(
     title = f"step {step.number} of {len(prepared.steps)}, {step.name}"
     result = None
     if record.has(step, key) or _was_finished(step, key, workspace):
+        with held([step.out]):
+            discard_work(step.out)
         reporter.note(f"{title}: done before, {step.out.name}")
     else:
         reporter.note(title)
@@ -257,11 +260,10 @@ def _fingerprints(path: Path) -> list[dict[str, Any]]:
 
 def _forget(prepared: Prepared) -> None:
     """Drop what is known of earlier outputs, and unfinished work on them; the outputs stay until they are replaced."""
-    (prepared.out / RECORD).unlink(missing_ok=True)
+    with disk_errors(prepared.out):
+        (prepared.out / RECORD).unlink(missing_ok=True)
     for step in prepared.steps:
-        work = step.out.with_name(step.out.name + ".work")
-        if (work / LOCK).is_file():
-            shutil.rmtree(work)
+        discard_work(step.out)
 
 
 def _remove_if_bare(out: Path) -> None:

@@ -48,13 +48,10 @@ def write_output(
         StoreError: the disk is full, or the place cannot be written.
     """
     full = with_manifest(schema, manifest)
-    with written_aside(Place(out, TABLE)) as aside:
+    with written_aside(Place(out, TABLE), before) as aside:
         if out.suffix == ".parquet":
-            rows = _write_file(grouped(tables, full), full, aside)
-        else:
-            rows = _write_folder(tables, full, manifest, aside, out.name)
-        before()
-    return rows
+            return _write_file(grouped(tables, full), full, aside)
+        return _write_folder(tables, full, manifest, aside, out.name)
 
 
 def grouped(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:

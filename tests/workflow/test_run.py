@@ -364,3 +364,25 @@ def test_a_damaged_record_is_not_believed_and_the_steps_run_again(file, out, sha
     assert ran(go(file, out, reporter=told)) == ["score", "select", "export"]
     assert any("run.json failed its checksum" in note for note in told.notes)
     assert contents(out) == before
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_step_stopped_before_its_work_was_cleared_leaves_none_of_it(file, out, tmp_path, monkeypatch, number):
+    """Killed after a step's output was put in place: as `finish` begins, or while it removes what it renamed."""
+    finish = Workspace.finish
+
+    def killed(self):
+        if self.out.name == "01-score.parquet":
+            if number == 2:
+                self.folder.rename(self.folder.with_name(f".{self.folder.name}.done"))
+            (out / ".01-score.parquet.lock").touch()
+            raise KeyboardInterrupt
+        finish(self)
+
+    monkeypatch.setattr(Workspace, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go(file, out)
+    (out / ".01-score.parquet.lock").touch()
+    assert ran(go(file, out)) == ["select", "export"]
+    names = ["01-score.parquet", "02-select.parquet", "03-export", "run.json"]
+    assert sorted(one.name for one in out.iterdir()) == names
