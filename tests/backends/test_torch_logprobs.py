@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -311,9 +313,20 @@ def test_memory_running_out_halves_the_batch(
     assert sum(sizes) == len(rows)
 
 
-def test_a_closed_model_is_gone(llama: str) -> None:
+@pytest.mark.parametrize("in_a_cycle", [False, True])
+def test_a_closed_model_is_gone(llama: str, in_a_cycle: bool) -> None:
     backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
-    backend.close()
+    model = backend.loaded.model
+    if in_a_cycle:
+        model.holder = SimpleNamespace(model=model)
+    held = weakref.ref(model)
+    del model
+    gc.disable()  # what frees it shall be the closing
+    try:
+        backend.close()
+    finally:
+        gc.enable()
+    assert held() is None
     assert not hasattr(backend, "loaded")
 
 
