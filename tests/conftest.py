@@ -15,6 +15,9 @@ settings.load_profile("untimed")
 
 # Models so small gain nothing by more threads, which wait for each other without end where cores are few or busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a terminal or a build server asks of rich would change the text that tests read.
+for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

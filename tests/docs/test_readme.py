@@ -22,7 +22,7 @@ from curate.workflow.recipe_file import read_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_the_recipe_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_every_make_target_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = [line[1] for line in shell_lines() if line[0] == "make"]
     assert {"demo", "test"} <= set(targets)
     for target in targets:
