@@ -12,10 +12,12 @@ from typing import Any
 import polars as pl
 
 from curate.demo.gold import gold_reward
-from curate.demo.model_folder import copy_models
+from curate.demo.model_folder import RECORD, copy_models
 from curate.demo.tiny import one_thread
 from curate.demo.train import train_models
 from curate.demo.world import make_pairs, make_prompts
+from curate.errors import StoreError
+from curate.output_paths import Kind, Place, check_place
 from curate.pipeline.generate import generate
 from curate.pipeline.pair import PairResult, pair
 from curate.pipeline.score import ScoreResult, score
@@ -56,6 +58,7 @@ def run(folder: Path, reporter: Reporter, *, seed: int = 0, train: bool = False)
 
 
 def _run(folder: Path, reporter: Reporter, seed: int, train: bool) -> DemoResult:
+    check_place(Place(folder, DEMO))
     models, data, results = folder / "models", folder / "data", folder / "results"
     if train:
         _train(models, seed, reporter)
@@ -89,6 +92,24 @@ def _run(folder: Path, reporter: Reporter, seed: int, train: bool) -> DemoResult
     pair(best.model_copy(update={"out": baseline, "strategy": "max-min"}), reporter)
     gold = {"max-min": _gold_of(baseline), "best-of-N^2": _gold_of(paired_file)}
     return DemoResult(folder, scored, paired, _selections(scored_file, results, reporter), gold, files)
+
+
+def _check_name(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise StoreError("The output of the demo is a folder.", str(folder), "Name a new folder with -o.")
+
+
+def _foreign(folder: Path) -> str | None:
+    """Data without the demo's models next to it is somebody else's."""
+    if (folder / "models" / RECORD).is_file():
+        return None
+    return next(
+        (f"data/{name}" for name in ("pairs.jsonl", "prompts.jsonl") if (folder / "data" / name).exists()), None
+    )
+
+
+DEMO = Kind(_check_name, _foreign, stays=True)
+"""The folder of a demo."""
 
 
 def _train(models: Path, seed: int, reporter: Reporter) -> None:

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from curate.demo import run as demo
 from curate.demo.model_folder import copy_models
+from curate.errors import StoreError
 from curate.progress import Silent
 
 MODELS = ("policy", "reference", "reward")
@@ -48,6 +49,17 @@ def test_everything_is_there_the_same_again_whatever_the_threads_and_nothing_is_
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "models" / "policy").num_parameters() < 300_000
     assert pl.read_parquet(tmp_path / "results" / "scored.parquet").height == 60
     assert result.selections[0][:2] == ("all pairs", 60)
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "prompts.jsonl"])
+def test_data_of_the_users_own_is_left_alone(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "data" / name
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(StoreError, match=f"something else: data/{name}"):
+        demo.run(tmp_path, Silent())
+    assert mine.read_text() == "mine"
+    assert [one.name for one in tmp_path.iterdir()] == ["data"]
 
 
 def test_models_are_trained_when_asked_for(small: list[int], tmp_path: Path) -> None:

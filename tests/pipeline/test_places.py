@@ -105,8 +105,12 @@ def test_rejects_stay_as_they_were_where_the_output_cannot_be_written(
     run_select(data, out, by="reward_margin", top="20%", rejects=rest)
     before = out.read_bytes(), rest.read_bytes()
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    write = parquet._write_file
+
+    def full(groups: object, schema: object, path: Path) -> int:
+        if path.name == ".o.parquet.aside":
+            raise OSError(28, "No space left on device")
+        return write(groups, schema, path)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
         patched.setattr(parquet, "_write_file", full)
