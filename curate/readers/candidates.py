@@ -11,8 +11,8 @@ from curate.readers.context import read_prompt, with_context
 from curate.readers.contract import Row
 from curate.readers.labels import resolved
 from curate.readers.markup import Template
-from curate.readers.messages import decoded, is_message, kind_of, message_list, normalise
-from curate.readers.names import RANKS
+from curate.readers.messages import asked, decoded, is_message, kind_of, message_list, normalise
+from curate.readers.names import CHOSEN, RANKS, REJECTED
 from curate.readers.prompt_columns import written_out
 from curate.readers.scores import Measured, number, value_of
 from curate.readers.sides import both_sides, pair_of
@@ -48,6 +48,8 @@ def _listed(value: object) -> list[Any] | dict[str, Any] | None:
         return inner
     if not isinstance(inner, dict) or not inner or is_message(inner) or is_struct(inner):
         return None
+    if not inner.keys().isdisjoint((*CHOSEN, *REJECTED)):
+        return None
     return inner if all(text is None or isinstance(text, str) for text in inner.values()) else None
 
 
@@ -80,17 +82,19 @@ def record_of(row: Row, sides: Sequence[list[Message]], measured: Measured) -> R
     """The record of a row's responses, each with the messages in front of it, and of the pair that the row names.
 
     Raises:
-        RowError: they do not share one prompt.
+        RowError: they do not share one prompt, or it is empty.
     """
     context, texts = _shared(sides)
     pair = both_sides(row)
     if pair is not None:
         return _with_pair(pair_of(row, *resolved(row, *pair)), _said(texts, written_out(row)), measured)
     if context and context[0]["role"] != "assistant":
+        asked(context)
         return Record(with_context(row, context, texts), tuple(texts), None, measured)
     prompt = read_prompt(row, texts)
     if prompt is None:
         raise RowError("there is no prompt before the response")
+    asked(prompt.messages)
     return Record(prompt.messages + context, tuple(_said(texts, prompt.written_out)), None, measured)
 
 

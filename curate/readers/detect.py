@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row
 from curate.readers.layouts import all_layouts
-from curate.readers.refusals import check_texts, unreadable
+from curate.readers.refusals import check_texts, several_structs, unreadable
 from curate.readers.spelling import Spelling, spelling_of, struct_columns
+from curate.readers.unread_verdicts import check_verdicts
 
 
 def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None = None) -> Layout:
@@ -29,15 +30,26 @@ def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None 
     check_texts(rows)
     layout = _first(rows, prefer)
     if layout is not None:
+        check_verdicts(rows, layout)
         return _bound(layout, spelling)
+    found = list(_inside(sample, prefer))
+    if len(found) > 1:
+        raise several_structs([inside.inside or "" for inside, _, _ in found])
+    for inside, layout, rows_inside in found:
+        check_texts(rows_inside)
+        check_verdicts(rows_inside, layout)
+        return _bound(layout, inside)
+    raise unreadable(rows)
+
+
+def _inside(sample: Sequence[Row], prefer: str | None) -> Iterator[tuple[Spelling, Layout, list[Row]]]:
+    """The columns of structs within which a layout fits."""
     for name in struct_columns(sample):
         inside = replace(spelling_of(_readable(sample, Spelling({}, inside=name))), inside=name)
-        rows_inside = _readable(sample, inside)
-        layout = _first(rows_inside, prefer)
+        rows = _readable(sample, inside)
+        layout = _first(rows, prefer)
         if layout is not None:
-            check_texts(rows_inside)
-            return _bound(layout, inside)
-    raise unreadable(rows)
+            yield inside, layout, rows
 
 
 def _first(rows: Sequence[Row], prefer: str | None) -> Layout | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curate.errors import InputError
-from curate.readers.names import CHOSEN, PROMPTS
+from curate.readers.names import CHOSEN, KNOWN, PROMPTS, folded
 
 ROWS = ("data", "rows", "examples", "instances", "records", "items", "samples", "pairs", "dataset")
 SPLITS = ("train", "validation", "test", "eval", "dev")
@@ -26,7 +26,7 @@ def rows_within(whole: object) -> list[Any] | None:
         )
     if lists:
         return list(whole[lists[0]])
-    return _by_column(whole) or _by_number(whole)
+    return _by_column(whole) or _by_key(whole)
 
 
 def _is_rows(value: object) -> bool:
@@ -43,7 +43,12 @@ def _by_column(whole: dict[str, Any]) -> list[Any] | None:
     if not whole or not all(isinstance(column, list | dict) and column for column in whole.values()):
         return None
     numbered = all(isinstance(column, dict) and all(key.isdigit() for key in column) for column in whole.values())
-    columns = {name: list(c.values()) if numbered else c for name, c in whole.items()}
+    if numbered:
+        # the same numbers may stand in another order in another column
+        keys = next(iter(whole.values())).keys()
+        if any(column.keys() != keys for column in whole.values()):
+            raise InputError("The columns of the file do not have the same rows.", "", "Write it again, row by row.")
+    columns = {name: [c[key] for key in keys] if numbered else c for name, c in whole.items()}
     if not all(isinstance(column, list) for column in columns.values()) or len({len(c) for c in columns.values()}) > 1:
         return None
     if not numbered and not any(_is_column(columns.get(name)) for name in (*PROMPTS, *CHOSEN)):
@@ -55,8 +60,13 @@ def _is_column(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str | list) for one in value)
 
 
-def _by_number(whole: dict[str, Any]) -> list[Any] | None:
-    """Rows of an object whose keys are their numbers."""
+def _by_key(whole: dict[str, Any]) -> list[Any] | None:
+    """Rows of an object whose keys are their numbers, or their ids: then all have the same columns, a prompt too."""
     rows = list(whole.values())
-    numbered = bool(rows) and all(key.isdigit() for key in whole)
-    return rows if numbered and all(isinstance(row, dict) for row in rows) else None
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        return None
+    if all(key.isdigit() for key in whole):
+        return rows
+    alike = len(rows) > 1 and all(row.keys() == rows[0].keys() for row in rows)
+    named = alike and not rows[0].keys().isdisjoint((*PROMPTS, *CHOSEN))
+    return rows if named and not any(folded(key) in KNOWN for key in whole) else None

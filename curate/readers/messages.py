@@ -154,6 +154,16 @@ def _part(part: object) -> str:
     return text
 
 
+def asked(prompt: Sequence[Message]) -> None:
+    """Refuse a prompt that ends with an empty message: nothing was asked, or it was lost.
+
+    Raises:
+        RowError: it does.
+    """
+    if prompt and not prompt[-1]["content"].strip():
+        raise RowError("the prompt is empty")
+
+
 def ends_with_assistant(sides: Sequence[Sequence[Message]]) -> None:
     """Refuse sides of which one has no response.
 

@@ -79,8 +79,11 @@ def _named(row: Row, answers: Sequence[str | None]) -> Prompt | None:
         return None
     column, value = named
     inner = decoded(value)
-    if message_list(inner) is not None or (column == INPUT and isinstance(inner, Mapping)):
+    in_struct = isinstance(inner, Mapping) and (column == INPUT or is_message(inner) or _holds_messages(inner))
+    if message_list(inner) is not None or in_struct:
         value = inner
+    elif isinstance(value, str) and isinstance(inner, list) and inner and all(isinstance(one, str) for one in inner):
+        raise RowError(f"the prompt in {column} is {kind_of(inner)} in JSON, neither text nor messages")
     if isinstance(value, Mapping):
         value = _in_struct(value, column)
     if message_list(value) is not None:
@@ -91,6 +94,10 @@ def _named(row: Row, answers: Sequence[str | None]) -> Prompt | None:
     if found is not None:
         return Prompt(tuple(found[0]), column, found[1])
     return Prompt(({"role": "user", "content": value},), column)
+
+
+def _holds_messages(value: Mapping[str, Any]) -> bool:
+    return message_list(value.get(MESSAGES)) is not None
 
 
 def _in_struct(value: Mapping[str, Any], column: str) -> Any:

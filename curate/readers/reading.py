@@ -16,7 +16,7 @@ from curate.schema import Record, table_columns
 
 SHAPING = re.compile(
     r"\b(?:sys|system|history|contexts?|tools?|functions?|images?|img|pictures?|photos?|screenshots?|videos?|audios?"
-    r"|documents?|passages?|personas?|profile|shots?|fewshot|examples|demonstrations?|dialog(?:ue)?s?|conversations?"
+    r"|documents?|passages?|personas?|characters?|profile|shots?|fewshot|examples|demonstrations?|dialog(?:ue)?s?|conversations?"
     r"|messages?|turns?|attachments?|background|preamble|prefix|scenario|instructions?|prompt|query|question)\b"
 )
 """Words of which one in a column's name says that it may belong to the prompt."""

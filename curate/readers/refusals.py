@@ -28,6 +28,7 @@ from curate.readers.slots import slots_of
 from curate.readers.transcripts import is_written_out
 
 PRINTED_LIST = re.compile(r"\[\s*'.*'\s*\]\s*\Z|array\(\[", re.DOTALL)
+SPEAKER = re.compile(r"[ ]*(?:###[ ]*)?(?:Assistant|ASSISTANT):")
 LISTS = (*ANSWERS, SIMPO_RESPONSES, *REWARDS)
 LEAST_WORDS = 3
 ONE_ANSWER = ("completion", "response", "output", "answer", "text", "generation")
@@ -45,7 +46,8 @@ def check_texts(sample: Sequence[Row]) -> None:
             with the marker of a chat template.
     """
     check_printed(sample, (*CHOSEN, *REJECTED, *PROMPTS, *CONVERSATIONS, *LISTS))
-    pairs = list(_texts(sample))
+    _check_speaker(sample)
+    pairs = [(prompt, texts) for prompt, texts in _texts(sample) if texts]
     if not pairs:
         return
     repeated = sum(_is_repeated(prompt, texts) for prompt, texts in pairs)
@@ -55,6 +57,12 @@ def check_texts(sample: Sequence[Row]) -> None:
             "It would stand twice in what the model reads.",
             "Cut it off. Where the responses are meant to repeat it, give the prompt as a list of one message.",
         )
+    if all(all(map(_is_json_list, texts)) for _, texts in pairs):
+        raise InputError(
+            "Every response is a list of texts in JSON, where one text is expected.",
+            f"The first one: {pairs[0][1][0][:60]}",
+            "Give one text each; where it is the turns of a conversation, give messages.",
+        )
     marked = [found for _, texts in pairs if all(texts) and (found := ending(texts[0])) and all(map(ending, texts))]
     if 2 * len(marked) >= len(pairs):
         raise InputError(
@@ -62,6 +70,24 @@ def check_texts(sample: Sequence[Row]) -> None:
             f"So do those of {len(marked)} of the first {len(pairs)} rows.",
             "Cut it off: the model's own template sets it.",
         )
+
+
+def _check_speaker(sample: Sequence[Row]) -> None:
+    found = [texts for row in sample if (texts := _responses(row)) and None not in texts]
+    named = sum(all(SPEAKER.match(text or "") for text in texts) for texts in found)
+    if named and 2 * named >= len(found):
+        raise InputError(
+            f"The responses begin with `Assistant:`, in {named} of {len(found)} rows.",
+            "It would be taken for a part of what they say.",
+            "Cut it off: the model's own template marks who speaks.",
+        )
+
+
+def _responses(row: Row) -> list[str | None]:
+    """The texts of a row's responses, None where one is no text."""
+    sides = both_sides(row)
+    found: Any = sides if sides is not None else first_present(row, RESPONSES)
+    return [last_text(one) for one in found] if isinstance(found, list | tuple) else []
 
 
 def check_printed(sample: Sequence[Row], columns: Sequence[str]) -> None:
@@ -97,13 +123,16 @@ def _texts(sample: Sequence[Row]) -> Iterator[tuple[str, list[str]]]:
     for row in sample:
         named = prompt_column(row)
         prompt = named[1] if named is not None else None
-        sides = both_sides(row)
-        found: Any = sides if sides is not None else first_present(row, RESPONSES)
-        texts = [last_text(one) for one in found] if isinstance(found, list | tuple) else []
+        texts = _responses(row)
         # what follows a prompt in a template's markup is rid of its markers when it is read
         if not texts or is_written_out(prompt) or any(text is None or is_written_out(text) for text in texts):
             continue
         yield prompt if isinstance(prompt, str) else "", [text for text in texts if text is not None]
+
+
+def _is_json_list(text: str) -> bool:
+    inner = decoded(text)
+    return isinstance(inner, list) and bool(inner) and all(isinstance(one, str) for one in inner)
 
 
 def _is_repeated(prompt: str, texts: Sequence[str]) -> bool:
@@ -121,6 +150,15 @@ def unreadable(sample: Sequence[Row]) -> InputError:
     known = "; ".join(f"{layout.name}: {layout.summary}" for layout in all_layouts())
     return InputError(
         "No known layout fits the data.", found, f"Rename the columns to those of one layout. Known: {known}."
+    )
+
+
+def several_structs(names: Sequence[str]) -> InputError:
+    """Why a table with rows in several columns of structs is not read, as the error to raise."""
+    return InputError(
+        f"Several columns hold pairs or responses, each in a struct: {', '.join(names[:4])}.",
+        "It is not clear which of them to read.",
+        "Keep one of them, or give each a row of its own.",
     )
 
 

@@ -15,6 +15,7 @@ from curate.readers.labels import resolved
 from curate.readers.markup import Template
 from curate.readers.messages import (
     ROLES,
+    asked,
     decoded,
     is_message,
     kind_of,
@@ -158,5 +159,10 @@ def _completion(value: Any, name: str, how: Template | str | None) -> list[Messa
 
 
 def finished(row: Row, record: Record) -> Record:
-    """The record with the row's measurements."""
+    """The record with the row's measurements.
+
+    Raises:
+        RowError: its prompt is empty.
+    """
+    asked(record.prompt)
     return Record(record.prompt, record.responses, record.pair, pair_measured(row, record.responses))

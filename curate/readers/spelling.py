@@ -52,7 +52,9 @@ class _Spelled(Mapping[str, Any]):
             inner = decoded(row.get(spelling.inside))
             if not isinstance(inner, dict):
                 raise RowError(f"the column {spelling.inside} holds no struct")
-            row = inner
+            # what a row says outside the struct, such as its system text, holds within
+            outside = {name: row[name] for name in row if folded(name) in KNOWN and name != spelling.inside}
+            row = outside | inner
         self._row, self._spelling = row, spelling
         self._own = {known: own for known, own in spelling.names.items() if own in row and known not in row}
 

@@ -75,7 +75,17 @@ def parse_prompt(text: str) -> tuple[list[Message], Template | str] | None:
         raise RowError("the prompt begins with the markup of a chat template that is not known")
     if text.rstrip()[-1:] == ":" and OPEN.search(text) and len(MARKER.findall(text)) > 1:
         return _loose(text), "transcript"
+    if _ends_with_user(text):
+        raise RowError("the prompt begins as a transcript, whose turns cannot be told apart")
     return None
+
+
+def _ends_with_user(text: str) -> bool:
+    """Whether a text consists of lines of `User:` and `Assistant:`, the user's first and last."""
+    if LINE.match(text) is None:
+        return False
+    roles = [ROLES[who.lower()] for who in LINE.findall(text)]
+    return len(roles) > 2 and roles[0] == roles[-1] == "user" and "assistant" in roles
 
 
 def _without_open(turns: list[Message]) -> list[Message]:

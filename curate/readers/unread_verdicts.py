@@ -1,0 +1,64 @@
+"""Tables of lists of responses in which a column says which one is better: that is not read, and must not be lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from curate.errors import InputError, RowError
+from curate.readers.contract import Layout, Row
+from curate.readers.names import VERDICTS, folded
+from curate.readers.scores import number
+from curate.schema import REWARD
+
+OF_THE_BEST = re.compile(
+    r"(?:best|chosen|preferred|better|winner|winning)(?:_\w+)?_(?:idx|index|id)|best(?:_(?:response|answer|completion))?"
+)
+WORDS = "response|answer|output|completion|model|assistant|candidate|option"
+NAMES_ONE = re.compile(rf"(?:(?:{WORDS})_?)?(?:[a-h]|\d{{1,2}})")
+CLASSES = ("label", "labels")
+"""Names that may say something of the prompt as well, where there are more than two responses."""
+
+
+def check_verdicts(sample: Sequence[Row], layout: Layout) -> None:
+    """Refuse a table in most of whose first rows a column tells the better one of responses without a score.
+
+    Raises:
+        InputError: naming the column.
+    """
+    if layout.kind != "candidates":
+        return
+    parsed, found = 0, []
+    for row in sample:
+        try:
+            record = layout.parse(row)
+        except RowError:
+            continue
+        parsed += 1
+        scored = any(score is not None for score in record.measured.get(REWARD.name, ()))
+        if record.pair is None and not scored and (column := _verdict_beside(row, record.responses)) is not None:
+            found.append((column, row[column]))
+    if found and 2 * len(found) >= parsed:
+        column, value = found[0]
+        raise InputError(
+            f"The rows have a list of responses, and {column} (as {str(value)[:40]!r}) says which is better.",
+            f"So do {len(found)} of the first {parsed} rows. With a list it is not read.",
+            "Put the better response into a column chosen, and the other into rejected.",
+        )
+
+
+def _verdict_beside(row: Row, responses: Sequence[str]) -> str | None:
+    for column in row:
+        name = folded(column)
+        if name in CLASSES and len(responses) != 2:
+            continue
+        if (name in VERDICTS or OF_THE_BEST.fullmatch(name)) and _names_one(row[column], responses):
+            return column
+    return None
+
+
+def _names_one(value: object, responses: Sequence[str]) -> bool:
+    if isinstance(value, str) and (value in responses or NAMES_ONE.fullmatch(folded(value))):
+        return True
+    place = None if isinstance(value, str) else number(value)
+    return place is not None and place.is_integer() and 0 <= place <= len(responses)
