@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curate.backends import ModelSpec
-from curate.errors import ModelError, first_line
+from curate.hub import check_hub_id, hub_access, not_loaded
 from curate.identity import adapter_base
 from curate.tokens import check_model_name
 
@@ -16,16 +16,15 @@ def read_config(spec: ModelSpec) -> Any:
     Raises:
         ModelError: there is no such model.
     """
-    from transformers import AutoConfig
-
     name = adapter_base(spec.name) or spec.name
     check_model_name(name)
+    check_hub_id(name)
+    from transformers import AutoConfig
+
     try:
-        return AutoConfig.from_pretrained(name, trust_remote_code=spec.trust_remote_code)
+        with hub_access(name):
+            return AutoConfig.from_pretrained(name, trust_remote_code=spec.trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         own_code = "trust_remote_code" in str(error)
-        raise ModelError(
-            "The model's configuration cannot be read.",
-            f"{name}: {first_line(error)}",
-            "If you trust its code, add --trust-remote-code." if own_code else "Check the path or the hub id.",
-        ) from error
+        hint = "If you trust its code, add --trust-remote-code." if own_code else "Check the path or the hub id."
+        raise not_loaded("The model's configuration cannot be read.", name, error, hint) from error

@@ -11,6 +11,7 @@ from typing import Any
 from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.torch_loading import choose_device, quiet_loading
 from curate.errors import MissingExtra, ModelError, first_line
+from curate.hub import hub_access, not_loaded
 from curate.tokens import check_model_name
 
 MINILM = "minilm"
@@ -48,20 +49,18 @@ class SentenceEmbedder:
         path = embedder_path(spec.name)
         self.device = choose_device(spec.device)
         try:
-            self._model = SentenceTransformer(
-                path,
-                device=self.device,
-                trust_remote_code=spec.trust_remote_code,
-                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-            )
+            with hub_access(path):
+                self._model = SentenceTransformer(
+                    path,
+                    device=self.device,
+                    trust_remote_code=spec.trust_remote_code,
+                    model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+                )
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(str(error)) from error
         except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-            raise ModelError(
-                "The embedder cannot be loaded.",
-                f"{spec.name}: {first_line(error)}",
-                "Give a sentence-transformers model: a folder, a hub id, or minilm.",
-            ) from error
+            hint = "Give a sentence-transformers model: a folder, a hub id, or minilm."
+            raise not_loaded("The embedder cannot be loaded.", path, error, hint) from error
         limit = self._model.max_seq_length
         self.notes = [f"{Path(path).name} reads at most {limit} tokens of each response."] if limit else []
 

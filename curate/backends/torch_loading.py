@@ -12,7 +12,8 @@ from curate.backends.reward_heads import check_unused
 from curate.backends.torch_adapters import Open, adapted, take_kept
 from curate.backends.torch_head import Head
 from curate.backends.torch_pieces import read_in_pieces
-from curate.errors import ModelError, SettingsError, first_line
+from curate.errors import ModelError, SettingsError
+from curate.hub import hub_access, not_loaded
 from curate.identity import adapter_base
 from curate.tokens import check_model_name
 
@@ -150,15 +151,16 @@ def _read(spec: ModelSpec, name: str, kind: Literal["causal", "reward"], dtype: 
         "reward": transformers.AutoModelForSequenceClassification,
     }
     try:
-        model, report = kinds[kind].from_pretrained(
-            name,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            trust_remote_code=spec.trust_remote_code,
-            output_loading_info=True,
-        )
+        with hub_access(name):
+            model, report = kinds[kind].from_pretrained(
+                name,
+                dtype=getattr(torch, dtype),
+                use_safetensors=True,
+                trust_remote_code=spec.trust_remote_code,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise ModelError("The model cannot be loaded.", f"{name}: {first_line(error)}", _hint(str(error))) from error
+        raise not_loaded("The model cannot be loaded.", name, error, _hint(str(error))) from error
     check_loaded(name, model, report, kind, reduced=spec.reward_head is not None)
     return model
 

@@ -10,6 +10,7 @@ from typing import Any
 from curate.backends import ModelSpec
 from curate.backends.configs import read_config
 from curate.errors import ModelError
+from curate.hub import hub_access
 
 SENTENCE_PARTS = {"Transformer", "Pooling", "Normalize", "Dense"}
 POOLING = {"cls", "mean", "lasttoken"}
@@ -84,7 +85,8 @@ def _refused(path: str, why: str) -> ModelError:
 def _json(path: str, name: str) -> Any:
     from transformers.utils import cached_file
 
-    found = cached_file(
-        path, name, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False
-    )
+    with hub_access(path):
+        found = cached_file(
+            path, name, _raise_exceptions_for_missing_entries=False, _raise_exceptions_for_connection_errors=False
+        )
     return json.loads(Path(found).read_text("utf-8")) if found else None

@@ -23,6 +23,7 @@ from curate.backends.torch_generation import end_ids
 from curate.backends.vllm_checks import check_positions, check_sentence_model
 from curate.backends.vllm_engine import STEP_TOKENS, VllmModel
 from curate.errors import SettingsError
+from curate.hub import hub_access
 from curate.render import Ids, Rendered
 
 LOGITS_AT_ONCE = 2**28
@@ -202,7 +203,8 @@ class VllmEmbedder(VllmModel):
         path = embedder_path(spec.name)
         check_sentence_model(path)
         super().__init__(replace(spec, name=path, dtype="float32"), runner="pooling")
-        self._tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=spec.trust_remote_code)
+        with hub_access(path):
+            self._tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=spec.trust_remote_code)
         self.notes.append(f"{Path(path).name} reads at most {self.config.max_model_len} tokens of each response.")
 
     def embed(self, texts: Sequence[str]) -> Any:
@@ -222,7 +224,8 @@ def _generation_config(spec: ModelSpec) -> Any:
     from transformers import GenerationConfig
 
     try:
-        return GenerationConfig.from_pretrained(spec.name)
+        with hub_access(spec.name):
+            return GenerationConfig.from_pretrained(spec.name)
     except OSError:
         return None  # the model has none; its own configuration then names the tokens that end a text
 

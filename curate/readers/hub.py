@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.errors import InputError
+from curate.hub import endpoint, hub_access, is_offline, why_unreachable
 from curate.readers.arrow_files import chunks_of
 from curate.readers.contract import Chunk
 from curate.readers.damage import readable, sound
@@ -73,9 +74,16 @@ def _load(spec: str, name: str, config: str | None, revision: str | None, split:
     import datasets
 
     try:
-        return datasets.load_dataset(name, name=config, revision=revision, split=split)
+        with hub_access(spec):
+            return datasets.load_dataset(name, name=config, revision=revision, split=split)
     except Exception as error:
         # the library raises whatever the network, the hub or a parser below it raised
+        if not is_offline() and (away := why_unreachable()) is not None:
+            raise InputError(
+                "The hub cannot be reached, and its cache does not hold this data set.",
+                f"{spec}, {endpoint()}: {away}",
+                "Check the network, HF_ENDPOINT and the proxy's settings; or name files.",
+            ) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"The data set cannot be loaded: {reason}",

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from jinja2 import TemplateError
 
-from curate.errors import ModelError, first_line
+from curate.errors import ModelError
+from curate.hub import check_hub_id, hub_access, not_loaded
 from curate.identity import adapter_base, served_model
 from curate.schema import Message
 from curate.tokens.dates import CLOCK, clock_of, prints_date
@@ -223,15 +224,15 @@ def _place(name: str) -> str:
 
 
 def _load(name: str, trust_remote_code: bool) -> Any:
+    check_model_name(name)
+    check_hub_id(name)
     from transformers import AutoTokenizer
 
-    check_model_name(name)
     try:
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+        with hub_access(name):
+            return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(
-            "The tokenizer cannot be loaded.", f"{name}: {first_line(error)}", "Check the path or the hub id."
-        ) from error
+        raise not_loaded("The tokenizer cannot be loaded.", name, error) from error
 
 
 def check_model_name(name: str) -> None:

@@ -1,0 +1,150 @@
+"""The Hugging Face hub: whether it answers at all, asked once and briefly.
+
+The libraries try an address that does not answer for a minute, file by file. Here the hub is asked first; where it does
+not answer, they are told to use what is in the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from curate.errors import ModelError, first_line
+
+ANSWER_SECONDS, WHOLE_SECONDS = 4.0, 6.0
+"""How long the hub may take for an answer; and for the look-up of its name too, which no timeout of Python bounds."""
+VALID_SECONDS = 60.0
+UNTOLD = "no answer"
+_found: dict[str, tuple[float, str | None]] = {}
+
+
+def endpoint() -> str:
+    """The hub's address."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def why_unreachable() -> str | None:
+    """Why the hub cannot be reached, or None where it can; known for a minute."""
+    address = endpoint()
+    when, reason = _found.get(address, (-VALID_SECONDS, None))
+    if time.monotonic() - when > VALID_SECONDS:
+        reason = _ask(address)
+        _found[address] = (time.monotonic(), reason)
+    return reason
+
+
+def _ask(address: str) -> str | None:
+    told: list[str | None] = []
+    asking = Thread(target=lambda: told.append(_answer(address)), daemon=True)
+    asking.start()
+    asking.join(WHOLE_SECONDS)
+    return told[0] if told else UNTOLD
+
+
+def _answer(address: str) -> str | None:
+    try:
+        urlopen(Request(address, method="HEAD"), timeout=ANSWER_SECONDS).close()
+    except HTTPError:
+        return None  # whatever it says, it is there
+    except (OSError, ValueError, HTTPException) as error:
+        cause = error.reason if isinstance(error, URLError) else error
+        # The libraries know other certificates than Python does.
+        return None if isinstance(cause, ssl.SSLError) else _told(cause)
+    return None
+
+
+def _told(cause: object) -> str:
+    if isinstance(cause, TimeoutError):
+        return UNTOLD
+    return (cause.strerror if isinstance(cause, OSError) else None) or first_line(Exception(cause))
+
+
+def is_offline() -> bool:
+    """Whether the user told the libraries to leave the network alone."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+@contextmanager
+def hub_access(name: str) -> Iterator[None]:
+    """Let what is loaded in here take the cache alone, where the name is not a path and the hub does not answer."""
+    if Path(name).expanduser().exists() or is_offline() or why_unreachable() is None:
+        yield
+        return
+    with _cache_alone():
+        yield
+
+
+@contextmanager
+def _cache_alone() -> Iterator[None]:
+    from huggingface_hub import constants
+
+    config = sys.modules.get("datasets.config")
+    places = [constants, *([config] if config else [])]
+    before = [place.HF_HUB_OFFLINE for place in places]
+    for place in places:
+        place.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.HF_HUB_OFFLINE = value  # type: ignore[attr-defined]
+
+
+def check_hub_id(name: str) -> None:
+    """Refuse before any library is loaded a name that nothing can be found under.
+
+    Raises:
+        ModelError: it is not a path, the hub is not asked or does not answer, and the cache knows nothing of it.
+    """
+    if Path(name).expanduser().exists() or _may_be_cached(name):
+        return
+    if is_offline() or why_unreachable() is not None:
+        raise not_loaded("", name, LookupError("not in the cache"))
+
+
+def _may_be_cached(name: str) -> bool:
+    if os.environ.get("SENTENCE_TRANSFORMERS_HOME"):
+        return True  # another cache, laid out otherwise
+    from huggingface_hub import constants
+
+    # sentence-transformers puts its own name before those that have no owner
+    folders = [f"models--{one.replace('/', '--')}" for one in (name, f"sentence-transformers/{name}")]
+    return any((Path(constants.HF_HUB_CACHE) / folder).exists() for folder in folders)
+
+
+def not_loaded(what: str, name: str, error: BaseException, hint: str = "Check the path or the hub id.") -> ModelError:
+    """The error for a model that a library could not load; with both readings of its name where the hub is away.
+
+    Args:
+        what: what could not be loaded, as a sentence.
+        name: of the model.
+        error: what the library raised.
+        hint: what to try, where the name is a path or the hub answers.
+    """
+    where = f"{name}: {first_line(error)}"
+    if Path(name).expanduser().exists():
+        return ModelError(what, where, hint)
+    if is_offline():
+        return ModelError(
+            f"There is no folder {name} here, and the hub's cache does not hold what is wanted.",
+            where,
+            "Check the path; or unset HF_HUB_OFFLINE, so that the hub is asked.",
+        )
+    if (reason := why_unreachable()) is not None:
+        return ModelError(
+            f"There is no folder {name} here; the hub cannot be reached.",
+            f"{endpoint()}: {reason}",
+            "Check the path; or the network, HF_ENDPOINT and the proxy's settings. What the cache holds needs neither.",
+        )
+    return ModelError(what, where, hint)
