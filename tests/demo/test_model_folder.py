@@ -28,7 +28,7 @@ def test_the_shipped_models_are_of_this_world_and_recipe() -> None:
 
 
 def test_every_file_of_data_is_part_of_the_distribution() -> None:
-    listed = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())
+    listed = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))
     patterns = listed["tool"]["setuptools"]["package-data"]["curate"]
     carried = {file for pattern in patterns for file in PACKAGE.glob(f"{pattern}/*" if "**" in pattern else pattern)}
     data = {one for one in PACKAGE.rglob("*") if one.is_file() and one.suffix not in (".py", ".pyc")}

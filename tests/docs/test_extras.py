@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-SOURCE = "\n".join(path.read_text() for path in sorted((ROOT / "curate").rglob("*.py")))
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+SOURCE = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "curate").rglob("*.py")))
 
 
 @pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - {"test"}))
