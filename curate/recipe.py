@@ -89,7 +89,7 @@ class ModelSettings(Settings):
     gpus: Gpus | None = Field(default=None, description="`all`, how many, or which: a copy of the model on each")
     workers: PositiveInt = Field(default=1, description="processes on the CPU, each with a copy of the model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    batch_tokens: PositiveInt | None = Field(default=None, description="padded tokens of one batch")
+    batch_tokens: PositiveInt | None = Field(default=None, description="tokens of one batch, padding included")
     server_timeout: Seconds = Field(default=120.0, description="seconds that a server may take for an answer")
     trust_remote_code: bool = False
     strict: bool = False
