@@ -195,7 +195,9 @@ MatchOption = Annotated[
         rich_help_panel=RUN,
     ),
 ]
-BatchTokens = Annotated[int | None, typer.Option(min=1, help="Tokens in one forward pass, padding included.", rich_help_panel=RUN)]
+BatchTokens = Annotated[
+    int | None, typer.Option(min=1, help="Tokens in one forward pass, padding included.", rich_help_panel=RUN)
+]
 ServerTimeout = Annotated[
     float,
     typer.Option(metavar="SECONDS", help="How long a model's server may take for an answer.", rich_help_panel=RUN),
