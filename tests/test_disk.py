@@ -71,6 +71,11 @@ def test_a_missing_folder_is_an_error_that_the_user_can_mend(tmp_path: Path) -> 
         write_table(TABLE, tmp_path / "none" / "t.parquet")
 
 
-def test_other_disk_errors_keep_their_own_kind(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="Input/output"), disk_errors(tmp_path):
+def test_whatever_else_the_disk_says_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be written: Input/output"), disk_errors(tmp_path):
         fail_with(errno.EIO)()
+
+
+def test_an_error_of_a_library_that_is_not_the_disks_keeps_its_kind(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no magic bytes"), disk_errors(tmp_path):
+        raise OSError("no magic bytes")
