@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -291,14 +292,17 @@ def test_waiting_for_the_next_try_counts_too(fake: FakeServer, monkeypatch: pyte
 
 
 def test_a_process_ends_while_its_server_hangs(fake: FakeServer) -> None:
+    """Its threads are still waiting for answers then."""
     fake.failures = [(HANGS, {}, b"")] * 40
     code = (
-        "import sys, _thread, threading\nfrom curate.backends.server import Server\n"
-        "threading.Timer(0.5, _thread.interrupt_main).start()\n"
+        "from curate.backends.server import Server\n"
         f"Server({fake.url!r}, seconds=3600).post_all('/classify', [{{'input': [1]}}] * 40)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert "KeyboardInterrupt" in done.stderr
+    running = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    while not fake.asked and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in running.communicate(timeout=50)[1]
 
 
 @pytest.mark.parametrize("value", [0.5, pytest.param(10**400, id="huge"), True, "x", float("nan"), float("-inf"), [[]]])
