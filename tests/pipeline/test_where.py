@@ -315,7 +315,7 @@ NUMBER_FORMS = [
     "({a})",
     "ABS({a})",
     "FLOOR({a})",
-    "{a} / 4",
+    "CAST({a} AS DOUBLE) / 4",
     "COALESCE({a}, {b}, x)",
     "CASE WHEN {c} THEN {a} ELSE {b} END",
 ]
