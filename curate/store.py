@@ -30,6 +30,12 @@ def work_folder(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
+def is_work(out: Path) -> bool:
+    """Whether there is unfinished work of ours; a run that was stopped at once leaves its folder empty."""
+    folder = work_folder(out)
+    return folder.is_dir() and ((folder / LOCK).is_file() or not any(folder.iterdir()))
+
+
 def finished_work(out: Path) -> Path:
     """Where that goes for removal when the output is complete."""
     return out.with_name(f".{out.name}.work.done")
@@ -37,7 +43,7 @@ def finished_work(out: Path) -> Path:
 
 def discard_work(out: Path) -> None:
     """Remove the unfinished work of an output, if there is any of ours."""
-    if (work_folder(out) / LOCK).is_file():
+    if is_work(out):
         _discard(out)
 
 

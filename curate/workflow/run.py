@@ -21,7 +21,7 @@ from curate.placing import held
 from curate.progress import Reporter
 from curate.readers.streams import fingerprint
 from curate.sealed import HASH, Seal
-from curate.store import LOCK, Workspace, discard_work, held_identity
+from curate.store import Workspace, discard_work, held_identity, is_work
 from curate.template_date import DATE
 from curate.version import __version__
 from curate.workflow.prepare import Prepared
@@ -131,7 +131,7 @@ def _check_name(out: Path) -> None:
 
 def _foreign(out: Path) -> str | None:
     entries = sorted(out.iterdir())
-    known = {"recipe", "steps"} <= _read(out / RECORD).keys() or (out / f"{WORK}.work" / LOCK).is_file()
+    known = {"recipe", "steps"} <= _read(out / RECORD).keys() or is_work(out / WORK)
     ours = known or not entries or any(one.match("[0-9][0-9]-*.parquet") and has_manifest(one) for one in entries)
     return None if ours else entries[0].name
 

@@ -283,6 +283,12 @@ def test_the_place_must_be_a_runs_own(file, out, tmp_path):
         go(file, out, data=str(out / "01-score.parquet"))
 
 
+def test_a_run_stopped_at_once_can_be_run_again(file, out):
+    (out / "run.work").mkdir(parents=True)
+    assert len(ran(go(file, out))) == 3
+    assert not (out / "run.work").exists()
+
+
 def test_the_place_of_another_recipe_is_refused(file, out, tmp_path):
     go(file, out)
     other = write_recipe(tmp_path, ("name: small", "name: other"))
