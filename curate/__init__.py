@@ -14,16 +14,16 @@ from curate.errors import CurateError
 from curate.version import __version__
 
 if TYPE_CHECKING:
+    from curate.jobs.export import ExportResult
+    from curate.jobs.generate import GenerateResult
+    from curate.jobs.inspect import Inspection
+    from curate.jobs.pair import PairResult
+    from curate.jobs.score import ScoreResult
+    from curate.jobs.select import SelectResult
+    from curate.jobs.weigh import WeighResult
     from curate.metrics.registry import Metric
-    from curate.pipeline.export import ExportResult
-    from curate.pipeline.generate import GenerateResult
-    from curate.pipeline.inspect import Inspection
-    from curate.pipeline.pair import PairResult
-    from curate.pipeline.score import ScoreResult
-    from curate.pipeline.select import SelectResult
-    from curate.pipeline.weigh import WeighResult
-    from curate.workflow.plan import RunPlan
-    from curate.workflow.run import RunResult
+    from curate.recipes.preview import RunPlan
+    from curate.recipes.run import RunResult
 
 Data = str | Path | Sequence[str | Path]
 
@@ -40,9 +40,9 @@ def generate(data: Data, out: str | Path, **settings: Any) -> GenerateResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.pipeline.generate import generate as run
+    from curate.jobs.generate import generate as run
     from curate.progress import Silent
-    from curate.recipe import GenerateSettings, make
+    from curate.settings import GenerateSettings, make
 
     return run(make(GenerateSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
@@ -53,9 +53,9 @@ def score(data: Data, out: str | Path, **settings: Any) -> ScoreResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.pipeline.score import score as run
+    from curate.jobs.score import score as run
     from curate.progress import Silent
-    from curate.recipe import ScoreSettings, make
+    from curate.settings import ScoreSettings, make
 
     return run(make(ScoreSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
@@ -66,9 +66,9 @@ def select(data: Data, out: str | Path, **settings: Any) -> SelectResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.pipeline.select import select as run
+    from curate.jobs.select import select as run
     from curate.progress import Silent
-    from curate.recipe import SelectSettings, make
+    from curate.settings import SelectSettings, make
 
     return run(make(SelectSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
@@ -79,9 +79,9 @@ def pair(data: Data, out: str | Path, **settings: Any) -> PairResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.pipeline.pair import pair as run
+    from curate.jobs.pair import pair as run
     from curate.progress import Silent
-    from curate.recipe import PairSettings, make
+    from curate.settings import PairSettings, make
 
     return run(make(PairSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
@@ -92,9 +92,9 @@ def weigh(data: Data, out: str | Path, **settings: Any) -> WeighResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.pipeline.weigh import weigh_table
+    from curate.jobs.weigh import weigh_table
     from curate.progress import Silent
-    from curate.recipe import WeighSettings, make
+    from curate.settings import WeighSettings, make
 
     return weigh_table(make(WeighSettings, {"data": _names(data), "out": out, **settings}), Silent())
 
@@ -105,10 +105,10 @@ def export(data: Data, out: str | Path, to: str, **settings: Any) -> ExportResul
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.pipeline.export import ExportSettings
-    from curate.pipeline.export import export as run
+    from curate.jobs.export import ExportSettings
+    from curate.jobs.export import export as run
     from curate.progress import Silent
-    from curate.recipe import make
+    from curate.settings import make
 
     return run(make(ExportSettings, {"data": _names(data), "out": out, "to": to, **settings}), Silent())
 
@@ -119,7 +119,7 @@ def inspect(data: Data) -> Inspection:
     Raises:
         CurateError: the data cannot be read.
     """
-    from curate.pipeline.inspect import inspect as run
+    from curate.jobs.inspect import inspect as run
     from curate.progress import Silent
 
     return run(_names(data), Silent())
@@ -140,10 +140,10 @@ def run(
         CurateError: whatever the command would print as an error.
     """
     from curate.progress import Silent
-    from curate.workflow.prepare import prepare
-    from curate.workflow.recipe_file import read_recipe
-    from curate.workflow.run import day_of
-    from curate.workflow.run import run as run_steps
+    from curate.recipes.check import prepare
+    from curate.recipes.file import read_recipe
+    from curate.recipes.run import day_of
+    from curate.recipes.run import run as run_steps
 
     file = read_recipe(Path(recipe))
     place = Path(out or file.recipe.name)
@@ -156,8 +156,8 @@ def plan_run(recipe: str | Path, *, set: Mapping[str, Any] | None = None) -> Run
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.workflow.plan import plan_run as plan
-    from curate.workflow.recipe_file import read_recipe
+    from curate.recipes.file import read_recipe
+    from curate.recipes.preview import plan_run as plan
 
     file = read_recipe(Path(recipe))
     return plan(file, set or {}, Path(file.recipe.name))

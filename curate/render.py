@@ -10,8 +10,8 @@ from typing import Literal
 from jinja2 import TemplateError
 
 from curate.errors import ModelError
-from curate.recipe import Truncation
 from curate.schema import Message
+from curate.settings import Truncation
 from curate.tokens import ChatTokenizer
 from curate.tokens.continuation import Continuation, continued
 

@@ -7,16 +7,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from curate import plan as plan_room
+from curate.jobs import pair as pair_room
 from curate.metrics import registry
 from curate.metrics.registry import metric
-from curate.pipeline import pair as pair_room
-from curate.plan import Plan, computable, make_plan
+from curate.plan import scoring as plan_room
+from curate.plan.scoring import Plan, computable, make_plan
 from curate.readers import detect
-from curate.recipe import PairSettings, ScoreSettings, make
+from curate.recipes import shapes as flow
+from curate.recipes.shapes import after_pair, after_score, look
 from curate.schema import named_reward, table_columns
-from curate.workflow import flow
-from curate.workflow.flow import after_pair, after_score, look
+from curate.settings import PairSettings, ScoreSettings, make
 
 from .pipeline.helpers import run_pair, run_score, write_jsonl
 

@@ -4,8 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
-from curate import console
-from curate.console import LiveReporter, PlainReporter, cell, print_error, reporter, table
+from curate.cli import console
+from curate.cli.console import LiveReporter, PlainReporter, cell, print_error, reporter, table
 from curate.errors import SettingsError
 from curate.progress import Silent
 

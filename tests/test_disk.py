@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.disk import disk_errors, write_table
 from curate.errors import StoreError
+from curate.storage.disk import disk_errors, write_table
 
 TABLE = pa.table({"key": [1, 2, 3]})
 

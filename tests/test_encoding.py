@@ -14,8 +14,8 @@ import locale
 from pathlib import Path
 from types import SimpleNamespace
 import curate
-from curate.identity import adapter_base
-from curate.plan_models import template_text
+from curate.model import adapter_base
+from curate.plan.models import template_text
 from curate.scorers.judging import JudgeOptions
 
 assert locale.getencoding().lower() not in ("utf-8", "utf8"), locale.getencoding()

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import identity
-from curate.identity import model_identity, pair_id, text_hash, text_of
+from curate.hashing import pair_id, text_hash, text_of
+from curate.model import model_identity
 
 PARTS = st.tuples(st.text(max_size=6), st.text(max_size=6), st.text(max_size=6))
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError
-from curate.output_paths import Place, beside, check_place, check_space
+from curate.storage.places import Place, beside, check_place, check_space
 from curate.writers.parquet import TABLE, write_output
 
 ROWS = pa.table({"key": [1, 2, 3]})

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from curate.errors import SettingsError
-from curate.parameters import (
+from curate.registry import (
     CommaList,
     Finite,
     NonNegativeFloat,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import SettingsError
-from curate.picking import Amount, best_of_each, parse_amount, pick, pick_whole
+from curate.selection.pick import Amount, best_of_each, parse_amount, pick, pick_whole
 
 ROWS = st.lists(
     st.tuples(st.sampled_from([None, -1.0, 0.0, 0.5, 2.0]), st.sampled_from("abcd"), st.integers(0, 2)),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from curate import placing
 from curate.errors import StoreError
-from curate.output_paths import Kind, Place
-from curate.placing import claimed, clear_leftovers, exchange, written_aside
+from curate.storage import placing
+from curate.storage.places import Kind, Place
+from curate.storage.placing import claimed, clear_leftovers, exchange, written_aside
 
 ANY = Kind(lambda _: None, lambda path: None if "mine" not in path.name else path.name)
 
@@ -138,7 +138,7 @@ def test_a_lock_that_a_killed_run_left_holds_nobody_up_and_goes(tmp_path: Path) 
     out = tmp_path / "o.parquet"
     script = (
         "import os, sys, signal; from pathlib import Path\n"
-        "from curate.output_paths import Kind, Place; from curate.placing import claimed\n"
+        "from curate.storage.places import Kind, Place; from curate.storage.placing import claimed\n"
         "place = Place(Path(sys.argv[1]), Kind(lambda _: None, lambda _: None))\n"
         "with claimed([place], []): os.kill(os.getpid(), signal.SIGKILL)\n"
     )

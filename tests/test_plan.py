@@ -3,8 +3,8 @@ import json
 import pytest
 
 from curate.errors import CurateError, InputError, MissingExtra, ModelError, SettingsError
-from curate.plan import make_plan
-from curate.recipe import ScoreSettings, make
+from curate.plan.scoring import make_plan
+from curate.settings import ScoreSettings, make
 
 PAIR = {"prompt": "p", "chosen": "c", "rejected": "r", "score_chosen": 1.0, "score_rejected": 0.0}
 

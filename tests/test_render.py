@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from curate.backends.fake import FakeTokenizer
 from curate.errors import ModelError
-from curate.recipe import Truncation
 from curate.render import AloneRenderer, Match, Rendered, Renderer
 from curate.schema import Message
+from curate.settings import Truncation
 from curate.tokens import HubTokenizer
 from tests.chat import BOS, END, PLAIN, save_tokenizer, user
 

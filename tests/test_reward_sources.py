@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from curate.errors import RowError, SettingsError
-from curate.reward_sources import RewardSource, parse_reward, plan_rewards, rewards_reader
+from curate.plan.rewards import RewardSource, parse_reward, plan_rewards, rewards_reader
 from curate.schema import Record
 
 SAMPLE = [Record(({"role": "user", "content": "p"},), ("a", "b"), (0, 1), {"reward": (1.0, 0.0)})]

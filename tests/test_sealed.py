@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate.errors import StoreError
-from curate.sealed import Damaged, Seal, kept_document, read_document, read_shard, write_document, write_shard
+from curate.storage.sealed import Damaged, Seal, kept_document, read_document, read_shard, write_document, write_shard
 
 TABLE = pa.table({"key": pa.array([1, 2, 3]), "text": ["a", "bb", None]})
 SEAL = Seal.of("policy", {"model": "tiny"})

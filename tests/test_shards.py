@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from curate.sealed import Damaged
-from curate.shards import Shards
+from curate.storage.sealed import Damaged
+from curate.storage.shards import Shards
 
 TABLE = pa.table({"key": [1, 2, 3]})
 

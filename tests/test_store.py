@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import SettingsError, StoreError
-from curate.store import Workspace, held_identity
+from curate.storage.workspace import Workspace, held_identity
 
 TABLE = pa.table({"key": [1, 2, 3]})
 HOLD = """
 import sys, pathlib
-from curate.store import Workspace
+from curate.storage.workspace import Workspace
 with Workspace(pathlib.Path(sys.argv[1]), {"a": 1}):
     print("held", flush=True)
     sys.stdin.read()

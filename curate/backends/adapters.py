@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curate.backends import ModelSpec
 from curate.errors import MissingExtra, ModelError, SettingsError
-from curate.identity import ADAPTER_CONFIG, adapter_base
+from curate.model import ADAPTER_CONFIG, adapter_base
 from curate.tokens import check_weights
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from curate.backends import ModelSpec
 from curate.hub import check_hub_id, hub_access, not_loaded
-from curate.identity import adapter_base
+from curate.model import adapter_base
 from curate.tokens import check_model_name
 
 

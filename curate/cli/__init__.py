@@ -44,7 +44,7 @@ def _command(stop: Stop) -> None:
     except CurateError as error:
         if stop.number is not None:
             raise
-        from curate.console import print_error
+        from curate.cli.console import print_error
 
         print_error(error)
         sys.exit(2)

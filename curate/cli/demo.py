@@ -21,7 +21,7 @@ def demo(
     quiet: o.Quiet = False,
 ) -> None:
     """Do the whole job on an embedded world with the tiny models of the package: offline, on a CPU."""
-    from curate import console
+    from curate.cli import console
     from curate.cli.summaries import print_demo
     from curate.demo.run import run
 

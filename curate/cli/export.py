@@ -29,11 +29,11 @@ def export(
     quiet: o.Quiet = False,
 ) -> None:
     """Write what a trainer reads: a folder with its data file and a snippet of its configuration."""
-    from curate import console
+    from curate.cli import console
     from curate.cli.summaries import print_export
-    from curate.pipeline.export import ExportSettings
-    from curate.pipeline.export import export as run
-    from curate.recipe import make
+    from curate.jobs.export import ExportSettings
+    from curate.jobs.export import export as run
+    from curate.settings import make
 
     values = {"data": data, "out": out, "to": to, "keep_scores": keep_scores, "strict": strict}
     result = run(make(ExportSettings, values), console.reporter(quiet))

@@ -88,10 +88,10 @@ def generate(
     `curate score` and `curate pair` read. A run that was stopped goes on when the same command is given again.
     """
     values = {key: value for key, value in locals().items() if key not in {"prompts", "quiet"} and value is not None}
-    from curate import console
+    from curate.cli import console
     from curate.cli.summaries import print_generate
-    from curate.pipeline.generate import generate as run
-    from curate.recipe import GenerateSettings, make
+    from curate.jobs.generate import generate as run
+    from curate.settings import GenerateSettings, make
 
     result = run(make(GenerateSettings, {**values, "data": prompts}), console.reporter(quiet))
     if not quiet:

@@ -7,8 +7,8 @@ from curate.cli import options as o
 
 def inspect(data: o.Data, quiet: o.Quiet = False) -> None:
     """Say which layout the data has, and what is wrong with it; loads no model."""
-    from curate import console
-    from curate.pipeline.inspect import inspect as run
+    from curate.cli import console
+    from curate.jobs.inspect import inspect as run
     from curate.readers.reading import listed
 
     found = run(tuple(data), console.reporter(quiet))

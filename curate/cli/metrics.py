@@ -14,7 +14,7 @@ def metrics(
     name: Annotated[str | None, typer.Argument(help="One metric, whole.", show_default=False)] = None,
 ) -> None:
     """Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper."""
-    from curate import console
+    from curate.cli import console
     from curate.metrics.registry import all_metrics, find
 
     out = console.stdout()

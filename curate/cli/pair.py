@@ -84,12 +84,12 @@ def pair(
     """
     left_out = {"set_", "quiet", "best_of_n2"}
     values = {key: value for key, value in locals().items() if key not in {*left_out, "left_out"} and value is not None}
-    from curate import console
+    from curate.cli import console
     from curate.cli.starting import keep_arrow_memory, leave_out_pandas
     from curate.cli.summaries import print_pair
     from curate.errors import SettingsError
-    from curate.pipeline.pair import pair as run
-    from curate.recipe import PairSettings, make, parse_options
+    from curate.jobs.pair import pair as run
+    from curate.settings import PairSettings, make, parse_options
 
     if best_of_n2 and strategy is not Strategy.best_of_n2:
         raise SettingsError("--best-of-n2 and --strategy exclude each other.", f"--strategy {strategy}", "Keep one.")

@@ -35,14 +35,14 @@ def run(
 
     A run that was stopped goes on where it was when the same command is given again; finished steps are kept.
     """
-    from curate import console
+    from curate.cli import console
     from curate.cli.run_summaries import print_plan, print_run, print_step
-    from curate.workflow.plan import plan_run
-    from curate.workflow.prepare import prepare
-    from curate.workflow.recipe_file import read_recipe
-    from curate.workflow.resolve import parse_assignments
-    from curate.workflow.run import day_of
-    from curate.workflow.run import run as run_steps
+    from curate.recipes.check import prepare
+    from curate.recipes.file import read_recipe
+    from curate.recipes.preview import plan_run
+    from curate.recipes.resolve import parse_assignments
+    from curate.recipes.run import day_of
+    from curate.recipes.run import run as run_steps
 
     file = read_recipe(recipe)
     given = parse_assignments(set_ or [])

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from curate.cli import summaries
-from curate.console import stdout, table
+from curate.cli.console import stdout, table
 
 if TYPE_CHECKING:
-    from curate.workflow.estimate import ModelCost
-    from curate.workflow.plan import PlannedStep, RunPlan
-    from curate.workflow.run import RunResult, StepResult
+    from curate.recipes.cost import ModelCost
+    from curate.recipes.preview import PlannedStep, RunPlan
+    from curate.recipes.run import RunResult, StepResult
 
 SUMMARIES: dict[str, Callable[[Any], None]] = {
     "generate": summaries.print_generate,

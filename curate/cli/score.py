@@ -42,10 +42,10 @@ def score(
     A run that was stopped goes on where it was when the same command is given again.
     """
     values = {key: value for key, value in locals().items() if key not in {"set_", "quiet"} and value is not None}
-    from curate import console
+    from curate.cli import console
     from curate.cli.summaries import print_score
-    from curate.pipeline.score import score as run
-    from curate.recipe import ScoreSettings, make, parse_options
+    from curate.jobs.score import score as run
+    from curate.settings import ScoreSettings, make, parse_options
 
     settings = make(ScoreSettings, {**values, "options": parse_options(set_ or [])})
     result = run(settings, console.reporter(quiet))

@@ -72,10 +72,10 @@ def select(
     Rows without a value are never kept; ties are broken by pair_id; the input's order is kept.
     """
     values = {key: value for key, value in locals().items() if key not in {"set_", "quiet"} and value is not None}
-    from curate import console
+    from curate.cli import console
     from curate.cli.summaries import print_select
-    from curate.pipeline.select import select as run
-    from curate.recipe import SelectSettings, make, parse_options
+    from curate.jobs.select import select as run
+    from curate.settings import SelectSettings, make, parse_options
 
     settings = make(SelectSettings, {**values, "options": parse_options(set_ or [])})
     result = run(settings, console.reporter(quiet))

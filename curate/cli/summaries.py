@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from curate.console import stdout, table
+from curate.cli.console import stdout, table
 
 if TYPE_CHECKING:
     from curate.demo.run import DemoResult
-    from curate.pipeline.export import ExportResult
-    from curate.pipeline.generate import GenerateResult
-    from curate.pipeline.pair import PairResult
-    from curate.pipeline.pair_table import MetricSummary
-    from curate.pipeline.score import ScoreResult
-    from curate.pipeline.select import SelectResult
-    from curate.pipeline.weigh import WeighResult
+    from curate.jobs.export import ExportResult
+    from curate.jobs.generate import GenerateResult
+    from curate.jobs.pair import PairResult
+    from curate.jobs.score import ScoreResult
+    from curate.jobs.select import SelectResult
+    from curate.jobs.weigh import WeighResult
+    from curate.pairs.table import MetricSummary
 
 MOST_REASONS = 8
 
@@ -119,7 +119,7 @@ def print_select(result: SelectResult) -> None:
 
 def print_preset(name: str) -> None:
     """What the preset is, and where it is not what its paper does."""
-    from curate.pipeline.presets import find_preset
+    from curate.selection.presets import find_preset
 
     preset = find_preset(name)
     stdout().print(f"preset {name} ({preset.source}). {preset.differs}".rstrip(), markup=False)

@@ -26,10 +26,10 @@ def weigh(
     Everything is computed against the frozen policy of the scored table; the manifest says which rows stood in for a
     trainer's batch.
     """
-    from curate import console
+    from curate.cli import console
     from curate.cli.summaries import print_weigh
-    from curate.pipeline.weigh import weigh_table
-    from curate.recipe import WeighSettings, make, parse_options
+    from curate.jobs.weigh import weigh_table
+    from curate.settings import WeighSettings, make, parse_options
 
     values = {"data": data, "out": out, "method": method, "preset": preset, "strict": strict}
     settings = make(WeighSettings, {**values, "options": parse_options(set_ or [])})

@@ -17,13 +17,13 @@ from curate.demo.tiny import one_thread
 from curate.demo.train import train_models
 from curate.demo.world import make_pairs, make_prompts
 from curate.errors import StoreError
-from curate.output_paths import Kind, Place, check_place
-from curate.pipeline.generate import generate
-from curate.pipeline.pair import PairResult, pair
-from curate.pipeline.score import ScoreResult, score
-from curate.pipeline.select import select
+from curate.jobs.generate import generate
+from curate.jobs.pair import PairResult, pair
+from curate.jobs.score import ScoreResult, score
+from curate.jobs.select import select
 from curate.progress import Reporter, Step
-from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings
+from curate.settings import GenerateSettings, PairSettings, ScoreSettings, SelectSettings
+from curate.storage.places import Kind, Place, check_place
 
 PAIRS, PROMPTS, RESPONSES, MOST_TOKENS = 1000, 200, 8, 64
 COMPARED = ("bees", "dcrm", "alignment_potential", "reward_margin", "dpo_margin")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from curate.engines.processes import Crew
 from curate.progress import Reporter
 from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer, Shares
-from curate.shards import Shards
+from curate.storage.shards import Shards
 
 KEY = "key"
 FLUSH_ROWS = 50_000

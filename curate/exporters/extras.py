@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from curate.errors import RowError
 from curate.exporters.registry import Exporter
-from curate.methods.registry import all_methods
 from curate.metrics.registry import all_metrics
 from curate.readers import Layout, Row, merge_schemas
-from curate.readers.scores import number
-from curate.readers.tables import Table
+from curate.readers.files.table import Table
+from curate.readers.parts.scores import number
 from curate.schema import REF_LOGPS, REWARD, Record, named_reward, table_columns
+from curate.weighing.registry import all_methods
 
 MARGIN = "margin"
 PREFIX = "curate_"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.disk import parquet_writer
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
 from curate.exporters.history import measured_under, weighed_by
 from curate.exporters.registry import Exporter, Row, Written, all_exporters
-from curate.output_paths import Kind, Place
-from curate.placing import written_aside
+from curate.storage.disk import parquet_writer
+from curate.storage.places import Kind, Place
+from curate.storage.placing import written_aside
 from curate.writers.parquet import MANIFEST_KEY, grouped
 
 README = "README.md"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
+from curate.registry import declared
 from curate.schema import Message
 
 Row = dict[str, Any]

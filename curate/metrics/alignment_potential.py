@@ -6,7 +6,7 @@ import polars as pl
 
 from curate.metrics.dpo_margin import implicit_nats
 from curate.metrics.registry import Measured, Parameters, as_numbers, metric
-from curate.parameters import NonNegativeFloat, PositiveFloat
+from curate.registry import NonNegativeFloat, PositiveFloat
 
 POLICY_COLUMNS = ("policy_chosen_logps", "policy_rejected_logps")
 TOKEN_COLUMNS = ("chosen_tokens", "rejected_tokens")

@@ -5,7 +5,7 @@ import polars as pl
 
 from curate.metrics.dpo_margin import implicit_nats
 from curate.metrics.registry import Measured, Parameters, metric
-from curate.parameters import CommaList, Finite
+from curate.registry import CommaList, Finite
 
 EXTERNAL_DIVISOR, IMPLICIT_DIVISOR = 1.5, 2.0
 PROBABILITY_FLOOR = 1e-6

@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.errors import SettingsError, did_you_mean
 from curate.metrics.registry import Measured, Parameters, as_numbers, metric
-from curate.parameters import CommaList, PositiveFloat
+from curate.registry import CommaList, PositiveFloat
 
 REF_COLUMNS = ("ref_chosen_logps", "ref_rejected_logps")
 TERM_COLUMNS: Mapping[str, tuple[str, ...]] = {

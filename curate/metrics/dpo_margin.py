@@ -3,7 +3,7 @@
 import polars as pl
 
 from curate.metrics.registry import as_numbers, metric
-from curate.parameters import PositiveFloat
+from curate.registry import PositiveFloat
 
 
 def implicit_nats(

@@ -11,9 +11,8 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel
 
-from curate.discovery import declared
 from curate.errors import SettingsError, did_you_mean
-from curate.parameters import Applies, applicable, check_parameters, parameter_model, positional_names
+from curate.registry import Applies, applicable, check_parameters, declared, parameter_model, positional_names
 from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM
 
 Measured = Mapping[str, pl.Series]

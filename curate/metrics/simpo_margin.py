@@ -3,7 +3,7 @@
 import polars as pl
 
 from curate.metrics.registry import metric
-from curate.parameters import PositiveFloat
+from curate.registry import PositiveFloat
 
 
 @metric(unit="beta * nats/token", prefer="high")

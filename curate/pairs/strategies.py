@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.pairs.candidates import Candidates, Pairs, ordered_pairs
-from curate.parameters import Applies, check_parameters
+from curate.registry import Applies, check_parameters
 
 
 class NoParameters(BaseModel):

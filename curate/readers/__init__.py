@@ -1,13 +1,13 @@
 """Reading data: any file format and any layout, as records of one form. Knows nothing of models or metrics."""
 
-from curate.readers.columns import conform, merge_schemas
 from curate.readers.contract import Chunk, Layout, Reject, Row, Source
 from curate.readers.detect import detect
-from curate.readers.files import open_source
+from curate.readers.files.columns import conform, merge_schemas
+from curate.readers.files.looking import first_rows, input_paths
+from curate.readers.files.source import open_source
 from curate.readers.layouts import all_layouts
-from curate.readers.looking import first_rows, input_paths
+from curate.readers.parts.scores import reward_columns
 from curate.readers.prompts import prompts_layout
-from curate.readers.scores import reward_columns
 
 __all__ = [
     "Chunk",

@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from curate.errors import InputError, RowError
-from curate.readers.context import read_prompt, with_context
 from curate.readers.contract import Layout, Row
 from curate.readers.detect import detect
-from curate.readers.messages import decoded, normalise
-from curate.readers.names import ANSWERS, CHOSEN, CONTEXT, CONVERSATIONS, HISTORY, PROMPTS, REJECTED, SIMPO_RESPONSES
-from curate.readers.prompt_columns import first_name, first_present, prompt_column
+from curate.readers.parts.context import read_prompt, with_context
+from curate.readers.parts.messages import decoded, normalise
+from curate.readers.parts.names import (
+    ANSWERS,
+    CHOSEN,
+    CONTEXT,
+    CONVERSATIONS,
+    HISTORY,
+    PROMPTS,
+    REJECTED,
+    SIMPO_RESPONSES,
+)
+from curate.readers.parts.prompt_columns import first_name, first_present, prompt_column
+from curate.readers.parts.slots import slots_of
 from curate.readers.refusals import check_printed
-from curate.readers.slots import slots_of
 from curate.readers.spelling import Spelling, spelling_of
 from curate.schema import Message, Record
 

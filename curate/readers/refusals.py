@@ -9,9 +9,9 @@ from typing import Any
 from curate.errors import InputError
 from curate.readers.contract import Row
 from curate.readers.layouts import all_layouts
-from curate.readers.markup import ending
-from curate.readers.messages import decoded, message_list
-from curate.readers.names import (
+from curate.readers.parts.markup import ending
+from curate.readers.parts.messages import decoded, message_list
+from curate.readers.parts.names import (
     ANSWERS,
     CHOSEN,
     CONVERSATIONS,
@@ -22,10 +22,10 @@ from curate.readers.names import (
     SIMPO_RESPONSES,
     VERDICTS,
 )
-from curate.readers.prompt_columns import first_name, first_present, prompt_column
-from curate.readers.sides import PRINTED, both_sides, last_text
-from curate.readers.slots import slots_of
-from curate.readers.transcripts import is_written_out
+from curate.readers.parts.prompt_columns import first_name, first_present, prompt_column
+from curate.readers.parts.sides import PRINTED, both_sides, last_text
+from curate.readers.parts.slots import slots_of
+from curate.readers.parts.transcripts import is_written_out
 
 PRINTED_LIST = re.compile(r"\[\s*'.*'\s*\]\s*\Z|array\(\[", re.DOTALL)
 SPEAKER = re.compile(r"[ ]*(?:###[ ]*)?(?:Assistant|ASSISTANT):")

@@ -9,9 +9,9 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Row
-from curate.readers.messages import decoded, message_list
-from curate.readers.names import ANSWERS, KNOWN, SIDES, SIMPO_RESPONSES, folded
-from curate.readers.sides import both_sides, in_messages
+from curate.readers.parts.messages import decoded, message_list
+from curate.readers.parts.names import ANSWERS, KNOWN, SIDES, SIMPO_RESPONSES, folded
+from curate.readers.parts.sides import both_sides, in_messages
 
 LISTS = (SIMPO_RESPONSES, *ANSWERS)
 BROKEN = re.compile(r"\s*\[?\s*\{\s*[\"'](?:role|content|from|value)[\"']")

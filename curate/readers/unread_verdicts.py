@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.names import VERDICTS, folded
-from curate.readers.scores import number
+from curate.readers.parts.names import VERDICTS, folded
+from curate.readers.parts.scores import number
 from curate.schema import REWARD
 
 OF_THE_BEST = re.compile(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from curate.backends import GenerationBackend, OutOfMemory
-from curate.backends.prefixes import reading_order
+from curate.backends.shared_prefixes import reading_order
 from curate.errors import ModelError
 from curate.render import Ids
 

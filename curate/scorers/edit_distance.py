@@ -14,7 +14,7 @@ import pyarrow as pa
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
-from curate.identity import short_name
+from curate.model import short_name
 from curate.scorers import PairItem, Scored
 from curate.tokens import CountingTokenizer
 from curate.tokens.lists import TokenLists

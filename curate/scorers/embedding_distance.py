@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.backends import EmbeddingBackend, ModelSpec
-from curate.backends.opening import open_embeddings
-from curate.identity import short_name
+from curate.backends.open import open_embeddings
+from curate.model import short_name
 from curate.scorers import PairItem, Scored
 
 CALL_SIZE = 256

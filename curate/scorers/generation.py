@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from curate.backends import GenerationBackend, ModelSpec, Sample, Sampling
-from curate.backends.opening import open_generation
-from curate.identity import short_name
+from curate.backends.open import open_generation
+from curate.model import short_name
 from curate.render import render_prompts
 from curate.scorers import Batch, Cut, DrawItem, Scored
 from curate.scorers.batching import halving, token_batches, writing_budget

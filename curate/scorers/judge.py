@@ -11,9 +11,10 @@ import pyarrow as pa
 from jinja2 import TemplateError
 
 from curate.backends import GenerationBackend, ModelSpec, Sampling
-from curate.backends.opening import open_generation
+from curate.backends.open import open_generation
 from curate.errors import ModelError
-from curate.identity import short_name, text_hash
+from curate.hashing import text_hash
+from curate.model import short_name
 from curate.render import Ids, render_prompts
 from curate.scorers import Batch, Cut, JudgedPair, ResponseItem, Scored
 from curate.scorers.batching import halving, token_batches, writing_budget

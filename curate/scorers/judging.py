@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from curate.errors import SettingsError, first_line
-from curate.parameters import check_parameters
+from curate.registry import check_parameters
 from curate.schema import Message
 from curate.text_file import read_text
 

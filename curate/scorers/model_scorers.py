@@ -10,9 +10,9 @@ from typing import Any, Literal, cast
 import pyarrow as pa
 
 from curate.backends import BatchBackend, LogprobBackend, ModelSpec, RewardBackend
-from curate.backends.opening import open_logprobs, open_rewards
+from curate.backends.open import open_logprobs, open_rewards
 from curate.errors import ModelError
-from curate.identity import short_name
+from curate.model import short_name
 from curate.render import Rendered, Renderer
 from curate.scorers import Batch, Cut, ResponseItem, Scored
 from curate.scorers.batching import halving, packed_batches, token_batches

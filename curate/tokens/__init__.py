@@ -16,7 +16,7 @@ from jinja2 import TemplateError
 
 from curate.errors import ModelError
 from curate.hub import check_hub_id, hub_access, not_loaded
-from curate.identity import adapter_base, served_model
+from curate.model import adapter_base, served_model
 from curate.schema import Message
 from curate.tokens.dates import CLOCK, clock_of, prints_date
 from curate.tokens.lists import TokenLists, by_pieces, cuts, joined

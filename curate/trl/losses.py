@@ -16,10 +16,10 @@ import torch.nn.functional as F  # noqa: N812 - the name that everyone knows it 
 from pydantic import BaseModel, Field
 
 from curate.errors import SettingsError, did_you_mean
-from curate.methods.amapo import adaptive_margins
-from curate.methods.gamma_po import target_margins
-from curate.methods.madpo import madpo as madpo_weights
-from curate.parameters import NonNegativeFloat, PositiveFloat, check_parameters, parameter_model
+from curate.registry import NonNegativeFloat, PositiveFloat, check_parameters, parameter_model
+from curate.weighing.amapo import adaptive_margins
+from curate.weighing.gamma_po import target_margins
+from curate.weighing.madpo import madpo as madpo_weights
 
 Tensor = torch.Tensor
 

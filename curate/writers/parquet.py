@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.disk import parquet_writer
-from curate.output_paths import Kind, Place, check_table_name
-from curate.placing import written_aside
+from curate.storage.disk import parquet_writer
+from curate.storage.places import Kind, Place, check_table_name
+from curate.storage.placing import written_aside
 from curate.writers.card import MARK, dataset_card
 
 MANIFEST_KEY = "curate"

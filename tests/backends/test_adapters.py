@@ -13,12 +13,14 @@ import torch
 import transformers
 
 import curate
-from curate.backends import ModelSpec, torch_adapters, torch_loading
+from curate.backends import ModelSpec
 from curate.backends.adapters import check_adapter
 from curate.backends.configs import read_config
-from curate.backends.torch_models import TorchLogprobs
+from curate.backends.torch import adapters as torch_adapters
+from curate.backends.torch import loading as torch_loading
+from curate.backends.torch.scoring import TorchLogprobs
 from curate.errors import MissingExtra, ModelError, SettingsError
-from curate.identity import adapter_base, model_identity, same_model
+from curate.model import adapter_base, model_identity, same_model
 from curate.tokens import HubTokenizer
 from tests.backends.models import SHAPE, logp_alone, open_alone, random_rows, save_causal, worst
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from curate.backends.opening import open_chat_tokenizer
+from curate.backends.open import open_chat_tokenizer
 from tests.chat import PLAIN, save_tokenizer, user
 
 GIVEN = "{{ 'given:' + messages[0].content }}"

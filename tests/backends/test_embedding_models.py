@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from curate.backends import ModelSpec
-from curate.backends.embedding_models import SentenceEmbedder, embedder_path
+from curate.backends.sentence import SentenceEmbedder, embedder_path
 from curate.errors import MissingExtra, ModelError
 
 needs_minilm = pytest.mark.skipif(

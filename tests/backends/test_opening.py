@@ -8,8 +8,8 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec
-from curate.backends.opening import backend_facts, check_backend, check_model, open_logprobs, resolved
-from curate.backends.torch_models import TorchLogprobs
+from curate.backends.open import backend_facts, check_backend, check_model, open_logprobs, resolved
+from curate.backends.torch.scoring import TorchLogprobs
 from curate.errors import MissingExtra, ModelError, SettingsError
 from tests.backends.models import SHAPE, save_causal
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.backends import prefixes
-from curate.backends.prefixes import common_prefix, reading_order
+from curate.backends import shared_prefixes as prefixes
+from curate.backends.shared_prefixes import common_prefix, reading_order
 
 IDS = st.lists(st.integers(0, 2), max_size=12)
 

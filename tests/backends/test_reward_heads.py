@@ -17,10 +17,10 @@ from transformers import dynamic_module_utils
 
 from curate.backends import ModelSpec
 from curate.backends.configs import read_config
-from curate.backends.opening import check_model, open_rewards
+from curate.backends.open import check_model, open_rewards
 from curate.backends.reward_heads import KNOWN, choose_head, known_model, model_notes
-from curate.backends.torch_models import TorchRewards
-from curate.backends.torch_reward_heads import TorchHeadRewards, read_head
+from curate.backends.torch.reward_heads import TorchHeadRewards, read_head
+from curate.backends.torch.scoring import TorchRewards
 from curate.errors import ModelError, SettingsError
 from curate.schema import Record
 from tests.backends.models import SHAPE, open_alone, random_rows, reward_alone, save_reward

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import transformers
 
-from curate.backends import ModelSpec, Sampling, server
-from curate.backends.opening import (
+from curate.backends import ModelSpec, Sampling
+from curate.backends.open import (
     backend_facts,
     check_model,
     model_limit,
@@ -23,9 +23,10 @@ from curate.backends.opening import (
     open_rewards,
     resolved,
 )
-from curate.backends.server_models import ServerLogprobs, server_facts
+from curate.backends.server import http as server
+from curate.backends.server.vllm import ServerLogprobs, server_facts
 from curate.errors import CurateError, ModelError, SettingsError
-from curate.identity import ServedModel, model_identity, served_model, short_name
+from curate.model import ServedModel, model_identity, served_model, short_name
 from curate.render import Rendered
 from tests.backends.fake_server import HANGS, FakeServer, logp, reward, serving
 from tests.backends.models import SHAPE, random_rows
@@ -295,7 +296,7 @@ def test_a_process_ends_while_its_server_hangs(fake: FakeServer) -> None:
     """Its threads are still waiting for answers then."""
     fake.failures = [(HANGS, {}, b"")] * 40
     code = (
-        "from curate.backends.server import Server\n"
+        "from curate.backends.server.http import Server\n"
         f"Server({fake.url!r}, seconds=3600).post_all('/classify', [{{'input': [1]}}] * 40)"
     )
     running = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from curate.backends import torch_attention
-from curate.backends.torch_attention import CannotPack, Reading, aligned, packed_attention, reading
-from curate.backends.torch_packing import pack
+from curate.backends.torch import attention as torch_attention
+from curate.backends.torch.attention import CannotPack, Reading, aligned, packed_attention, reading
+from curate.backends.torch.packing import pack
 
 LAYER = SimpleNamespace(is_causal=True)
 HEADS, KEY_HEADS, WIDTH = 4, 2, 8

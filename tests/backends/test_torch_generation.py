@@ -10,8 +10,8 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec, OutOfMemory, Sample, Sampling
-from curate.backends.opening import open_generation
-from curate.backends.torch_generation import Reading, TorchGeneration, end_ids, pick
+from curate.backends.open import open_generation
+from curate.backends.torch.generation import Reading, TorchGeneration, end_ids, pick
 from curate.errors import ModelError
 from curate.render import Rendered
 from curate.scorers.batching import halving

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from curate.backends import torch_head
-from curate.backends.torch_head import Head, products_as
+from curate.backends.torch import head as torch_head
+from curate.backends.torch.head import Head, products_as
 
 
 def expected(states: torch.Tensor, targets: torch.Tensor, head: Head) -> torch.Tensor:

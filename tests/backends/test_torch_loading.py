@@ -8,8 +8,8 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec
-from curate.backends.opening import check_backend, model_limit, open_logprobs, open_rewards
-from curate.backends.torch_loading import choose_device, choose_dtype, cuda_devices, load
+from curate.backends.open import check_backend, model_limit, open_logprobs, open_rewards
+from curate.backends.torch.loading import choose_device, choose_dtype, cuda_devices, load
 from curate.errors import CurateError, ModelError, SettingsError
 from tests.backends.models import SHAPE, save_causal, save_reward
 

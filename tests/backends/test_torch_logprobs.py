@@ -12,14 +12,16 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.backends import ModelSpec, OutOfMemory, torch_head, torch_models
-from curate.backends import torch_forward as forward
-from curate.backends.torch_attention import CannotPack
-from curate.backends.torch_forward import TorchModel
-from curate.backends.torch_generation import cached_tokens
-from curate.backends.torch_head import Head
-from curate.backends.torch_loading import LoadedModel
-from curate.backends.torch_models import TorchLogprobs, token_logps
+from curate.backends import ModelSpec, OutOfMemory
+from curate.backends.torch import forward
+from curate.backends.torch import head as torch_head
+from curate.backends.torch import scoring as torch_models
+from curate.backends.torch.attention import CannotPack
+from curate.backends.torch.forward import TorchModel
+from curate.backends.torch.generation import cached_tokens
+from curate.backends.torch.head import Head
+from curate.backends.torch.loading import LoadedModel
+from curate.backends.torch.scoring import TorchLogprobs, token_logps
 from curate.render import Rendered, Renderer
 from curate.scorers import ResponseItem
 from curate.scorers.batching import halving

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.backends.torch_packing import pack
+from curate.backends.torch.packing import pack
 
 PROMPTS = [[], list(range(50, 58)), list(range(50, 70)), list(range(20, 45))]
 ROWS = st.lists(

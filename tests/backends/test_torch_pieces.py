@@ -8,9 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.backends import ModelSpec, torch_pieces
-from curate.backends.torch_models import TorchLogprobs
-from curate.backends.torch_pieces import read_in_pieces
+from curate.backends import ModelSpec
+from curate.backends.torch import pieces as torch_pieces
+from curate.backends.torch.pieces import read_in_pieces
+from curate.backends.torch.scoring import TorchLogprobs
 from tests.backends.models import ARCHITECTURES, logp_alone, open_alone, random_rows, save_causal, worst
 
 WIDTH = 6

@@ -9,9 +9,9 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec, OutOfMemory
-from curate.backends.torch_forward import TorchModel
-from curate.backends.torch_loading import LoadedModel
-from curate.backends.torch_models import TorchRewards
+from curate.backends.torch.forward import TorchModel
+from curate.backends.torch.loading import LoadedModel
+from curate.backends.torch.scoring import TorchRewards
 from curate.scorers.batching import halving
 from tests.backends.models import SHAPE, VOCAB, open_alone, random_rows, reward_alone, save_reward
 

@@ -12,13 +12,17 @@ import pytest
 import torch
 import transformers
 
-from curate.backends import ModelSpec, torch_adapters, torch_attention, torch_models, torch_structure
-from curate.backends.torch_attention import Reading
-from curate.backends.torch_forward import TorchModel
-from curate.backends.torch_generation import TorchGeneration
-from curate.backends.torch_models import TorchLogprobs, TorchRewards
-from curate.backends.torch_packing import Pack, pack
-from curate.backends.torch_structure import SMALL_WINDOW, distance, sees, small_windows
+from curate.backends import ModelSpec
+from curate.backends.torch import adapters as torch_adapters
+from curate.backends.torch import attention as torch_attention
+from curate.backends.torch import scoring as torch_models
+from curate.backends.torch import structure as torch_structure
+from curate.backends.torch.attention import Reading
+from curate.backends.torch.forward import TorchModel
+from curate.backends.torch.generation import TorchGeneration
+from curate.backends.torch.packing import Pack, pack
+from curate.backends.torch.scoring import TorchLogprobs, TorchRewards
+from curate.backends.torch.structure import SMALL_WINDOW, distance, sees, small_windows
 from tests.backends.models import (
     logp_alone,
     open_alone,

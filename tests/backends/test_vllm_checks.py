@@ -10,7 +10,7 @@ import pytest
 import transformers
 
 from curate.backends import ModelSpec
-from curate.backends.vllm_checks import check_positions, check_sentence_model
+from curate.backends.vllm.checks import check_positions, check_sentence_model
 from curate.errors import ModelError
 from tests.backends.models import SHAPE
 

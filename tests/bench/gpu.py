@@ -10,8 +10,8 @@ from unittest.mock import patch
 import torch
 
 from curate.backends import ModelSpec
-from curate.backends.torch_loading import LoadedModel
-from curate.backends.torch_models import TorchLogprobs
+from curate.backends.torch.loading import LoadedModel
+from curate.backends.torch.scoring import TorchLogprobs
 from curate.render import Rendered
 from tests.bench import peers
 from tests.bench import rows as rows_of
@@ -82,7 +82,7 @@ def open_random(name: str) -> TorchLogprobs:
     with torch.device("cuda"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
     loaded = LoadedModel(model, model.model, "cuda:0", "bfloat16", 0, None, model.lm_head)
-    with patch("curate.backends.torch_models.load", return_value=loaded):
+    with patch("curate.backends.torch.scoring.load", return_value=loaded):
         return TorchLogprobs(ModelSpec(name))
 
 

@@ -19,7 +19,7 @@ import ctypes
 import sys
 from pathlib import Path
 from curate.backends import ModelSpec
-from curate.backends.torch_models import TorchLogprobs
+from curate.backends.torch.scoring import TorchLogprobs
 from tests.bench.peers import read_by
 from tests.bench.rows import many_responses
 
@@ -44,7 +44,7 @@ import sys
 import tempfile
 from torch.profiler import ProfilerActivity, profile
 from curate.backends import ModelSpec
-from curate.backends.torch_models import TorchLogprobs
+from curate.backends.torch.scoring import TorchLogprobs
 from tests.bench.peers import read_by
 from tests.bench.rows import many_responses
 

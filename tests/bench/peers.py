@@ -22,7 +22,7 @@ AT_ONCE = 8
 
 def our_logps(folder: str, rows: Sequence[Rendered], dtype: str = "float32") -> Work:
     """Log-probabilities by the torch backend."""
-    from curate.backends.torch_models import TorchLogprobs
+    from curate.backends.torch.scoring import TorchLogprobs
 
     backend = TorchLogprobs(ModelSpec(folder, device="cpu", dtype=dtype))
     return lambda: read_by(backend, rows)
@@ -30,7 +30,7 @@ def our_logps(folder: str, rows: Sequence[Rendered], dtype: str = "float32") -> 
 
 def our_rewards(folder: str, rows: Sequence[Rendered]) -> Work:
     """Rewards by the torch backend."""
-    from curate.backends.torch_models import TorchRewards
+    from curate.backends.torch.scoring import TorchRewards
 
     backend = TorchRewards(ModelSpec(folder, device="cpu", dtype="float32"))
     return lambda: read_by(backend, rows)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.backends import ModelSpec, prefixes
-from curate.backends.torch_models import TorchLogprobs
+from curate.backends import ModelSpec
+from curate.backends import shared_prefixes as prefixes
+from curate.backends.torch.scoring import TorchLogprobs
 from curate.render import Rendered
 from tests.bench import rows as rows_of
 from tests.bench.peers import read_by

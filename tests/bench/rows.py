@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.backends.prefixes import reading_order
+from curate.backends.shared_prefixes import reading_order
 from curate.render import Rendered
 
 VOCABULARY = 32000

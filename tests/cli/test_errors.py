@@ -120,7 +120,7 @@ def test_an_interrupt_exits_130(curate, data, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("curate.pipeline.score.measure_responses", interrupted)
+    monkeypatch.setattr("curate.jobs.score.measure_responses", interrupted)
     code, _, err = curate(*SCORE)
     assert code == 130
     assert "Traceback" not in err
@@ -131,7 +131,7 @@ def test_a_defect_of_ours_keeps_its_traceback(curate, data, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("curate.pipeline.score.measure_responses", broken)
+    monkeypatch.setattr("curate.jobs.score.measure_responses", broken)
     with pytest.raises(ZeroDivisionError):
         curate(*SCORE)
 
@@ -141,7 +141,7 @@ def test_fresh_gets_over_unfinished_work(curate, data, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.pipeline.score.measure_responses", interrupted)
+        patched.setattr("curate.jobs.score.measure_responses", interrupted)
         assert curate(*SCORE)[0] == 130
     code, _, err = curate(*SCORE, "--policy", "fake:1")
     assert code == 2

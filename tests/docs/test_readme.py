@@ -13,12 +13,12 @@ import typer.main
 
 import curate.metrics
 from curate.cli.app import app
-from curate.methods.registry import all_methods
 from curate.metrics import registry
-from curate.pipeline.presets import PRESETS
 from curate.readers import all_layouts
+from curate.recipes.file import read_recipe
 from curate.schema import FLAG_MEANINGS, RESPONSE_FIELDS, SAMPLED
-from curate.workflow.recipe_file import read_recipe
+from curate.selection.presets import PRESETS
+from curate.weighing.registry import all_methods
 
 ROOT = Path(__file__).resolve().parents[2]
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")

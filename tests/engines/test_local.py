@@ -19,7 +19,7 @@ from curate.progress import Silent, Step
 from curate.render import Renderer
 from curate.scorers import ResponseItem, Scored
 from curate.scorers.model_scorers import ModelScorer
-from curate.shards import Shards
+from curate.storage.shards import Shards
 from tests.chat import user
 
 TOTAL, WINDOW, BATCH = 60, 20, 4

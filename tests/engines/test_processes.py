@@ -17,7 +17,7 @@ from curate.engines.processes import Crew
 from curate.engines.worker import is_device_fault, portable
 from curate.errors import MissingExtra, ModelError, SettingsError
 from curate.scorers import ResponseItem, Shares
-from curate.shards import Shards
+from curate.storage.shards import Shards
 from tests.chat import user
 from tests.engines.cubes import BATCH, Cubes, Unportable
 from tests.engines.test_local import Told

@@ -10,9 +10,9 @@ import torch
 import transformers
 
 from curate.backends import ModelSpec, OutOfMemory, Sampling
-from curate.backends.opening import open_logprobs
-from curate.backends.torch_generation import TorchGeneration
-from curate.backends.torch_models import TorchLogprobs, TorchRewards
+from curate.backends.open import open_logprobs
+from curate.backends.torch.generation import TorchGeneration
+from curate.backends.torch.scoring import TorchLogprobs, TorchRewards
 from curate.errors import ModelError
 from curate.render import Rendered
 from curate.scorers.batching import packed_batches

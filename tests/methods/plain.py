@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.methods.registry import all_methods, find_method, weigh
+from curate.weighing.registry import all_methods, find_method, weigh
 
 from ..metrics.tables import forms
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import SettingsError
-from curate.methods.registry import find_method
 from curate.metrics.registry import find
+from curate.weighing.registry import find_method
 
 from ..metrics.tables import examples, random_table, tables, values
 from .plain import INPUTS, array, columns, dpo_gaps, moved

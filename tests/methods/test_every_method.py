@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import SettingsError
-from curate.methods.registry import all_methods, batches, columns_needed, find_method
+from curate.weighing.registry import all_methods, batches, columns_needed, find_method
 
 from ..metrics.tables import examples, random_table
 from .plain import CASES, INPUTS, columns, inputs_of

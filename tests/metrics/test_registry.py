@@ -243,7 +243,7 @@ DROPPED = '''
 import polars as pl
 
 from curate.metrics.registry import metric
-from curate.parameters import PositiveFloat
+from curate.registry import PositiveFloat
 
 
 @metric(unit="times", prefer="low")

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from curate.pipeline.generate import GenerateResult, generate
-from curate.pipeline.pair import PairResult, pair
-from curate.pipeline.score import ScoreResult, score
-from curate.pipeline.select import SelectResult, select
+from curate.jobs.generate import GenerateResult, generate
+from curate.jobs.pair import PairResult, pair
+from curate.jobs.score import ScoreResult, score
+from curate.jobs.select import SelectResult, select
 from curate.progress import Reporter, Silent, Step
-from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, make, parse_options
+from curate.settings import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, make, parse_options
 
 
 class Notes(Silent):

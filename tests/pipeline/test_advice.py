@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from curate.pipeline.advice import (
+from curate.metrics.advice import (
     belief_note,
     cut_note,
     group_cuts_note,

@@ -1,6 +1,6 @@
 import pytest
 
-from curate.pipeline.carrying import describes_responses
+from curate.responses.carried import describes_responses
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curate.pipeline.copying import copy_rows
-from curate.readers import tables
-from curate.readers.tables import open_table
+from curate.readers.files import table as tables
+from curate.readers.files.table import open_table
+from curate.writers.rows import copy_rows
 
 from .helpers import read_manifest, rows_of, write_jsonl
 

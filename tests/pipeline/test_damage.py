@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from curate.pipeline.generate import generate
-from curate.pipeline.pair import pair
-from curate.pipeline.score import score
+from curate.jobs.generate import generate
+from curate.jobs.pair import pair
+from curate.jobs.score import score
 from curate.progress import Silent
-from curate.recipe import GenerateSettings, PairSettings, ScoreSettings, make
-from curate.sealed import SHARD
+from curate.settings import GenerateSettings, PairSettings, ScoreSettings, make
+from curate.storage.sealed import SHARD
 
 from .helpers import MODELS, candidate_rows, pair_rows, prompt_rows, write_jsonl
 
@@ -72,8 +72,8 @@ LATE = [(name, job.stops[-1]) for name, job in JOBS.items()]
 @pytest.fixture(autouse=True)
 def _many_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("curate.engines.local.FLUSH_ROWS", 8)
-    monkeypatch.setattr("curate.pipeline.staging.CHUNK_ROWS", 8)
-    monkeypatch.setattr("curate.pipeline.pools.CHUNK_SLOTS", 16)
+    monkeypatch.setattr("curate.responses.stage.CHUNK_ROWS", 8)
+    monkeypatch.setattr("curate.responses.pools.CHUNK_SLOTS", 16)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # takes most of the time, and no power fails here
 
 
@@ -220,7 +220,7 @@ def test_damage_to_what_was_read_leaves_what_was_measured(tmp_path, monkeypatch)
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("curate.pipeline.score.measure_pairs", stopped)  # behind the models, before the folder goes
+    monkeypatch.setattr("curate.jobs.score.measure_pairs", stopped)  # behind the models, before the folder goes
     before = {path: (folder / path).stat().st_mtime_ns for path in measured}
     with pytest.raises(KeyboardInterrupt):
         JOBS["score"](folder, Told())

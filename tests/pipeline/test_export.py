@@ -9,7 +9,7 @@ import pytest
 import curate
 import curate.exporters.folder as folder_module
 from curate.errors import InputError, SettingsError, StoreError
-from curate.recipe import parse_options
+from curate.settings import parse_options
 from tests.exporters.golden import CHOSEN, FORMATS, PROMPTS, REJECTED, rows, run_export, says, write
 
 LOGPS = {"ref_chosen_logps": [-3.25, -1.5], "ref_rejected_logps": [-4.0, -2.75]}

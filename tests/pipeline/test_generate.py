@@ -9,7 +9,7 @@ import pytest
 
 import curate
 from curate.errors import CurateError, InputError, SettingsError
-from curate.pipeline.generation_plan import Draws
+from curate.plan.generation import Draws
 from tests.chat import save_tokenizer
 
 from .helpers import (

@@ -4,7 +4,7 @@ import pytest
 
 import curate
 from curate.backends import ModelSpec, Sampling
-from curate.backends.torch_generation import TorchGeneration
+from curate.backends.torch.generation import TorchGeneration
 from curate.render import Renderer
 from curate.tokens import HubTokenizer
 

@@ -7,7 +7,7 @@ import pytest
 
 from curate.backends import ModelSpec, Sampling
 from curate.backends.fake import FakeBackend, FakeTokenizer
-from curate.backends.torch_generation import TorchGeneration
+from curate.backends.torch.generation import TorchGeneration
 from curate.errors import CurateError, ModelError, SettingsError
 from curate.scorers.judging import PAIRWISE, POINTWISE, Question
 from curate.tokens import HubTokenizer

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from curate.errors import InputError
-from curate.methods.registry import all_methods
+from curate.jobs.weigh import weigh_table
 from curate.metrics.registry import all_metrics
-from curate.pipeline.weigh import weigh_table
 from curate.progress import Silent
-from curate.recipe import WeighSettings, make
+from curate.settings import WeighSettings, make
+from curate.weighing.registry import all_methods
 
 from ..metrics.tables import random_table
 from .helpers import MODELS, pair_rows, read_manifest, rows_of, run_pair, run_score, run_select, write_jsonl

@@ -5,7 +5,7 @@ import math
 import polars as pl
 import pytest
 
-from curate.pipeline.pair_table import length_outliers
+from curate.pairs.table import length_outliers
 
 
 def outliers(chosen: list[int | None], rejected: list[int | None]) -> list[bool]:

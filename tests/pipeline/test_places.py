@@ -9,8 +9,8 @@ import pytest
 
 import curate
 from curate.errors import InputError, StoreError
-from curate.output_paths import Place
-from curate.placing import held
+from curate.storage.places import Place
+from curate.storage.placing import held
 from curate.writers import parquet
 
 from .helpers import pair_rows, run_score, run_select, write_jsonl

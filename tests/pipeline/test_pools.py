@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from curate.pipeline.pairing import draws
-from curate.pipeline.pools import may_be_chosen, merged
+from curate.pairs.search import draws
+from curate.responses.pools import may_be_chosen, merged
 
 from .helpers import Notes, read_manifest, rows_of, run_pair, write_jsonl
 

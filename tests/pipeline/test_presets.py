@@ -5,8 +5,8 @@ import pytest
 
 from curate.errors import SettingsError
 from curate.metrics.registry import all_metrics
-from curate.pipeline.presets import PRESETS, with_preset
-from curate.recipe import SelectSettings, make
+from curate.selection.presets import PRESETS, with_preset
+from curate.settings import SelectSettings, make
 
 from .helpers import MODELS, pair_rows, read_manifest, rows_of, run_score, run_select, write_jsonl
 

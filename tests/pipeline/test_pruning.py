@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from curate.metrics import registry
 from curate.metrics.registry import Metric, metric
-from curate.pipeline import pairing, pools
-from curate.pipeline.distances import Distances
-from curate.pipeline.pair_table import pair_frame
-from curate.pipeline.pruning import Candidates, Ranking, best_pairs
+from curate.pairs import search as pairing
+from curate.pairs.bounds import Candidates, Ranking, best_pairs
+from curate.pairs.distances import Distances
+from curate.pairs.table import pair_frame
+from curate.responses import pools
 from curate.scorers.edit_distance import EditDistance
 from curate.tokens import WordsTokenizer
 

@@ -7,9 +7,9 @@ import pytest
 
 import curate
 from curate.errors import InputError, SettingsError, StoreError
-from curate.pipeline.rejects import RejectsFile
 from curate.readers.contract import Reject
 from curate.readers.rejects import reject_table
+from curate.writers.rejects import RejectsFile
 
 from ..cli.helpers import Terminal
 from .helpers import pair_rows, read_manifest, rows_of, run_generate, run_pair, run_score, run_select, write_jsonl

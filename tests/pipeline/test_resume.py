@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import curate.store
+import curate.storage.workspace
 from curate.errors import CurateError, StoreError
 
 from .helpers import candidate_rows, pair_rows, run_pair, run_score, run_select, write_jsonl
@@ -135,7 +135,7 @@ def stopped_run(monkeypatch, tmp_path, **more):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.pipeline.rejects.write_output", dies)
+        patched.setattr("curate.writers.rejects.write_output", dies)
         with pytest.raises(KeyboardInterrupt):
             run_score(data, tmp_path / "s.parquet", **more)
     return data
@@ -201,7 +201,7 @@ def test_a_failing_run_leaves_the_earlier_output_alone(monkeypatch, tmp_path):
 def test_a_run_killed_while_it_tidies_up_can_be_given_again(monkeypatch, tmp_path, gone):
     """`finish` removes a folder entry by entry, in whatever order the file system has them; but under another name."""
     data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
-    real = curate.store.shutil.rmtree
+    real = curate.storage.workspace.shutil.rmtree
 
     def dies(path, *rest, **more):
         if Path(path).name != ".s.parquet.work.done":
@@ -211,7 +211,7 @@ def test_a_run_killed_while_it_tidies_up_can_be_given_again(monkeypatch, tmp_pat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(curate.store.shutil, "rmtree", dies)
+        patched.setattr(curate.storage.workspace.shutil, "rmtree", dies)
         with pytest.raises(KeyboardInterrupt):
             run_score(data, tmp_path / "s.parquet")
     result = run_score(data, tmp_path / "s.parquet")

@@ -13,14 +13,14 @@ import pytest
 from curate.backends import ModelSpec
 from curate.backends.fake import FakeBackend, FakeTokenizer
 from curate.errors import InputError, SettingsError, StoreError
-from curate.pipeline.measure import measure_responses
-from curate.pipeline.select import select
-from curate.pipeline.staging import stage
-from curate.plan import make_plan
+from curate.jobs.select import select
+from curate.plan.scoring import make_plan
 from curate.progress import Silent
-from curate.recipe import ScoreSettings, SelectSettings, make
 from curate.render import Renderer
-from curate.store import Workspace
+from curate.responses.measure import measure_responses
+from curate.responses.stage import stage
+from curate.settings import ScoreSettings, SelectSettings, make
+from curate.storage.workspace import Workspace
 
 from .helpers import MODELS, Notes, candidate_rows, pair_rows, read_manifest, rows_of, run_score, sentence, write_jsonl
 

@@ -8,8 +8,8 @@ import pytest
 
 import curate
 from curate.errors import StoreError
-from curate.pipeline.space import SCORE, check_disk, kept_share
-from curate.recipe import SelectSettings
+from curate.jobs.space import SCORE, check_disk, kept_share
+from curate.settings import SelectSettings
 
 from .helpers import pair_rows, run_score, run_select, write_jsonl
 

@@ -12,14 +12,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-import curate.template_date
-import curate.workflow.prepare
+import curate.plan.template_date
+import curate.recipes.check
 from curate.errors import SettingsError, StoreError
+from curate.recipes.check import prepare
+from curate.recipes.file import read_recipe
+from curate.recipes.run import RunResult, day_of, run
 from curate.scorers.model_scorers import ModelScorer
 from curate.tokens import HubTokenizer
-from curate.workflow.prepare import prepare
-from curate.workflow.recipe_file import read_recipe
-from curate.workflow.run import RunResult, day_of, run
 
 from ..cli.helpers import Terminal
 from .helpers import Notes, prompt_rows, read_manifest, run_generate, run_pair, run_score, write_jsonl
@@ -60,7 +60,7 @@ def place(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def today(monkeypatch: pytest.MonkeyPatch) -> Iterator[Today]:
     def set_day(day: date) -> None:
-        for module in (curate.template_date, curate.workflow.prepare):
+        for module in (curate.plan.template_date, curate.recipes.check):
             monkeypatch.setattr(module, "today", lambda: day)
 
     set_day(FIRST)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import curate
-from curate.pipeline.text_flags import has_markup, text_flags
+from curate.responses.text_flags import has_markup, text_flags
 from curate.schema import FLAG_MEANINGS, Record
 
 from ..cli.helpers import Terminal

@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import InputError, SettingsError, StoreError
-from curate.methods.registry import all_methods
-from curate.pipeline.weigh import weigh_table
+from curate.jobs.weigh import weigh_table
 from curate.progress import Silent
-from curate.recipe import WeighSettings, make, parse_options
+from curate.settings import WeighSettings, make, parse_options
+from curate.weighing.registry import all_methods
 
 from ..cli.helpers import Terminal
 from ..methods.plain import columns

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from curate.errors import CurateError, SettingsError
-from curate.pipeline.where import condition
+from curate.selection.where import condition
 
 NAN = float("nan")
 FRAME = pl.DataFrame(

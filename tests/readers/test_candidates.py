@@ -1,7 +1,7 @@
 import pytest
 
 from curate.errors import RowError
-from curate.readers.candidates import Columns, parse_candidates
+from curate.readers.parts.response_lists import Columns, parse_candidates
 
 COLUMNS = Columns(("responses",), ("rewards",))
 USER = {"role": "user", "content": "q"}

@@ -1,8 +1,8 @@
 import pytest
 
 from curate.errors import RowError
-from curate.readers.context import read_prompt, with_system
-from curate.readers.prompt_columns import prompt_column
+from curate.readers.parts.context import read_prompt, with_system
+from curate.readers.parts.prompt_columns import prompt_column
 
 SYSTEM, OTHER = {"role": "system", "content": "s"}, {"role": "system", "content": "t"}
 USER, AGAIN = {"role": "user", "content": "q"}, {"role": "user", "content": "r"}

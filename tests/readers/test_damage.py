@@ -9,8 +9,8 @@ import pytest
 
 from curate.errors import InputError
 from curate.readers import open_source
-from curate.readers.damage import readable
-from curate.readers.tables import open_table
+from curate.readers.files.damage import readable
+from curate.readers.files.table import open_table
 
 ROWS = 600
 

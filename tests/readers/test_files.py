@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.readers import first_rows, json_files, open_source
+from curate.readers import first_rows, open_source
+from curate.readers.files import json_text as json_files
 
 ROWS = [{"prompt": f"p{n}", "chosen": f"c{n}\nline", "score": n + 0.5} for n in range(7)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()

@@ -4,7 +4,7 @@ import pytest
 
 from curate.errors import InputError
 from curate.readers import open_source
-from curate.readers.json_shapes import rows_within
+from curate.readers.files.json_shapes import rows_within
 
 ROWS = [{"prompt": "q", "chosen": "g"}, {"prompt": "r", "chosen": "h"}]
 MESSAGES = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]

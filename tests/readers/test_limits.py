@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import InputError
-from curate.readers import csv_files, limits, open_source
-from curate.readers.limits import COLUMNS, DEPTH, is_deep, is_deep_type, lines
+from curate.readers import open_source
+from curate.readers.files import csv_text as csv_files
+from curate.readers.files import limits
+from curate.readers.files.limits import COLUMNS, DEPTH, is_deep, is_deep_type, lines
 from tests.pipeline.helpers import rows_of, run_generate, run_pair, run_score
 
 PAIR = {"prompt": "p", "chosen": "a b", "rejected": "c"}

@@ -1,7 +1,7 @@
 import pytest
 
 from curate.errors import RowError
-from curate.readers.markup import closed, ending, parse_markup, template_of
+from curate.readers.parts.markup import closed, ending, parse_markup, template_of
 
 SYSTEM, USER = {"role": "system", "content": "s"}, {"role": "user", "content": "q"}
 ANSWER, OPEN = {"role": "assistant", "content": "a"}, {"role": "assistant", "content": ""}

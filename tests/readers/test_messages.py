@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import RowError
-from curate.readers.messages import decoded, normalise, split_shared
+from curate.readers.parts.messages import decoded, normalise, split_shared
 
 USER, ANSWER, OTHER = (
     {"role": "user", "content": "q"},

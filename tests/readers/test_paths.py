@@ -8,7 +8,7 @@ import pytest
 
 from curate.errors import InputError
 from curate.readers import open_source
-from curate.readers.paths import find_files
+from curate.readers.files.paths import find_files
 
 ROW = '{"a": 1}\n'
 

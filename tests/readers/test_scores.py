@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from curate.readers.scores import number, pair_measured, reward_columns, value_of
+from curate.readers.parts.scores import number, pair_measured, reward_columns, value_of
 
 
 @pytest.mark.parametrize(

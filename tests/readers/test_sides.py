@@ -4,7 +4,7 @@ import pytest
 
 from curate.errors import RowError
 from curate.readers import detect
-from curate.readers.sides import is_conversation, mostly, parse_pair
+from curate.readers.parts.sides import is_conversation, mostly, parse_pair
 
 USER, AGAIN = {"role": "user", "content": "q"}, {"role": "user", "content": "r"}
 SYSTEM = {"role": "system", "content": "s"}

@@ -6,7 +6,7 @@ import pytest
 
 from curate.errors import InputError, RowError
 from curate.readers import detect
-from curate.readers.json_shapes import rows_within
+from curate.readers.files.json_shapes import rows_within
 
 USER, SYSTEM = {"role": "user", "content": "q"}, {"role": "system", "content": "s"}
 GOOD, BAD = {"role": "assistant", "content": "g"}, {"role": "assistant", "content": "b"}

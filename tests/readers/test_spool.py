@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from curate.readers.spool import Spool
+from curate.readers.files.spool import Spool
 
 TABLES = [
     pa.table({"a": [1, 2], "text": ["x", None]}),

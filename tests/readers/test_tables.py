@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import curate.readers.tables as tables
-from curate.readers import json_files
-from curate.readers.tables import Table, column_names, open_table
+import curate.readers.files.table as tables
+from curate.readers.files import json_text as json_files
+from curate.readers.files.table import Table, column_names, open_table
 
 
 @pytest.fixture

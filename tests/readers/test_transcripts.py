@@ -1,7 +1,7 @@
 import pytest
 
 from curate.errors import RowError
-from curate.readers.transcripts import is_transcript, parse_prompt, parse_transcript
+from curate.readers.parts.transcripts import is_transcript, parse_prompt, parse_transcript
 
 
 def test_turns_are_stripped_and_keep_their_empty_lines():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.backends import OutOfMemory
-from curate.backends.prefixes import reading_order
+from curate.backends.shared_prefixes import reading_order
 from curate.errors import ModelError
 from curate.scorers.batching import halving, packed_batches, token_batches
 

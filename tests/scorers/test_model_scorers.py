@@ -11,11 +11,11 @@ import pytest
 from curate.backends import ModelSpec
 from curate.backends.fake import FakeBackend, FakeTokenizer
 from curate.errors import ModelError
-from curate.recipe import Truncation
 from curate.render import Renderer
 from curate.schema import Message
 from curate.scorers import ResponseItem, Scored, Shares
 from curate.scorers.model_scorers import ModelScorer, check_borders
+from curate.settings import Truncation
 from tests.chat import user
 
 Kind = Literal["logps", "reward"]

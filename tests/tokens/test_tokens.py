@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.backends.opening import open_chat_tokenizer
+from curate.backends.open import open_chat_tokenizer
 from curate.errors import ModelError
 from curate.tokens import HubTokenizer, WordsTokenizer, check_model_name, open_text_tokenizer
 from tests.chat import BOS, PLAIN, save_tokenizer, user

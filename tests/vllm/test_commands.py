@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import transformers
 
-from curate.backends.vllm_models import VllmLogprobs
+from curate.backends.vllm.models import VllmLogprobs
 from curate.demo.world import make_pairs, make_prompts
 from curate.errors import CurateError, ModelError, StoreError
 from tests.backends.models import SHAPE, save_causal
@@ -92,7 +92,7 @@ def test_work_of_one_backend_is_not_finished_by_the_other(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.pipeline.score.measure_pairs", stopped)
+        patched.setattr("curate.jobs.score.measure_pairs", stopped)
         with pytest.raises(KeyboardInterrupt):
             run_score(place / "d.jsonl", place / "o.parquet", backend="torch", **models)
     with pytest.raises(StoreError) as caught:
@@ -146,7 +146,7 @@ def test_heads_that_vllm_cannot_read_on_a_cpu(place: Path, demo_models: Path) ->
 
 
 def test_a_length_that_does_not_fit_the_memory(place: Path, demo_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("curate.backends.vllm_engine.CPU_CACHE_BYTES", 2**20)
+    monkeypatch.setattr("curate.backends.vllm.engine.CPU_CACHE_BYTES", 2**20)
     causal(place / "long", max_position_embeddings=100_000)
     error = refused(place, policy=with_tokenizer(place / "long", demo_models))
     assert "--max-length" in error.hint

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from curate.backends import ModelSpec
-from curate.backends.embedding_models import SentenceEmbedder
-from curate.backends.vllm_models import VllmEmbedder
+from curate.backends.sentence import SentenceEmbedder
+from curate.backends.vllm.models import VllmEmbedder
 from tests.vllm.models import opened
 
 TEXTS = ["Paris is the capital of France.", "The capital of France is Paris.", "Bananas are yellow.", "", "word " * 600]

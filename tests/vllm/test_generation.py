@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from curate.backends import ModelSpec, Sample, Sampling
-from curate.backends.torch_generation import TorchGeneration
-from curate.backends.torch_models import TorchLogprobs
-from curate.backends.vllm_models import VllmGeneration
+from curate.backends.torch.generation import TorchGeneration
+from curate.backends.torch.scoring import TorchLogprobs
+from curate.backends.vllm.models import VllmGeneration
 from curate.errors import SettingsError
 from curate.render import Ids, Rendered
 from tests.backends.models import random_rows, worst

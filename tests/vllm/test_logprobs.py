@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from curate.backends import ModelSpec, vllm_models
-from curate.backends.torch_models import TorchLogprobs
-from curate.backends.vllm_models import VllmLogprobs
+from curate.backends import ModelSpec
+from curate.backends.torch.scoring import TorchLogprobs
+from curate.backends.vllm import models as vllm_models
+from curate.backends.vllm.models import VllmLogprobs
 from curate.errors import ModelError
 from curate.render import Rendered
 from tests.backends.models import random_rows, worst

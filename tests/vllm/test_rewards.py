@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from curate.backends import ModelSpec, vllm_engine
-from curate.backends.torch_models import TorchRewards
-from curate.backends.vllm_models import VllmRewards
+from curate.backends import ModelSpec
+from curate.backends.torch.scoring import TorchRewards
+from curate.backends.vllm import engine as vllm_engine
+from curate.backends.vllm.models import VllmRewards
 from curate.errors import ModelError
 from curate.render import Rendered
 from tests.backends.models import open_alone, random_rows, reward_alone

@@ -18,9 +18,9 @@ import polars as pl
 import pytest
 
 from curate.backends import ModelSpec, Sampling
-from curate.backends.opening import open_generation, open_logprobs, open_rewards, resolved
-from curate.backends.torch_generation import TorchGeneration
-from curate.backends.torch_models import TorchLogprobs, TorchRewards
+from curate.backends.open import open_generation, open_logprobs, open_rewards, resolved
+from curate.backends.torch.generation import TorchGeneration
+from curate.backends.torch.scoring import TorchLogprobs, TorchRewards
 from curate.demo.world import make_pairs
 from curate.render import Rendered
 from tests.backends.models import worst

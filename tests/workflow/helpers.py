@@ -6,10 +6,10 @@ from typing import Any
 
 from curate.demo.world import make_pairs
 from curate.progress import Reporter, Silent
-from curate.workflow.prepare import prepare
-from curate.workflow.recipe_file import RecipeFile, read_recipe
-from curate.workflow.resolve import Step, read_overrides, resolve
-from curate.workflow.run import RunResult, run
+from curate.recipes.check import prepare
+from curate.recipes.file import RecipeFile, read_recipe
+from curate.recipes.resolve import Step, read_overrides, resolve
+from curate.recipes.run import RunResult, run
 
 RECIPE = """\
 name: small

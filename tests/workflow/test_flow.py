@@ -9,10 +9,10 @@ from curate.demo.world import make_pairs
 from curate.errors import CurateError
 from curate.metrics.registry import all_metrics
 from curate.progress import Silent
-from curate.recipe import make
+from curate.recipes.commands import COMMANDS
+from curate.recipes.shapes import Shape, joined, look
 from curate.schema import RESPONSE_FIELDS, table_columns
-from curate.workflow.commands import COMMANDS
-from curate.workflow.flow import Shape, joined, look
+from curate.settings import make
 
 from .helpers import write_pairs
 

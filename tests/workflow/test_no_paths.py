@@ -13,11 +13,11 @@ from pydantic import Field
 
 from curate.errors import CurateError
 from curate.progress import Silent
-from curate.recipe import ModelSettings, Settings, for_manifest, make
-from curate.workflow.commands import COMMANDS
-from curate.workflow.prepare import prepare
-from curate.workflow.recipe_file import read_recipe
-from curate.workflow.run import run
+from curate.recipes.check import prepare
+from curate.recipes.commands import COMMANDS
+from curate.recipes.file import read_recipe
+from curate.recipes.run import run
+from curate.settings import ModelSettings, Settings, for_manifest, make
 from tests.pipeline.helpers import candidate_rows, pair_rows, prompt_rows, read_manifest, run_score, write_jsonl
 
 AT = "@/"

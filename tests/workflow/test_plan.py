@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from curate.backends.opening import open_chat_tokenizer
+from curate.backends.open import open_chat_tokenizer
 from curate.demo.world import make_pairs
 from curate.errors import CurateError, SettingsError
 from curate.readers import detect
+from curate.recipes.check import prepare
+from curate.recipes.cost import ModelCost, count_parameters, local_folder
+from curate.recipes.file import read_recipe
+from curate.recipes.preview import plan_run
+from curate.recipes.volume import survey
 from curate.render import Renderer
 from curate.tokens import WordsTokenizer
-from curate.workflow.estimate import ModelCost, count_parameters, local_folder
-from curate.workflow.plan import plan_run
-from curate.workflow.prepare import prepare
-from curate.workflow.recipe_file import read_recipe
-from curate.workflow.volume import survey
 
 from .helpers import GIVEN, write_pairs, write_recipe
 

@@ -1,7 +1,7 @@
 import pytest
 
 from curate.errors import SettingsError
-from curate.workflow.recipe_file import read_recipe
+from curate.recipes.file import read_recipe
 
 GOOD = """\
 name: small

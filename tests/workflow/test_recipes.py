@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.demo.world import make_pairs
-from curate.workflow.plan import plan_run
-from curate.workflow.recipe_file import read_recipe
-from curate.workflow.run import RunResult
+from curate.recipes.file import read_recipe
+from curate.recipes.preview import plan_run
+from curate.recipes.run import RunResult
 
 from .helpers import go, ran
 

@@ -1,7 +1,7 @@
 import pytest
 
 from curate.errors import SettingsError
-from curate.workflow.resolve import parse_assignments, read_overrides
+from curate.recipes.resolve import parse_assignments, read_overrides
 
 from .helpers import GIVEN, steps_of, write_recipe
 

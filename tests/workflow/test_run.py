@@ -13,8 +13,8 @@ import pytest
 import curate
 from curate.errors import CurateError, SettingsError, StoreError
 from curate.progress import Silent
-from curate.store import Workspace
-from curate.workflow import commands, resolve
+from curate.recipes import commands, resolve
+from curate.storage.workspace import Workspace
 
 from .helpers import contents, go, ran, write_pairs, write_recipe
 
@@ -210,7 +210,7 @@ def test_unfinished_work_of_a_step_does_not_outlive_fresh(file, out, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.pipeline.score.measure_responses", interrupted)
+        patched.setattr("curate.jobs.score.measure_responses", interrupted)
         with pytest.raises(KeyboardInterrupt):
             go(file, out)
     assert (out / "01-score.parquet.work").is_dir()
@@ -222,7 +222,7 @@ def test_a_kill_between_a_steps_output_and_its_record_loses_nothing(file, out, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.workflow.run.Record.put", killed)
+        patched.setattr("curate.recipes.run.Record.put", killed)
         with pytest.raises(KeyboardInterrupt):
             go(file, out)
     assert not (out / "run.json").exists()

@@ -1,7 +1,7 @@
 import pytest
 
 from curate.errors import SettingsError
-from curate.workflow.yaml_text import parse_yaml
+from curate.recipes.yaml_text import parse_yaml
 
 TEXT = """\
 name: x

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.readers.contract import Layout, Row
-from curate.readers.names import CONTEXT, HISTORY
-from curate.readers.prompt_columns import first_present, prompt_column
-from curate.readers.sides import mostly, parse_pair
+from curate.readers.parts.names import CONTEXT, HISTORY
+from curate.readers.parts.prompt_columns import first_present, prompt_column
+from curate.readers.parts.sides import mostly, parse_pair
 
 
 def _fits(row: Row, chosen: Any, rejected: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.readers.contract import Layout, Row
-from curate.readers.sides import is_conversation, mostly, parse_pair
+from curate.readers.parts.sides import is_conversation, mostly, parse_pair
 
 
 def _fits(row: Row, chosen: Any, rejected: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.messages import (
+from curate.readers.parts.messages import (
     ROLES,
     decoded,
     is_message,
@@ -17,9 +17,9 @@ from curate.readers.messages import (
     role_name,
     split_shared,
 )
-from curate.readers.names import CONVERSATIONS, REJECTED
-from curate.readers.prompt_columns import first_name
-from curate.readers.sides import both_sides, finished, is_conversation, with_prompt_apart
+from curate.readers.parts.names import CONVERSATIONS, REJECTED
+from curate.readers.parts.prompt_columns import first_name
+from curate.readers.parts.sides import both_sides, finished, is_conversation, with_prompt_apart
 from curate.schema import Record
 
 OTHERS = ("rejected_response", "rejected_messages", *(name for name in REJECTED if name != "rejected_response"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from curate.readers.candidates import Columns, parse_candidates
 from curate.readers.contract import Layout, Row
-from curate.readers.messages import decoded
-from curate.readers.names import RESPONSES, REWARDS
+from curate.readers.parts.messages import decoded
+from curate.readers.parts.names import RESPONSES, REWARDS
+from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.schema import Record
 
 COLUMNS = Columns(RESPONSES, REWARDS)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.readers.contract import Layout, Row
-from curate.readers.messages import decoded, message_list
-from curate.readers.names import CONVERSATIONS
-from curate.readers.prompt_columns import first_present, prompt_column
-from curate.readers.sides import is_conversation, mostly, parse_pair
+from curate.readers.parts.messages import decoded, message_list
+from curate.readers.parts.names import CONVERSATIONS
+from curate.readers.parts.prompt_columns import first_present, prompt_column
+from curate.readers.parts.sides import is_conversation, mostly, parse_pair
 
 
 def _fits(row: Row, chosen: Any, rejected: Any) -> bool:

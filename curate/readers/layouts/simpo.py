@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from curate.readers.candidates import Columns, parse_candidates
 from curate.readers.contract import Layout, Row
-from curate.readers.names import SIMPO_RESPONSES, SIMPO_REWARDS
+from curate.readers.parts.names import SIMPO_RESPONSES, SIMPO_REWARDS
+from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.schema import Record
 
 COLUMNS = Columns((SIMPO_RESPONSES,), (SIMPO_REWARDS,), with_measurements=False)

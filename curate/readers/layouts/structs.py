@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curate.errors import RowError
-from curate.readers.candidates import Columns, parse_candidates
 from curate.readers.contract import Layout, Row
-from curate.readers.messages import decoded
-from curate.readers.names import ANSWERS
-from curate.readers.scores import number
-from curate.readers.sides import both_sides, pair_of
-from curate.readers.structs import RANK, is_struct, told
+from curate.readers.parts.messages import decoded
+from curate.readers.parts.names import ANSWERS
+from curate.readers.parts.response_lists import Columns, parse_candidates
+from curate.readers.parts.scores import number
+from curate.readers.parts.sides import both_sides, pair_of
+from curate.readers.parts.structs import RANK, is_struct, told
 from curate.schema import MODEL, REWARD, Record
 
 CHOICE = "choice"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from curate.errors import RowError
-from curate.readers.candidates import record_of, response_of
 from curate.readers.contract import Layout, Row
-from curate.readers.scores import number
-from curate.readers.sides import both_sides
-from curate.readers.slots import slots_of
+from curate.readers.parts.response_lists import record_of, response_of
+from curate.readers.parts.scores import number
+from curate.readers.parts.sides import both_sides
+from curate.readers.parts.slots import slots_of
 from curate.schema import REWARD, Record
 
 

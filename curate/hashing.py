@@ -1,0 +1,37 @@
+"""Hashes of texts, and the versions of what is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from curate.schema import Message
+
+DIGEST_BYTES = 16
+
+
+def text_of(messages: Sequence[Message]) -> str:
+    """The messages in one canonical spelling."""
+    return json.dumps([[m["role"], m["content"]] for m in messages], ensure_ascii=False, separators=(",", ":"))
+
+
+def text_hash(*parts: str) -> bytes:
+    """128-bit hash of some texts; where one ends and the next begins counts."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "little"))
+        digest.update(encoded)
+    return digest.digest()
+
+
+def pair_id(prompt: str, chosen: str, rejected: str) -> str:
+    """The name of a pair: hash of its canonical prompt, chosen and rejected texts, 32 hexadecimal digits."""
+    return text_hash(prompt, chosen, rejected).hex()
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The installed versions of these packages."""
+    return {package: version(package) for package in packages}

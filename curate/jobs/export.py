@@ -1,0 +1,186 @@
+"""`curate export`: pairs of any layout as the files that one trainer reads, with a snippet of its configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.errors import RowError, SettingsError
+from curate.exporters.extras import Extras, extras_of, has_rewards
+from curate.exporters.folder import EXPORT, write_export
+from curate.exporters.refusals import refuse_pair
+from curate.exporters.registry import Exporter, Pair, find_exporter
+from curate.exporters.registry import Row as MadeRow
+from curate.hashing import text_hash
+from curate.jobs import space
+from curate.jobs.space import check_disk
+from curate.progress import Reporter
+from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
+from curate.readers.files.table import Table, open_table
+from curate.readers.reading import what_is_read
+from curate.readers.rejects import nothing_usable, reject_table
+from curate.responses.stage import CHUNK_ROWS
+from curate.settings import Settings
+from curate.storage.disk import disk_errors
+from curate.storage.places import Place
+from curate.storage.placing import claimed
+from curate.version import __version__
+from curate.writers.history import manifests_of
+from curate.writers.rejects import RejectsFile, rejects_of
+
+
+class ExportSettings(Settings):
+    """`curate export`."""
+
+    to: str
+    keep_scores: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What a run of `curate export` did.
+
+    Attributes:
+        format: the exporter's name.
+        layout: how the data was read.
+        pairs: rows of the data that were used.
+        rows: rows written; for an unpaired format not the number of pairs.
+        rejected: bad rows by reason, the commonest first.
+        rejects: the file that holds them, None when there are none.
+        columns: the columns written.
+        files: the names of the files in the folder `out`.
+    """
+
+    out: Path
+    format: str
+    layout: str
+    pairs: int
+    rows: int
+    rejected: dict[str, int]
+    rejects: Path | None
+    columns: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
+    """Read the pairs a chunk at a time, and write them as the trainer reads them.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    exporter = check_export(settings)
+    inputs = input_paths(settings.data)
+    with claimed((Place(settings.out, EXPORT), rejects_of(settings.out)), inputs):
+        check_disk(settings.out, inputs, space.EXPORT)
+        return _export(settings, exporter, reporter)
+
+
+def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) -> ExportResult:
+    table = open_table(settings.data, settings.out)
+    sample = first_rows(table.source)
+    layout = detect(sample, "pairs")
+    reading = what_is_read(layout, sample)
+    for note in reading.notes():
+        reporter.note(note)
+    extras = extras_of(table, exporter, has_rewards(layout, sample), settings.keep_scores)
+    schema = pa.schema([*exporter.schema, *extras.fields])
+
+    def manifest(rows: int) -> dict[str, Any]:
+        return _manifest(table, settings, job, rows)
+
+    with RejectsFile(settings.out, strict=settings.strict) as rejects:
+        job = _Job(exporter, layout, extras, rejects)
+        rows = write_export(exporter, schema, job.batches(table, reporter), manifest, settings.out, rejects.place)
+    with disk_errors(settings.out):
+        files = tuple(sorted(entry.name for entry in settings.out.iterdir()))
+    reasons = dict(rejects.reasons.most_common())
+    return ExportResult(
+        settings.out, exporter.name, layout.name, job.pairs, rows, reasons, rejects.path, tuple(schema.names), files
+    )
+
+
+def check_export(settings: ExportSettings) -> Exporter:
+    """The exporter, after refusing what can be known to be wrong without data.
+
+    Raises:
+        SettingsError: there is no such format, or it has no place for what shall be kept.
+    """
+    exporter = find_exporter(settings.to)
+    if exporter.unpaired and settings.keep_scores:
+        raise SettingsError(
+            f"A row of {exporter.name} is one response: a pair's scores have no place in it.",
+            "--keep-scores",
+            "Leave it out, or choose a format of pairs.",
+        )
+    return exporter
+
+
+def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> dict[str, Any]:
+    return {
+        "command": "export",
+        "version": __version__,
+        "settings": {"to": job.exporter.name, "keep_scores": settings.keep_scores},
+        "inputs": table.source.fingerprints(),
+        "layout": job.layout.name,
+        "margin": job.extras.margin_from,
+        "rows": {"pairs": job.pairs, "written": rows, "rejected": dict(sorted(job.rejects.reasons.items()))},
+        "history": manifests_of(table),
+    }
+
+
+class _Job:
+    """The rows of one export, made a chunk at a time, and counted."""
+
+    def __init__(self, exporter: Exporter, layout: Layout, extras: Extras, rejects: RejectsFile) -> None:
+        self.exporter, self.layout, self.extras, self.rejects = exporter, layout, extras, rejects
+        self.pairs = 0
+        self._seen: set[bytes] = set()
+
+    def batches(self, table: Table, reporter: Reporter) -> Iterator[list[MadeRow]]:
+        """The rows of every chunk.
+
+        Raises:
+            InputError: no row can be used, or one cannot and the run is strict.
+        """
+        with reporter.step("exporting", None) as step:
+            for chunk in table.source.chunks(CHUNK_ROWS):
+                yield self._made(chunk)
+                step.advance(len(chunk.rows))
+        if not self.pairs:
+            raise nothing_usable(self.rejects.first, table.source.name)
+
+    def _made(self, chunk: Chunk) -> list[MadeRow]:
+        made: list[MadeRow] = []
+        bad = list(chunk.rejects)
+        for row, origin in zip(chunk.rows, chunk.origins, strict=True):
+            try:
+                rows = self._rows_of(row)
+            except RowError as error:
+                bad.append(Reject(origin, str(error), json.dumps(row, ensure_ascii=False, default=str)))
+                continue
+            self.pairs += 1
+            made += [one for one in rows if not self.exporter.unpaired or self._is_new(one)]
+        self.rejects.add([reject_table(bad)])
+        return made
+
+    def _rows_of(self, row: Row) -> list[MadeRow]:
+        record = self.layout.parse(row)
+        if record.pair is None:
+            raise RowError("the row names no chosen and rejected response")
+        chosen, rejected = (record.responses[place] for place in record.pair)
+        pair = Pair(record.prompt, chosen, rejected)
+        refuse_pair(pair, self.exporter)
+        extras = self.extras.of(row, record)
+        return [one | extras for one in self.exporter.rows(pair)]
+
+    def _is_new(self, row: MadeRow) -> bool:
+        key = text_hash(json.dumps(row, sort_keys=True, ensure_ascii=False))
+        new = key not in self._seen
+        self._seen.add(key)
+        return new

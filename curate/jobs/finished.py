@@ -1,0 +1,51 @@
+"""Whether an output was made by this very command already, and what its manifest says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.plan.template_date import undated
+from curate.storage.places import beside
+from curate.storage.workspace import work_folder
+from curate.writers.parquet import MANIFEST_KEY
+
+
+def output_files(out: Path) -> list[Path]:
+    """The Parquet files of an output, itself or a folder's shards; none where it is not there."""
+    return sorted(out.glob("data-*.parquet")) if out.is_dir() else [out] if out.is_file() else []
+
+
+def finished_manifest(out: Path, identity: Mapping[str, Any], *, any_day: bool = False) -> dict[str, Any] | None:
+    """The manifest of a complete output with this identity, bad rows next to it; None where there is none.
+
+    What cannot be read, has other rows than its manifest says, or stands next to unfinished work does not count.
+
+    Args:
+        out: the output.
+        identity: what decides it.
+        any_day: whether the date that chat templates print may be another, as the user named none.
+    """
+    files = output_files(out)
+    if not files or work_folder(out).exists():
+        return None
+    try:
+        metadata = [pq.read_metadata(path) for path in files]
+        manifest = json.loads(metadata[0].metadata[MANIFEST_KEY.encode()])
+        rows = manifest["rows"]
+    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        return None
+    wanted = json.loads(json.dumps(identity, sort_keys=True, default=str))
+    same = all(_same(manifest.get(key), value, any_day) for key, value in wanted.items())
+    whole = sum(one.num_rows for one in metadata) == rows["written"]
+    with_rejects = not rows["rejected"] or beside(out, "rejects").is_file()
+    return manifest if same and whole and with_rejects else None
+
+
+def _same(held: Any, wanted: Any, any_day: bool) -> bool:
+    return bool(undated(held) == undated(wanted) if any_day else held == wanted)

@@ -1,0 +1,149 @@
+"""`curate generate`: responses to prompts, drawn from one or several models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.engines import local
+from curate.jobs.space import GENERATE, check_disk
+from curate.plan.generation import GenerationPlan, plan_generation
+from curate.progress import Reporter
+from curate.readers import input_paths
+from curate.responses.carried import carried, carried_schema
+from curate.responses.prompts import LISTS, Prompts, prompts_of
+from curate.responses.stage import stage
+from curate.responses.table import messages_of
+from curate.settings import GenerateSettings
+from curate.storage.placing import claimed
+from curate.storage.workspace import Workspace
+from curate.version import __version__
+from curate.writers.rejects import reject_counts, rejects_place, table_places, write_with_rejects
+from curate.writers.rows import MESSAGES
+
+
+@dataclass(frozen=True)
+class WriterSummary:
+    """What one model wrote at one temperature.
+
+    Attributes:
+        drawn: responses drawn.
+        kept: those written, equal ones left out.
+        cut: those that stopped at the limit of tokens, of all drawn.
+        mean_tokens: tokens of a response, of all drawn.
+    """
+
+    model: str
+    temperature: float
+    drawn: int
+    kept: int
+    cut: int
+    mean_tokens: float
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """What a run of `curate generate` did.
+
+    Attributes:
+        out: where the table is.
+        rejects: where the bad rows are; None when there were none.
+        layout: the layout found.
+        rows: rows read that could be used.
+        prompts: prompts sampled, the rows written.
+        responses: responses written.
+        rejected: bad rows by reason.
+        writers: per model and temperature what was drawn.
+        unread: columns of the data that were not read.
+    """
+
+    out: Path
+    rejects: Path | None
+    layout: str
+    rows: int
+    prompts: int
+    responses: int
+    rejected: dict[str, int]
+    writers: list[WriterSummary]
+    unread: tuple[str, ...] = ()
+
+
+def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
+    """Read the prompts, draw the responses, write one row a prompt.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    inputs = input_paths(settings.data)
+    with claimed(table_places(settings.out), inputs):
+        check_disk(settings.out, inputs, GENERATE)
+        return _generate(settings, reporter)
+
+
+def _generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
+    plan = plan_generation(settings)
+    for note in plan.notes:
+        reporter.note(note)
+    identity = {"command": "generate", "version": __version__, **plan.identity()}
+    with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
+        staged = stage(plan.source, plan.layout, workspace, reporter, as_pairs=False, strict=settings.strict)
+        prompts = prompts_of(staged, plan.draws, settings.every_row)
+        for writer in plan.writers:
+            windows, shards = prompts.windows(writer.model), workspace.shards(writer.name)
+            local.run(writer, windows, prompts.drawn, shards, reporter, plan.devices)
+        result = _write(plan, prompts, workspace, identity, reporter)
+        workspace.finish()
+    return result
+
+
+def _write(
+    plan: GenerationPlan, prompts: Prompts, workspace: Workspace, identity: dict[str, Any], reporter: Reporter
+) -> GenerateResult:
+    staged, settings = prompts.staged, plan.settings
+    schema = carried_schema(staged, reporter)
+
+    def tables() -> Iterator[pa.Table]:
+        for rows, texts, lists, _ in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
+            columns: dict[str, Any] = {}
+            if schema is not None:
+                own = carried(schema, staged, rows)
+                columns = {name: own[name] for name in own.column_names}
+            columns["prompt"] = pa.array([messages_of(text) for text in texts], MESSAGES)
+            yield pa.table(columns | {name: lists[name] for name in LISTS})
+
+    tally: Counter[Any] = Counter()
+    for *_, counted in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
+        tally.update(counted)
+    writers = _summaries(plan, tally)
+    written = sum(one.kept for one in writers)
+    rejected = reject_counts(staged.rejects.tables(["reason"]))
+    size = int(prompts.rows.size)
+    notes = {writer.model: workspace.shards(writer.name).notes() or [] for writer in plan.writers}
+    manifest = {
+        **identity,
+        "rows": {"read": int(staged.counts.size), "written": size, "rejected": rejected},
+        "columns": plan.reading.facts(),
+        "responses": {"drawn": sum(one.drawn for one in writers), "written": written},
+        "writers": [vars(one) for one in writers],
+        "notes": {model: said for model, said in notes.items() if said},
+    }
+    write_with_rejects(staged.rejects.tables(), tables(), next(tables()).schema, manifest, settings.out)
+    rejects = rejects_place(settings.out, rejected)
+    layout, unread, rows = plan.layout.name, plan.reading.unread, int(staged.counts.size)
+    return GenerateResult(settings.out, rejects, layout, rows, size, written, rejected, writers, unread)
+
+
+def _summaries(plan: GenerationPlan, tally: Counter[Any]) -> list[WriterSummary]:
+    found = []
+    for writer in plan.writers:
+        for temperature in plan.draws.temperatures:
+            drawn, kept, cut, tokens = (
+                tally[writer.model, temperature, what] for what in ("drawn", "kept", "cut", "tokens")
+            )
+            found.append(WriterSummary(writer.model, temperature, drawn, kept, cut, tokens / drawn))
+    return found

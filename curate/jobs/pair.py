@@ -1,0 +1,259 @@
+"""`curate pair`: build the best pairs from N responses to each prompt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.errors import SettingsError
+from curate.jobs.space import PAIR, check_disk
+from curate.metrics.advice import narrow_note
+from curate.metrics.lacking import lacking_notes
+from curate.metrics.registry import all_metrics, find, missing_column
+from curate.pairs.distances import Distances
+from curate.pairs.rows import pair_tables
+from curate.pairs.search import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing, max_min_share
+from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.pairs.table import MetricSummary, add_metrics, counted_flags, summarise
+from curate.plan.rewards import rewards_reader
+from curate.plan.scoring import Plan, check_settings, make_plan
+from curate.progress import Reporter
+from curate.readers import input_paths
+from curate.registry import applicable
+from curate.responses.carried import carried_schema
+from curate.responses.judged import judge_facts
+from curate.responses.measure import Numbers, border_facts, measure_responses, model_notes
+from curate.responses.pools import Pools, may_be_chosen, merged
+from curate.responses.stage import stage
+from curate.responses.table import Staged
+from curate.schema import REWARD
+from curate.settings import PairSettings
+from curate.storage.placing import claimed
+from curate.storage.workspace import Workspace
+from curate.version import __version__
+from curate.writers.rejects import reject_counts, rejects_place, table_places, write_with_rejects
+
+WRITE_ROWS = 4096
+COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What a run of `curate pair` did.
+
+    Attributes:
+        prompts: prompts read.
+        pairs: pairs written.
+        without: prompts that yielded no pair.
+        old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
+        flags: how many pairs carry each flag.
+        unread: columns of the data that were not read.
+        judges: per judge how many pairs or responses got each verdict.
+        compared: per metric the mean over the old and over the new pairs.
+        edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
+            distance was `measured`, and how many comparisons were `broken_off` as they could not win any more.
+    """
+
+    out: Path
+    rejects: Path | None
+    prompts: int
+    pairs: int
+    without: int
+    rejected: dict[str, int]
+    old: str
+    compared: dict[str, tuple[float | None, float | None]]
+    metrics: list[MetricSummary]
+    parameters: dict[str, dict[str, Any]]
+    edit_distances: dict[str, int]
+    judges: dict[str, dict[str, int]] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+
+
+def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
+    """Measure what is missing, pair each prompt's responses, write the picked pairs.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    inputs = input_paths(settings.data)
+    with claimed(table_places(settings.out), inputs):
+        check_disk(settings.out, inputs, PAIR)
+        return _pair(settings, reporter)
+
+
+def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
+    parameters = check_pair(settings)
+    plan = make_plan(measuring(settings), None if settings.rows_as else "candidates")
+    _check(plan, settings)
+    for note in plan.notes:
+        reporter.note(note)
+    from_pairs = plan.as_pairs or plan.layout.kind == "pairs"
+    reader = rewards_reader(plan.rewards, from_pairs)
+    strategy = applicable(parameters.model_dump(), parameters.applies) if parameters else None
+    identity = {"command": "pair", "version": __version__, **plan.identity(), "strategy_parameters": strategy}
+    with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
+        staged = stage(
+            plan.source,
+            plan.layout,
+            workspace,
+            reporter,
+            as_pairs=plan.as_pairs,
+            strict=settings.strict,
+            rewards_of=reader,
+            plain_columns=True,
+        )
+        numbers, borders = measure_responses(plan, staged, workspace, reporter)
+        pools = Pools(staged, merge_equal=from_pairs)
+        if from_pairs:
+            numbers, conflicts = merged(numbers, staged.names)
+            if conflicts:
+                reporter.note(f"{conflicts:,} responses have several rewards in the data; their mean is used.")
+        pairing = _pairing(plan, staged, numbers, parameters)
+        manifest = {**identity, "response_starts": border_facts(borders), "notes": model_notes(plan, workspace)}
+        _collect(pairing, pools, plan, workspace, reporter)
+        judges = judge_facts(plan, workspace)
+        manifest |= {"columns": plan.reading.facts()} | ({"judges": judges} if judges else {})
+        result = _finish(plan, pairing, pools, manifest, workspace, reporter)
+        result = replace(result, judges=judges, unread=plan.reading.unread)
+        workspace.finish()
+    return result
+
+
+def measuring(settings: PairSettings) -> PairSettings:
+    """The same with the metrics' parameters alone."""
+    metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
+    return settings.model_copy(update={"options": metric_options})
+
+
+def check_pair(settings: PairSettings) -> Any:
+    """The strategy's parameters, None for best-of-n2, after refusing what can be known to be wrong without data.
+
+    Raises:
+        CurateError: as `check_settings`, an unknown metric to rank by, or parameters that the strategy does not have.
+    """
+    parameters = _strategy(settings)
+    check_settings(measuring(settings))
+    if parameters is None:
+        find(settings.by or DEFAULT_METRIC)
+    return parameters
+
+
+def _strategy(settings: PairSettings) -> Any:
+    """The strategy's parameters; None for best-of-n2.
+
+    Raises:
+        SettingsError: options of another strategy, or of ranking where a strategy ranks.
+    """
+    spelled = settings.strategy.replace("-", "_")
+    for name in settings.options:
+        if name in OPTION_NAMES and name != spelled:
+            raise SettingsError(
+                f"{name} is not the strategy of this run.", f"--set {name}.*", f"--strategy {name.replace('_', '-')}"
+            )
+    if settings.strategy == BEST_OF_N2:
+        return None
+    for option in ("by", "order"):
+        if getattr(settings, option) is not None:
+            raise SettingsError(
+                f"The strategy {settings.strategy} pairs by reward alone.",
+                f"--{option}",
+                "Leave it out, or the strategy.",
+            )
+    return strategy_parameters(settings.strategy, settings.options.get(spelled, {}))
+
+
+def _check(plan: Plan, settings: PairSettings) -> None:
+    """Refuse before any model loads what the pairing could not do."""
+    wanted = settings.strategy if settings.strategy in STRATEGIES else "--min-margin" if settings.min_margin else None
+    if wanted and not plan.rewards:
+        raise missing_column(wanted, REWARD.chosen, sorted(plan.pair_columns()))
+    if settings.strategy == BEST_OF_N2:
+        plan.require(find(settings.by or DEFAULT_METRIC).name)
+
+
+def _pairing(plan: Plan, staged: Staged, numbers: Numbers, parameters: Any) -> Pairing:
+    settings = plan.settings
+    assert isinstance(settings, PairSettings)
+    choosable = may_be_chosen(staged, numbers, settings.allow_truncated)
+    distances = Distances(plan.edit, plan.embedding)
+    return Pairing(settings, numbers, staged.names, choosable, distances, parameters)
+
+
+def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, reporter: Reporter) -> None:
+    if plan.embedding is None:
+        pairing.collect(pools, workspace.shards("pairs"), reporter)
+        return
+    for note in plan.embedding.open():
+        reporter.note(note)
+    try:
+        pairing.collect(pools, workspace.shards("pairs"), reporter)
+    finally:
+        plan.embedding.close()
+
+
+def _finish(
+    plan: Plan,
+    pairing: Pairing,
+    pools: Pools,
+    manifest: dict[str, Any],
+    workspace: Workspace,
+    reporter: Reporter,
+) -> PairResult:
+    settings = pairing.settings
+    picked = pairing.picked(workspace.shards("pairs"))
+    new, old = picked.new, picked.old
+    if not new.height:
+        raise SettingsError(
+            "No prompt yields a pair.",
+            plan.source.name,
+            "All rewards of each prompt are equal, its responses truncated, or no margin is large enough.",
+        )
+    frame, used = add_metrics(pairing.measured(new), settings)
+    old_frame = add_metrics(pairing.measured(old), settings)[0]
+    if pairing.needs_all:
+        frame = frame.with_columns(new[VALUE].alias(pairing.by))
+        used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
+    if pairing.ranks_by_metric and pairing.by == "dcrm" and not pools.has_given:
+        note = narrow_note(frame["reward_margin"].to_numpy(), float(used["dcrm"]["scale"]), max_min_share(new, old))
+        if note is not None:
+            reporter.note(note)
+    names = [name for name in frame.columns if name in all_metrics()]
+    lacking = pairing.lacking() | lacking_notes(frame, names, settings.options)
+    for note in chain.from_iterable(lacking.values()):
+        reporter.note(note)
+    rejected = reject_counts(pools.staged.rejects.tables(["reason"]))
+    result = PairResult(
+        settings.out,
+        rejects_place(settings.out, rejected),
+        pools.size,
+        new.height,
+        pools.size - new["prompt"].n_unique(),
+        rejected,
+        "given" if pools.has_given else "max-min",
+        {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
+        summarise(frame, names),
+        used,
+        picked.edit_distances,
+    )
+    rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
+    manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
+    manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
+    # A row is a prompt where the data is no old pairs: then its plain columns hold for the new pair too.
+    carries = not plan.as_pairs and plan.layout.kind != "pairs"
+    tables = pair_tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
+    flags: Counter[str] = Counter()
+    counting = counted_flags(tables, flags)
+    first = next(counting)
+    write_with_rejects(pools.staged.rejects.tables(), chain([first], counting), first.schema, manifest, settings.out)
+    return replace(result, flags=dict(flags.most_common()))
+
+
+def _mean(frame: pl.DataFrame, name: str) -> float | None:
+    value = frame[name].mean() if name in frame.columns else None
+    return float(value) if isinstance(value, int | float) else None

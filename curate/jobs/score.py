@@ -1,0 +1,293 @@
+"""`curate score`: measure pairs or candidates, and add metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.errors import SettingsError
+from curate.jobs.finished import finished_manifest, output_files
+from curate.jobs.space import SCORE, check_disk
+from curate.metrics.advice import top_tenth_note
+from curate.metrics.lacking import lacking_notes
+from curate.pairs.table import (
+    ARROW_TYPES,
+    MetricSummary,
+    add_metrics,
+    flag_counts,
+    flag_lists,
+    pair_frame,
+    response_fields,
+    summarise,
+)
+from curate.plan.rewards import rewards_reader
+from curate.plan.scoring import Plan, check_settings, make_plan
+from curate.progress import Reporter
+from curate.readers import first_rows, input_paths
+from curate.readers.files.table import open_table
+from curate.responses.judged import judge_facts
+from curate.responses.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
+from curate.responses.rows import Columns, write_rows
+from curate.responses.stage import stage
+from curate.responses.table import Staged
+from curate.schema import EDIT_DISTANCE, FLAGS, PAIR_ID
+from curate.settings import ScoreSettings
+from curate.storage.disk import read_table
+from curate.storage.places import beside
+from curate.storage.placing import claimed
+from curate.storage.workspace import Workspace
+from curate.version import __version__
+from curate.writers.history import manifests_of, recorded
+from curate.writers.rejects import reject_counts, rejects_place, table_places
+from curate.writers.rows import plain
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a run of `curate score` did.
+
+    Attributes:
+        out: where the table is.
+        rejects: where the bad rows are; None when there were none.
+        rows: rows written.
+        rejected: bad rows by reason.
+        kind: `pairs` or `candidates`.
+        layout: the layout found.
+        metrics: the distribution of every metric.
+        parameters: per metric the parameters used.
+        flags: how many pairs carry each flag; of candidates how many prompts, by their texts.
+        judges: per judge how many pairs or responses got each verdict.
+        unread: columns of the data that were not read; they are carried along.
+    """
+
+    out: Path
+    rejects: Path | None
+    rows: int
+    rejected: dict[str, int]
+    kind: str
+    layout: str
+    metrics: list[MetricSummary] = field(default_factory=list)
+    parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+    judges: dict[str, dict[str, int]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+
+
+def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
+    """Measure, compute, write.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    inputs = input_paths(settings.data)
+    with claimed(table_places(settings.out), inputs):
+        check_disk(settings.out, inputs, SCORE)
+        return _score(settings, reporter)
+
+
+def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
+    check_score(settings)
+    plan = make_plan(settings, "pairs")
+    if not plan.as_pairs:
+        check_candidates(settings)
+    identity = {"command": "score", "version": __version__, **plan.identity()}
+    any_day = settings.template_date is None
+    if not settings.fresh and (manifest := finished_manifest(settings.out, identity, any_day=any_day)) is not None:
+        reporter.note(f"already done: {settings.out} was made by this command. --fresh measures again.")
+        return _finished(settings, plan, manifest)
+    for note in plan.notes:
+        reporter.note(note)
+    _check_tokens(settings, plan, reporter)
+    reader = rewards_reader(plan.rewards, plan.as_pairs)
+    with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
+        staged = stage(
+            plan.source,
+            plan.layout,
+            workspace,
+            reporter,
+            as_pairs=plan.as_pairs,
+            strict=settings.strict,
+            rewards_of=reader,
+            match=settings.match,
+        )
+        numbers, borders = measure_responses(plan, staged, workspace, reporter)
+        rejected = reject_counts(staged.rejects.tables(["reason"]))
+        manifest = {
+            **identity,
+            "rows": {"written": int(staged.counts.size), "rejected": rejected},
+            "columns": plan.reading.facts(),
+            "response_starts": border_facts(borders),
+            "notes": model_notes(plan, workspace),
+        }
+        judges = judge_facts(plan, workspace)
+        manifest |= {"judges": judges} if judges else {}
+        finish = _finish_pairs if plan.as_pairs else _finish_candidates
+        details = finish(plan, staged, numbers, workspace, manifest, reporter)
+        workspace.finish()
+    kind = "pairs" if plan.as_pairs else "candidates"
+    details |= {"judges": judges, "unread": plan.reading.unread}
+    rejects = rejects_place(settings.out, rejected)
+    return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
+
+
+def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> ScoreResult:
+    """What the run that made the output did."""
+    rejects = beside(settings.out, "rejects")
+    lists = manifest.get("metrics", {})
+    used = {m: {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()} for m, given in lists.items()}
+    frames = [pl.from_arrow(read_table(path, list(used))) for path in output_files(settings.out)]
+    frame = pl.concat([one for one in frames if isinstance(one, pl.DataFrame)])
+    return ScoreResult(
+        settings.out,
+        rejects if rejects.is_file() else None,
+        manifest["rows"]["written"],
+        manifest["rows"]["rejected"],
+        "pairs" if plan.as_pairs else "candidates",
+        plan.layout.name,
+        summarise(frame, list(used)),
+        used,
+        dict(Counter(manifest.get("flags", {})).most_common()),
+        manifest.get("judges", {}),
+        plan.reading.unread,
+    )
+
+
+def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> None:
+    """Refuse to count words by default where the data's edit distance counts a tokenizer's tokens.
+
+    Raises:
+        SettingsError: it would, and no tokenizer or model is given.
+    """
+    if not plan.as_pairs or EDIT_DISTANCE.name not in next(iter(first_rows(plan.source)), {}):
+        return
+    before = recorded(manifests_of(open_table(settings.data, settings.out)), "measured_with", plan.edit.name)
+    now = plan.edit.facts()
+    if before is None or before["tokenizer_hash"] == now["tokenizer_hash"]:
+        return
+    change = f"edit distance counted tokens of {before['tokenizer']!r} in the data; now it counts {now['tokenizer']!r}."
+    if not (settings.tokenizer or settings.policy or settings.reference):
+        raise SettingsError(
+            change[0].upper() + change[1:],
+            f"{EDIT_DISTANCE.name}, and dcrm with it",
+            f"Give --tokenizer with the folder of {before['tokenizer']}, or --tokenizer {now['tokenizer']}.",
+        )
+    reporter.note(change)
+
+
+def check_score(settings: ScoreSettings) -> None:
+    """Refuse what can be known to be wrong without data.
+
+    Raises:
+        CurateError: as `check_settings`, or a `--match` that contradicts the other settings.
+    """
+    check_settings(settings)
+    _check_match(settings)
+
+
+def check_candidates(settings: ScoreSettings) -> None:
+    """Refuse for candidates what only pairs have.
+
+    Raises:
+        SettingsError: an embedder, or a trainer whose reading of pairs is followed.
+    """
+    if settings.embedder:
+        raise SettingsError(
+            "These rows are candidates: nothing says yet which two to compare.",
+            f"--embedder {settings.embedder}",
+            "Give the embedder to `curate pair`.",
+        )
+    if settings.match:
+        raise SettingsError(
+            "These rows are candidates: a trainer reads pairs.",
+            f"--match {settings.match}",
+            "Make pairs with `curate pair` first, then score these.",
+        )
+
+
+def _check_match(settings: ScoreSettings) -> None:
+    if not settings.match:
+        return
+    if not (settings.policy or settings.reference):
+        raise SettingsError(
+            "No model here has log-probabilities to measure.",
+            f"--match {settings.match}",
+            "Give --policy, --reference or both.",
+        )
+    if settings.truncation != "keep_start":
+        raise SettingsError(
+            f"{settings.match.upper()} keeps the start of what is too long.",
+            f"--truncation {settings.truncation}",
+            "Leave it out.",
+        )
+
+
+def _finish_pairs(
+    plan: Plan,
+    staged: Staged,
+    numbers: Numbers,
+    workspace: Workspace,
+    manifest: dict[str, Any],
+    reporter: Reporter,
+) -> dict[str, Any]:
+    pairs = measure_pairs(plan, staged, workspace, reporter)
+    slots = staged.first_slots[:-1]
+    measured = pair_frame(numbers, slots, slots + 1, pairs)
+    frame, used = add_metrics(measured, plan.settings)
+    texts = staged.records.read(
+        pa.schema([("pair_id", pa.string()), ("flags", pa.list_(pa.string()))]), ["pair_id", "flags"]
+    )
+    held = pl.DataFrame(texts)
+    flags = flag_lists(frame, held["flags"])
+    if note := top_tenth_note(frame, used):
+        reporter.note(note)
+    names = [name for name in frame.columns if name not in measured.columns]
+    lacking = lacking_notes(measured, names, plan.settings.options)
+    for note in chain.from_iterable(lacking.values()):
+        reporter.note(note)
+    frame = frame.insert_column(0, held[PAIR_ID.name]).with_columns(flags.alias(FLAGS.name))
+    counted = Counter(flag_counts(flags))
+    manifest |= {"metrics": used, "flags": dict(sorted(counted.items())), "notes": manifest["notes"] | lacking}
+
+    def columns(first: int, rows: int) -> Columns:
+        piece = frame.slice(first, rows)
+        return {name: plain(piece[name].to_arrow()) for name in piece.columns}
+
+    write_rows(staged, columns, manifest, plan.settings.out, reporter)
+    return {"metrics": summarise(frame, names), "parameters": used, "flags": dict(counted.most_common())}
+
+
+def _finish_candidates(
+    plan: Plan,
+    staged: Staged,
+    numbers: Numbers,
+    workspace: Workspace,
+    manifest: dict[str, Any],
+    reporter: Reporter,
+) -> dict[str, Any]:
+    starts = staged.first_slots
+
+    def columns(first: int, rows: int) -> Columns:
+        slots = slice(starts[first], starts[first + rows])
+        offsets = pa.array(starts[first : first + rows + 1] - starts[first], pa.int32())
+        return {
+            f.candidates: pa.ListArray.from_arrays(offsets, _typed(numbers[f.name][slots], ARROW_TYPES[f.type]))
+            for f in response_fields(numbers)
+        }
+
+    counted: Counter[str] = Counter()
+    for table in staged.records.tables([FLAGS.name]):
+        counted.update(flag_counts(pl.Series(table[FLAGS.name])))
+    manifest |= {"flags": dict(sorted(counted.items()))}
+    write_rows(staged, columns, manifest, plan.settings.out, reporter)
+    return {"flags": dict(counted.most_common())}
+
+
+def _typed(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    return pa.array(values, pa.float64(), from_pandas=True).cast(kind)

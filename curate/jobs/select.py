@@ -1,0 +1,284 @@
+"""`curate select`: keep the best rows of a scored table, whoever scored it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.errors import SettingsError
+from curate.jobs.space import COPY, check_disk, kept_share
+from curate.metrics.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
+from curate.metrics.registry import all_metrics, as_numbers, check_options, columns_read
+from curate.progress import Reporter
+from curate.readers import input_paths
+from curate.readers.files.table import Table, open_table
+from curate.schema import PAIR_ID, POLICY_LOGPS, REF_LOGPS, REWARD
+from curate.selection.decision import REASON, Decision
+from curate.selection.filters import eligible, group_column, ranking_frame, tie_breakers
+from curate.selection.pick import Amount, End, parse_amount, pick, pick_whole
+from curate.selection.presets import with_preset
+from curate.selection.values import high_first, ranking_values
+from curate.settings import SelectSettings, for_manifest
+from curate.storage.places import Kind, Place
+from curate.storage.placing import claimed
+from curate.version import __version__
+from curate.writers.history import manifests_of, recorded
+from curate.writers.parquet import TABLE
+from curate.writers.rejects import RejectsFile, is_reject_file
+from curate.writers.rows import Slices, copy_rows
+
+
+@dataclass(frozen=True)
+class SelectResult:
+    """What a run of `curate select` did.
+
+    Attributes:
+        rows: rows of the table that could be read; shares are of these.
+        kept: rows kept.
+        reasons: rows not kept, by reason.
+        preset: the preset used.
+        by: the metric or column, None where only conditions chose.
+        order: `highest` or `lowest` first.
+        cut: the least good value kept.
+        computed: whether the metric was computed here.
+        parameters: per metric the parameters used.
+        rejected: rows of the files that could not be read, by reason.
+        rejects: the file that holds them, None when there are none.
+    """
+
+    out: Path
+    rows: int
+    kept: int
+    reasons: dict[str, int]
+    preset: str | None
+    by: str | None
+    order: str
+    cut: float | None
+    computed: bool
+    parameters: dict[str, dict[str, Any]]
+    rejected: dict[str, int]
+    rejects: Path | None
+
+
+def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
+    """Decide on whole columns, then copy the rows that are kept.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at the outputs then that was not there before.
+    """
+    settings, end, amount = check_select(settings)
+    inputs = input_paths(settings.data)
+    with claimed(_places(settings), inputs):
+        check_disk(settings.out, inputs, COPY, kept_share(settings))
+        table = open_table(settings.data, settings.out)
+        with RejectsFile(settings.out, strict=settings.strict) as unread:
+            unread.add(table.rejects())
+            return _select(table, settings, end, amount, unread, reporter)
+
+
+def _select(
+    table: Table, settings: SelectSettings, end: End, amount: Amount | None, unread: RejectsFile, reporter: Reporter
+) -> SelectResult:
+    _check_apart(settings, unread)
+    best_high = high_first(settings)
+    ranking = ranking_values(table, settings)
+    values, used = ranking.values, ranking.used
+    decision = _decide(table, settings, values, end, amount)
+    added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
+    order = "highest" if best_high else "lowest"
+    notes = [*ranking.notes, *_notes(table, settings, values, decision, used)]
+    manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
+
+    def others() -> None:
+        if settings.rejects is not None:
+            not_kept = {**manifest, "part": "not kept"}
+            copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
+        unread.place()
+
+    copy_rows(table, added, manifest, settings.out, decision.mask, before=others)
+    for note in notes:
+        reporter.note(note)
+    best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)
+    cut = float(best.min() if best_high else best.max()) if best.size else None
+    return SelectResult(
+        settings.out,
+        decision.mask.size,
+        decision.kept,
+        decision.counts,
+        settings.preset,
+        settings.by,
+        order,
+        cut,
+        bool(added),
+        used,
+        table.rejected,
+        unread.path,
+    )
+
+
+def _decide(
+    table: Table, settings: SelectSettings, values: np.ndarray | None, end: End, amount: Amount | None
+) -> Decision:
+    best_high = high_first(settings)
+    left = eligible(table, settings, values, best_high)
+    alive = left.alive.copy()
+    if amount is None or values is None:
+        kept = left.alive.copy()
+    elif settings.per is not None:
+        frame = ranking_frame(table, left.alive, values, group_column(table, settings.per))
+        kept = np.zeros(table.rows, bool)
+        kept[pick(frame, end, amount, high_first=best_high).to_numpy()] = True
+    else:
+        ties = partial(tie_breakers, table)
+        kept = pick_whole(values, left.alive, ties, end, amount, high_first=best_high)
+    if values is not None:
+        kept &= _within(values, settings)
+        left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
+    left.drop(~kept, f"not within {_bounds(settings)}")
+    return Decision(kept, alive, left.codes, left.reasons)
+
+
+def _notes(
+    table: Table, settings: SelectSettings, values: np.ndarray | None, decision: Decision, used: dict[str, Any]
+) -> Iterator[str]:
+    """What could mislead about the rows kept."""
+    kept, by, names = decision.mask, settings.by, table.schema.names
+    found: list[str | None] = []
+    if values is not None and by is not None:
+        tie_breaker = PAIR_ID.name if PAIR_ID.name in names else "place in the data"
+        if settings.per is None:
+            found.append(cut_note(by, values, decision.alive, kept, tie_breaker))
+        else:
+            frame = ranking_frame(table, decision.alive, values, group_column(table, settings.per))
+            found.append(group_cuts_note(by, frame, kept, tie_breaker))
+        found += [belief_note(by, values[kept]), _same_model_note(table, by)]
+    if {REWARD.chosen, REWARD.rejected} <= set(names) and decision.kept:
+        margins = _margins(table)
+        known = kept & np.isfinite(margins)
+        found.append(labels_note(int((margins[known] < 0).sum()), int(known.sum())))
+        scale = recorded([{"metrics": used}, *manifests_of(table)], "metrics", "dcrm", "scale")
+        if by == "dcrm" and scale is not None and values is not None:
+            explained = shares_explained(margins, values, kept, float(scale), "the rows kept")
+            found.append(narrow_note(margins, float(scale), explained))
+    yield from (note for note in found if note is not None)
+
+
+def _same_model_note(table: Table, by: str) -> str | None:
+    """That a metric of policy and reference tells nothing, as both were the same model."""
+    both = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}
+    if by not in all_metrics() or not both <= set(columns_read(by, {}, frozenset(table.schema.names))):
+        return None
+    policy, reference = (recorded(manifests_of(table), "measured_with", role) for role in ("policy", "reference"))
+    if policy is None or policy != reference:
+        return None
+    return (
+        f"policy and reference were the same model: every implicit margin is 0, and {by} carries no information of it."
+    )
+
+
+def _margins(table: Table) -> np.ndarray:
+    """The reward margins of all rows, float64 [rows], NaN where a reward is missing."""
+    margins, first = np.full(table.rows, np.nan), 0
+    for batch in table.batches([REWARD.chosen, REWARD.rejected]):
+        chosen, rejected = (as_numbers(pl.Series(batch[name])) for name in (REWARD.chosen, REWARD.rejected))
+        margins[first : first + batch.num_rows] = (chosen - rejected).to_numpy()
+        first += batch.num_rows
+    return margins
+
+
+def _slices(name: str, values: np.ndarray) -> Slices:
+    return lambda first, rows: pl.Series(name, values[first : first + rows], nan_to_null=True)
+
+
+def _places(settings: SelectSettings) -> list[Place]:
+    if settings.rejects is not None and settings.rejects.resolve() == settings.out.resolve():
+        raise SettingsError(
+            "The rejects would replace the rows kept.", f"--rejects {settings.rejects}", "Name another."
+        )
+    if settings.rejects is None:
+        return [Place(settings.out, TABLE)]
+    not_kept = Kind(TABLE.check_name, lambda path: None if is_reject_file(path) else TABLE.foreign(path))
+    return [Place(settings.out, TABLE), Place(settings.rejects, not_kept)]
+
+
+def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
+    """Refuse to write what was not kept and what could not be read to one file."""
+    place = unread.path
+    if place is not None and settings.rejects is not None and settings.rejects.resolve() == place.resolve():
+        raise SettingsError(
+            f"{sum(unread.reasons.values()):,} rows could not be read, and go to this file too.",
+            f"--rejects {settings.rejects}",
+            "Name another file for the rows that are not kept.",
+        )
+
+
+def _manifest(
+    table: Table, settings: SelectSettings, decision: Decision, order: str, used: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "command": "select",
+        "version": __version__,
+        "settings": for_manifest(settings, defaults=False),
+        "inputs": table.source.fingerprints(),
+        "order": order,
+        "metrics": used,
+        "rows": {
+            "in": int(decision.mask.size),
+            "kept": decision.kept,
+            "not_kept": dict(sorted(decision.counts.items())),
+            "rejected": table.rejected,
+        },
+        "history": manifests_of(table),
+    }
+
+
+def check_select(settings: SelectSettings) -> tuple[SelectSettings, End, Amount | None]:
+    """The settings with their preset resolved, which end is kept, and how much; refuses what no data could make right.
+
+    Raises:
+        SettingsError: settings that contradict each other or say nothing, an unknown preset, metric or parameter, a
+            condition that is not one on a row.
+    """
+    resolved = with_preset(settings)
+    end, amount = _amount(resolved)
+    check_options(resolved.options)
+    if resolved.where is not None:
+        from curate.selection.where import condition
+
+        condition(resolved.where)
+    return resolved, end, amount
+
+
+def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:
+    ends: dict[End, str | None] = {"top": settings.top, "bottom": settings.bottom, "middle": settings.middle}
+    given = [(end, text) for end, text in ends.items() if text is not None]
+    if len(given) > 1:
+        raise SettingsError(
+            f"--{given[0][0]} and --{given[1][0]} exclude each other.", "curate select", "Run it twice to combine them."
+        )
+    ranked = given or settings.above is not None or settings.below is not None
+    if ranked and settings.by is None:
+        raise SettingsError("Nothing says by what the rows are ranked.", "--by", "For example: --by dcrm --top 10%")
+    if not (ranked or settings.where or settings.one_per_prompt or settings.drop_ties):
+        raise SettingsError("Nothing says which rows to keep.", "curate select", "For example: --by dcrm --top 10%")
+    return (given[0][0], parse_amount(given[0][1], f"--{given[0][0]}")) if given else ("top", None)
+
+
+def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
+    inside: np.ndarray = ~np.isnan(values)
+    if settings.above is not None:
+        inside &= values > settings.above
+    if settings.below is not None:
+        inside &= values < settings.below
+    return inside
+
+
+def _bounds(settings: SelectSettings) -> str:
+    shown = {name: getattr(settings, name) for name in ("top", "bottom", "middle", "above", "below")}
+    return " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)

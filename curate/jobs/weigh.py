@@ -1,0 +1,138 @@
+"""`curate weigh`: add the columns that margin-aware trainers read to a scored table, whoever scored it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.errors import SettingsError
+from curate.jobs.space import COPY, check_disk
+from curate.metrics.registry import as_numbers
+from curate.pairs.table import MetricSummary, summarise
+from curate.progress import Reporter
+from curate.readers import input_paths
+from curate.readers.files.table import Table, open_table
+from curate.schema import REWARD
+from curate.settings import WeighSettings
+from curate.storage.places import Place
+from curate.storage.placing import claimed
+from curate.version import __version__
+from curate.weighing.registry import MARGIN, Method, columns_needed, find_method, weigh
+from curate.writers.history import manifests_of
+from curate.writers.parquet import TABLE
+from curate.writers.rejects import RejectsFile
+from curate.writers.rows import copy_rows
+
+
+@dataclass(frozen=True)
+class WeighResult:
+    """What a run of `curate weigh` did.
+
+    Attributes:
+        rows: rows written.
+        nulls: rows for which the method has no value.
+        columns: the distribution of every column of numbers that was added.
+        parameters: the method's, presets and defaults resolved.
+        rejected: rows of the files that could not be read, by reason.
+        rejects: the file that holds them, None when there are none.
+    """
+
+    out: Path
+    method: str
+    rows: int
+    nulls: int
+    columns: list[MetricSummary]
+    parameters: dict[str, Any]
+    rejected: dict[str, int]
+    rejects: Path | None
+
+
+def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
+    """Compute the method's columns over the whole table and write it with them.
+
+    Raises:
+        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+    """
+    chosen, parameters = check_weigh(settings)
+    inputs = input_paths(settings.data)
+    with claimed((Place(settings.out, TABLE),), inputs):
+        check_disk(settings.out, inputs, COPY)
+        table = open_table(settings.data, settings.out)
+        with RejectsFile(settings.out, strict=settings.strict) as unread:
+            unread.add(table.rejects())
+            return _weigh(table, settings, chosen, parameters, unread)
+
+
+def _weigh(
+    table: Table, settings: WeighSettings, chosen: Method, parameters: dict[str, Any], unread: RejectsFile
+) -> WeighResult:
+    names = columns_needed(chosen, parameters, table.schema.names)
+    added = weigh(chosen, _numbers(table, names), parameters)
+    nulls = next(iter(added.values())).null_count()
+    margin = _reward_margin(table)
+    if margin is not None:
+        added[MARGIN] = margin
+    shown = chosen.shown(parameters)
+    manifest = {
+        "command": "weigh",
+        "version": __version__,
+        "method": chosen.name,
+        "preset": settings.preset,
+        "parameters": shown,
+        "population": _population(shown, table.rows - nulls),
+        "inputs": table.source.fingerprints(),
+        "rows": {"written": table.rows, "null": nulls, "rejected": table.rejected},
+        "history": manifests_of(table),
+    }
+    slices = {name: values.slice for name, values in added.items()}
+    rows = copy_rows(table, slices, manifest, settings.out, before=unread.place)
+    numeric = [name for name, values in added.items() if values.dtype == pl.Float64]
+    columns = summarise(pl.DataFrame(added), numeric)
+    return WeighResult(settings.out, chosen.name, rows, nulls, columns, shown, table.rejected, unread.path)
+
+
+def check_weigh(settings: WeighSettings) -> tuple[Method, dict[str, Any]]:
+    """The method and its parameters, presets and defaults resolved.
+
+    Raises:
+        SettingsError: no such method, preset or parameter, or parameters of another method.
+    """
+    chosen = find_method(settings.method)
+    for name in settings.options:
+        if name != chosen.name:
+            raise SettingsError(
+                f"{name} is not the method of this run.", f"--set {name}.*", f"--method {name.replace('_', '-')}"
+            )
+    return chosen, chosen.parameters(settings.options.get(chosen.name, {}), settings.preset)
+
+
+def _numbers(table: Table, names: tuple[str, ...]) -> pl.DataFrame:
+    """These columns.
+
+    Raises:
+        SettingsError: one holds no numbers.
+    """
+    frame = table.numbers(list(names))
+    for name in names:
+        if not frame[name].dtype.is_numeric() and frame[name].dtype != pl.Null:
+            raise SettingsError(
+                f"The column {name} holds no numbers.", f"its type is {frame[name].dtype}", "Score the data first."
+            )
+    return frame
+
+
+def _reward_margin(table: Table) -> pl.Series | None:
+    if not {REWARD.chosen, REWARD.rejected} <= set(table.schema.names):
+        return None
+    rewards = _numbers(table, (REWARD.chosen, REWARD.rejected))
+    return (as_numbers(rewards[REWARD.chosen]) - as_numbers(rewards[REWARD.rejected])).alias(MARGIN)
+
+
+def _population(parameters: dict[str, Any], rows: int) -> str:
+    """Which rows stood in for a trainer's live batch."""
+    if parameters.get("batch", "all") == "all" or parameters["batch"] >= rows:
+        return f"all {rows} measured rows, under the frozen policy"
+    return f"consecutive batches of {parameters['batch']} among {rows} measured rows, under the frozen policy"

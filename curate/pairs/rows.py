@@ -1,0 +1,70 @@
+"""The rows of a table of picked pairs: the prompt's own columns, the texts as messages, the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from curate.hashing import pair_id
+from curate.pairs.table import flag_lists
+from curate.responses.carried import carried
+from curate.responses.pools import Pools
+from curate.responses.table import messages_of
+from curate.responses.text_flags import text_flags
+from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, Record
+from curate.writers.rows import MESSAGES, plain
+
+
+def pair_tables(
+    own_schema: pa.Schema | None, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame
+) -> Iterator[pa.Table]:
+    """The output's tables, one for each chunk of prompts; numbers and flags are computed over the whole table.
+
+    Args:
+        own_schema: the input's own columns that are carried over; None for none.
+        pools: the prompts and their responses.
+        new: the picked pairs, in the order of their prompts.
+        frame: their measurements and metrics, row for row.
+    """
+    numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", [[]] * frame.height, pl.List(pl.String))))
+    numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
+    done = 0
+    for chunk in pools.chunks():
+        inside = new.slice(done).filter(pl.col("prompt") <= chunk[-1].prompt)
+        piece = numbers.slice(done, inside.height)
+        done += inside.height
+        if not inside.height:
+            continue
+        if pools.names_models:
+            names = pools.models(chunk)
+            piece = piece.with_columns(
+                pl.Series(column.name, [names.get(slot) for slot in inside[f"{side}_slot"]], pl.String)
+                for side, column in (("chosen", CHOSEN_MODEL), ("rejected", REJECTED_MODEL))
+            )
+        prompts, responses = pools.prompts(chunk), pools.texts(chunk)
+        rows = {pool.prompt: pool.row for pool in chunk}
+        places = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
+        picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in places]
+        # Rows come in the order of their prompts' first appearance, and so in ascending order.
+        first_rows = [rows[p] for p in inside["prompt"].to_list()]
+        own = carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
+        yield _table(picked, piece, own)
+
+
+def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None) -> pa.Table:
+    """The output's rows of some pairs, each its prompt and its two texts."""
+    records = (Record(tuple(messages_of(prompt)), (chosen, rejected), (0, 1)) for prompt, chosen, rejected in picked)
+    flags = [text_flags(record) for record in records]
+    numbers = numbers.with_columns(pl.Series("flags", flags, pl.List(pl.String)).list.concat(numbers["flags"]))
+    columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
+    columns |= {
+        "prompt": pa.array([messages_of(prompt) for prompt, _, _ in picked], MESSAGES),
+        "chosen": pa.array([[{"role": "assistant", "content": c}] for _, c, _ in picked], MESSAGES),
+        "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
+    }
+    columns |= {name: plain(numbers[name].to_arrow()) for name in numbers.columns}
+    kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
+    return pa.table({**kept, **columns})

@@ -1,0 +1,241 @@
+"""From pools to picked pairs: candidate pairs, their numbers, the best of each prompt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.hashing import text_hash
+from curate.metrics.lacking import lacking_note
+from curate.metrics.registry import compute, depends_on_population, find, taken_if_present
+from curate.pairs.bounds import Candidates, Ranking, best_pairs
+from curate.pairs.candidates import Candidates as Responses
+from curate.pairs.candidates import ordered_pairs
+from curate.pairs.distances import Comparison, Distances
+from curate.pairs.strategies import apply
+from curate.pairs.table import pair_frame, response_fields
+from curate.progress import Reporter
+from curate.responses.measure import Numbers
+from curate.responses.pools import Pool, Pools
+from curate.schema import REWARD
+from curate.settings import PairSettings
+from curate.storage.shards import Shards
+
+BEST_OF_N2, DEFAULT_METRIC = "best-of-n2", "dcrm"
+PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_index")
+VALUE, PART = "value", "part"
+NEW, OLD = 0, 1
+ORDERS = {"high": "highest", "low": "lowest"}
+COUNTS = MEASURED, BROKEN_OFF, DIFFERENT = "measured", "broken_off", "pairs"
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What came of the pairing.
+
+    Attributes:
+        new: the picked pairs.
+        old: the pairs that they are compared with.
+        edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
+            distance was `measured`, and how many comparisons were `broken_off` as they could not win any more.
+    """
+
+    new: pl.DataFrame
+    old: pl.DataFrame
+    edit_distances: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """How pairs are made and picked.
+
+    Attributes:
+        numbers: per field the values of all slots.
+        texts: per slot a number that equal responses to the same prompt share.
+        choosable: per slot whether it may be chosen.
+        parameters: the strategy's, where one is used.
+    """
+
+    settings: PairSettings
+    numbers: Numbers
+    texts: np.ndarray
+    choosable: np.ndarray
+    distances: Distances
+    parameters: Any
+
+    @property
+    def by(self) -> str:
+        """The metric that best-of-n2 ranks by."""
+        return self.settings.by or DEFAULT_METRIC
+
+    @property
+    def ranks_by_metric(self) -> bool:
+        """Whether a metric decides, rather than a strategy on rewards."""
+        return self.settings.strategy == BEST_OF_N2
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """How best-of-n2 ranks."""
+        highest = (self.settings.order or ORDERS[find(self.by).prefer]) == "highest"
+        return Ranking(self.by, self.settings.options, self.present, highest, self.settings.per_prompt or 1)
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether the metric needs the candidate pairs of all prompts at once."""
+        return self.ranks_by_metric and depends_on_population(self.by, self.settings.options, self.present)
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The measurement columns that pairs have."""
+        none = np.zeros(0, np.int64)
+        return frozenset(pair_frame(self.numbers, none, none, dict.fromkeys(self.distances.columns, none)).columns)
+
+    def lacking(self) -> dict[str, list[str]]:
+        """What to know of the responses that the metric cannot rank as they lack a number that others have."""
+        if not self.ranks_by_metric:
+            return {}
+        columns = taken_if_present(self.by, self.settings.options, self.present)
+        read = [one for one in response_fields(self.numbers) if one.chosen in columns]
+        without = sum((~np.isfinite(self.numbers[one.name]) for one in read), start=np.zeros(self.texts.size, bool))
+        count, of = int(np.count_nonzero(without)), f"{self.texts.size:,} responses"
+        return {self.by: [lacking_note(self.by, [one.candidates for one in read], count, of)]} if count else {}
+
+    def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
+        """Make every prompt's pairs and keep their numbers in shards, one a chunk of prompts; resumes by itself."""
+        shards.sift()
+        finished = set(shards.numbers())
+        with reporter.step("pairing", pools.size) as step:
+            for number, chunk in enumerate(pools.chunks()):
+                if number not in finished:
+                    shards.put(number, self._chunk(pools, chunk))
+                step.advance(len(chunk))
+
+    def _chunk(self, pools: Pools, chunk: list[Pool]) -> pa.Table:
+        texts = pools.texts(chunk)
+        comparison = self.distances.of(texts)
+        prompts = {} if self.ranks_by_metric else pools.prompts(chunk)
+        made = [self._pairs(pool, texts, prompts.get(pool.row)) for pool in chunk]
+        places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
+        different = comparison.different(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
+        if self.ranks_by_metric and self.ranking.prunes:
+            places = places[best_pairs(self._candidates(places, comparison), self.ranking)]
+        frame = self._with_distances(places, comparison)
+        counts = {MEASURED: comparison.measured, BROKEN_OFF: comparison.broken_off, DIFFERENT: different}
+        if self.ranks_by_metric and not self.needs_all:
+            frame = self.pick(self._valued(frame))
+        old = self._with_distances(self._old(chunk, given=pools.has_given), comparison)
+        both = pl.concat([frame.with_columns(pl.lit(NEW).alias(PART)), old.with_columns(pl.lit(OLD).alias(PART))])
+        return both.to_arrow().replace_schema_metadata({name: str(count) for name, count in counts.items()})
+
+    def _candidates(self, places: np.ndarray, comparison: Comparison) -> Candidates:
+        prompts, chosen, rejected = places[:, :3].T
+        first, second = comparison.numbers(chosen), comparison.numbers(rejected)
+        known = pair_frame(self.numbers, chosen, rejected, comparison.known(first, second))
+        return Candidates(prompts, first, second, self._margins(chosen, rejected), known, comparison)
+
+    def _margins(self, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+        """The reward margins by which ties are broken, float64 [n]; zeros where nothing rates responses."""
+        if REWARD.name not in self.numbers:
+            return np.zeros(chosen.size)
+        rewards = self.numbers[REWARD.name]
+        margins: np.ndarray = rewards[chosen] - rewards[rejected]
+        return margins
+
+    @staticmethod
+    def _with_distances(places: np.ndarray, comparison: Comparison) -> pl.DataFrame:
+        """These pairs with their distances, and no value yet."""
+        found = comparison.measure(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
+        columns = {name: places[:, i] for i, name in enumerate(PLACES)}
+        measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+        return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
+
+    def _pairs(self, pool: Pool, texts: dict[int, str], prompt: str | None) -> tuple[np.ndarray, np.ndarray]:
+        settings = self.settings
+        rewards = self.numbers[REWARD.name][pool.slots] if REWARD.name in self.numbers else None
+        own = [texts[slot] for slot in pool.slots.tolist()]
+        drawn = draws(settings.seed, prompt, own) if prompt is not None else None
+        responses = Responses(rewards, self.texts[pool.slots], self.choosable[pool.slots], drawn)
+        if self.ranks_by_metric:
+            return ordered_pairs(responses, settings.min_margin)
+        return apply(settings.strategy, responses, self.parameters, settings.min_margin, settings.per_prompt)
+
+    @staticmethod
+    def _places(pool: Pool, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
+        number = np.full(chosen.size, pool.prompt)
+        return np.stack([number, pool.slots[chosen], pool.slots[rejected], chosen, rejected], axis=1)
+
+    def _old(self, chunk: Sequence[Pool], *, given: bool) -> np.ndarray:
+        """The places of the pairs that the data itself names, or else of each prompt's highest and lowest reward."""
+        rows = [np.zeros((0, len(PLACES)), np.int64)]
+        for pool in chunk:
+            if given:
+                count = len(pool.given)
+                unplaced = np.full((2, count), -1)
+                rows.append(np.stack([np.full(count, pool.prompt), *pool.given.T, *unplaced], axis=1))
+            elif REWARD.name in self.numbers:
+                rewards = self.numbers[REWARD.name][pool.slots]
+                if np.isfinite(rewards).any() and np.nanmax(rewards) > np.nanmin(rewards):
+                    ends = np.array([np.nanargmax(rewards)]), np.array([np.nanargmin(rewards)])
+                    rows.append(self._places(pool, *ends))
+        return np.concatenate(rows)
+
+    def measured(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The measurement columns of these pairs, row for row."""
+        chosen, rejected = frame["chosen_slot"].to_numpy(), frame["rejected_slot"].to_numpy()
+        own = {name: frame[name].to_numpy() for name in frame.columns if name not in (*PLACES, VALUE, PART)}
+        return pair_frame(self.numbers, chosen, rejected, own)
+
+    def _valued(self, frame: pl.DataFrame) -> pl.DataFrame:
+        values, _ = compute(self.by, self.measured(frame), self.settings.options)
+        return frame.with_columns(values.alias(VALUE))
+
+    def pick(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Of each prompt the best pairs; ties by larger reward margin, then lower positions. Nulls are never picked."""
+        margins = self._margins(frame["chosen_slot"].to_numpy(), frame["rejected_slot"].to_numpy())
+        ranked = (
+            frame.with_columns(margin=pl.Series(margins))
+            .filter(pl.col(VALUE).is_not_null())
+            .sort(
+                ["prompt", VALUE, "margin", "chosen_index", "rejected_index"],
+                descending=[False, self.ranking.highest, True, False, False],
+            )
+        )
+        return ranked.group_by("prompt", maintain_order=True).head(self.ranking.keep).drop("margin")
+
+    def picked(self, shards: Shards) -> Picked:
+        """The picked pairs and the old ones, in the order of their prompts."""
+        tables = list(shards.tables())
+        both = pl.concat([frame for table in tables if isinstance(frame := pl.from_arrow(table), pl.DataFrame)])
+        new, old = (both.filter(pl.col(PART) == part).drop(PART) for part in (NEW, OLD))
+        if self.needs_all and new.height:
+            new = self.pick(self._valued(new))
+        counts = {name: sum(int(t.schema.metadata[name.encode()]) for t in tables) for name in COUNTS}
+        return Picked(new, old, counts)
+
+
+def max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:
+    """How many of the new pairs are their prompt's pair of highest and lowest reward."""
+    same = new.join(old, on=["prompt", "chosen_slot", "rejected_slot"], how="semi").height
+    return f"Of the pairs, {100 * same / new.height:.0f}% are also their prompt's max-min pair."
+
+
+def draws(seed: int, prompt: str, responses: Sequence[str]) -> np.ndarray:
+    """A random number for each response to a prompt, uint64 [n].
+
+    It depends on the seed and the texts alone: wherever the prompt's rows are, its responses get the same ones. Equal
+    texts get different ones.
+    """
+    seen: Counter[str] = Counter()
+    found = np.empty(len(responses), np.uint64)
+    for place, text in enumerate(responses):
+        digest = text_hash(str(seed), prompt, text, str(seen[text]))
+        found[place] = int.from_bytes(digest[:8], "big")
+        seen[text] += 1
+    return found

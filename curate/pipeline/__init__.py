@@ -1,1 +1,0 @@
-"""The jobs: each walks a plan from reading to writing."""

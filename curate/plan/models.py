@@ -1,0 +1,291 @@
+"""The scorers that open a model, put together: which model, which texts it reads, and what they must not exceed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from curate.backends import ModelSpec, Sampling
+from curate.backends.fake import FakeTokenizer, is_fake
+from curate.backends.open import backend_facts, check_model, gpus_named, model_limit, open_chat_tokenizer, resolved
+from curate.backends.reward_heads import known_model
+from curate.backends.sentence import embedder_path
+from curate.errors import SettingsError, did_you_mean
+from curate.model import adapter_base, model_identity, same_model, short_name
+from curate.plan.rewards import RewardSource
+from curate.plan.template_date import DATE
+from curate.render import AloneRenderer, Match, Renderer
+from curate.scorers.embedding_distance import EmbeddingDistance
+from curate.scorers.function_reward import FunctionReward
+from curate.scorers.judge import Judge
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
+from curate.scorers.model_scorers import ModelScorer
+from curate.settings import MeasureSettings, ModelSettings
+from curate.text_file import read_text
+from curate.tokens import HubTokenizer, check_weights
+
+ResponseScorer = ModelScorer | FunctionReward | Judge
+ALONE = "policy_alone"
+"""Names the pass of the policy over responses without their prompts."""
+READ_ALONE = {"read": "behind the assistant's header, without the prompt"}
+TRL_MAX_LENGTH = 1024
+"""DPOConfig's default."""
+
+
+def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
+    """The scorer of embedding distances.
+
+    Raises:
+        ModelError: the embedder is not there.
+    """
+    embedder_path(name)
+    spec = check_model(resolved(model_spec(settings, name)), "embedding")
+    if is_fake(name):
+        return EmbeddingDistance(spec, {"model": name})
+    path = embedder_path(name)
+    # Reading the configuration fetches a hub model's; only then is its commit known.
+    model_limit(replace(spec, name=path))
+    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name), **backend_facts(spec)})
+
+
+def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
+    """This model, opened as the settings say."""
+    device = gpus_named(settings.gpus)[0] if settings.gpus else settings.device
+    return ModelSpec(
+        name,
+        device,
+        settings.dtype,
+        settings.trust_remote_code,
+        backend=settings.backend,
+        tensor_parallel=settings.tensor_parallel or 1,
+        server_seconds=settings.server_timeout,
+    )
+
+
+def check_places(settings: ModelSettings) -> None:
+    """Refuse settings that contradict each other on where models run.
+
+    Raises:
+        SettingsError: both GPUs and processes of the CPU, or another device beside either.
+    """
+    if settings.gpus and settings.workers > 1:
+        raise SettingsError(
+            "--gpus and --workers exclude each other.",
+            f"--workers {settings.workers}",
+            "Every GPU has one process; leave --workers out.",
+        )
+    if settings.gpus and settings.device not in ("auto", "cuda"):
+        raise SettingsError("--gpus and --device exclude each other.", f"--device {settings.device}", "Keep one.")
+    if settings.workers > 1 and settings.device.startswith("cuda"):
+        raise _no_gpu(settings)
+
+
+def devices_of(settings: ModelSettings, specs: Sequence[ModelSpec]) -> tuple[str, ...]:
+    """Where copies of these models run, each in a process of its own; empty where this process runs them.
+
+    Raises:
+        SettingsError: the GPUs are not there, or processes of the CPU were asked for where models run on a GPU.
+    """
+    if settings.gpus:
+        return gpus_named(settings.gpus)
+    if settings.workers > 1 and any(spec.device.startswith("cuda") for spec in specs):
+        raise _no_gpu(settings)
+    return ("cpu",) * settings.workers if settings.workers > 1 else ()
+
+
+def _no_gpu(settings: ModelSettings) -> SettingsError:
+    return SettingsError(
+        "--workers are processes on the CPU; the models here run on a GPU.",
+        f"--workers {settings.workers}",
+        "Use --gpus all, or --device cpu.",
+    )
+
+
+def template_text(settings: ModelSettings) -> str | None:
+    """The chat template that the user gives, if any.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    if settings.chat_template is None:
+        return None
+    try:
+        return read_text(settings.chat_template)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."
+        ) from error
+
+
+def reward_scorers(
+    settings: MeasureSettings, sources: Sequence[RewardSource], notes: list[str], as_pairs: bool
+) -> list[ResponseScorer]:
+    """The scorers of those reward sources that are Python functions, reward models or judges.
+
+    Raises:
+        SettingsError: a `--reward-head` of no reward model.
+    """
+    heads = _heads(settings, [source.name for source in sources if source.kind == "model"])
+    scorers: list[ResponseScorer] = []
+    for source in sources:
+        if source.kind == "function":
+            scorers.append(FunctionReward(f"reward.{source.name}", source.target))
+        elif source.kind == "judge":
+            scorers.append(_judge(settings, source, as_pairs))
+        elif source.kind == "model":
+            name, model = f"reward.{source.name}", source.target
+            scorers.append(_model_scorer(settings, "reward", name, model, [model], notes, heads.get(source.name)))
+    return scorers
+
+
+def _heads(settings: MeasureSettings, models: list[str]) -> dict[str, str]:
+    """Per reward model the head that the user names for it, or for all."""
+    found: dict[str, str] = {}
+    for given in settings.reward_head:
+        name, equals, head = given.rpartition("=")
+        if (equals and name not in models) or not models:
+            raise SettingsError(
+                f"There is no reward model {name}." if equals else "There is no reward model.",
+                f"--reward-head {given}",
+                did_you_mean(name, models) if models else "Give one with --reward.",
+            )
+        found |= dict.fromkeys([name] if equals else models, head)
+    return found
+
+
+def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> Judge:
+    """A judge, which keeps its own chat template, and is asked of pairs only where the rows are pairs."""
+    options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
+    if options.mode == "pairwise" and not as_pairs:
+        raise SettingsError(
+            "A judge of pairs needs rows that are pairs.", "--set judge.mode=pairwise", "Use mode=pointwise."
+        )
+    pairwise = as_pairs and options.mode != "pointwise"
+    question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
+    model = source.target
+    tokenizer = open_chat_tokenizer(
+        model,
+        template=template_text(settings),
+        keep_own=True,
+        day=settings.template_date,
+        trust_remote_code=settings.trust_remote_code,
+    )
+    limit = model_limit(model_spec(settings, model))
+    if limit is not None and limit <= options.max_tokens:
+        raise SettingsError(
+            f"The judge reads at most {limit} tokens; {options.max_tokens} for its answer leave none for the question.",
+            f"--set judge.max_tokens={options.max_tokens}",
+            "Lower it.",
+        )
+    check_weights(model)
+    spec = check_model(resolved(replace(model_spec(settings, model), max_length=limit)), "causal")
+    return Judge(
+        f"reward.{source.name}",
+        spec,
+        tokenizer,
+        question,
+        Sampling(temperature=0.0, max_tokens=options.max_tokens, stop_ids=tokenizer.turn_ends()),
+        limit - options.max_tokens if limit is not None else None,
+        settings.batch_tokens,
+        model_facts(model, spec, tokenizer),
+    )
+
+
+def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[ResponseScorer]:
+    """The scorers of policy and reference; both read the token ids of the first.
+
+    Raises:
+        SettingsError: responses are to be measured alone, and there is no policy.
+    """
+    if settings.unconditional and not settings.policy:
+        raise SettingsError("Nothing measures the responses alone.", "--unconditional", "Give the model with --policy.")
+    models = {"policy": settings.policy, "reference": settings.reference}
+    given = {role: name for role, name in models.items() if name}
+    if settings.unconditional:
+        given = {"policy": given["policy"], ALONE: given["policy"], **given}
+    family = list(dict.fromkeys(given.values()))
+    return [_model_scorer(settings, "logps", role, name, family, notes) for role, name in given.items()]
+
+
+def _model_scorer(
+    settings: MeasureSettings,
+    kind: Literal["logps", "reward"],
+    name: str,
+    model: str,
+    family: list[str],
+    notes: list[str],
+    head: str | None = None,
+) -> ModelScorer:
+    """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
+    tokenizer = open_chat_tokenizer(
+        family[0],
+        template=template_text(settings),
+        keep_own=kind == "reward",
+        day=settings.template_date,
+        trust_remote_code=settings.trust_remote_code,
+    )
+    match: Match | None = getattr(settings, "match", None) if kind == "logps" else None
+    max_length = settings.max_length or (TRL_MAX_LENGTH if match else None)
+    limits = [limit for limit in (model_limit(model_spec(settings, one)) for one in family) if limit]
+    known = known_model(model) if kind == "reward" else None
+    limits += [known.max_length] if known and known.max_length else []
+    if max_length:
+        if limits and min(limits) < max_length:
+            notes.append(_short(name, min(limits), match))
+        limits.append(max_length)
+    if model != family[0]:
+        check_same_tokens(family[0], tokenizer, model, settings)
+    check_weights(model)
+    longest = min(limits, default=None)
+    spec = resolved(replace(model_spec(settings, model), max_length=longest, reward_head=head))
+    base = adapter_base(model)
+    # The reference, the last of the family, is opened after the policy.
+    beneath = adapter_base(family[-1]) or family[-1]
+    spec = replace(spec, keep_base=base is not None and model != family[-1] and same_model(base, beneath))
+    spec = check_model(spec, "reward" if kind == "reward" else "causal")
+    identity = model_facts(model, spec, tokenizer) | (READ_ALONE if name == ALONE else {})
+    kind_of = AloneRenderer if name == ALONE else Renderer
+    renderer = kind_of(tokenizer, longest, settings.truncation, match)
+    return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
+
+
+def model_facts(model: str, spec: ModelSpec, tokenizer: HubTokenizer | FakeTokenizer) -> dict[str, Any]:
+    """What decides the numbers of a model: its weights, device, dtype, tokens and chat template."""
+    facts: dict[str, Any] = {"model": model} if is_fake(model) else model_identity(model)
+    facts |= {"device": spec.device.split(":")[0], "dtype": spec.dtype, **backend_facts(spec)}
+    facts |= {"head": spec.reward_head} if spec.reward_head else {}
+    facts |= {DATE: tokenizer.day.isoformat()} if tokenizer.day else {}
+    return facts | {"tokenizer_hash": tokenizer.fingerprint(), "template_hash": tokenizer.template_fingerprint()}
+
+
+def _short(name: str, limit: int, match: str | None) -> str:
+    if match:
+        raise SettingsError(
+            f"The model reads at most {limit} tokens; {match.upper()} would give it more.",
+            f"{name}, --match {match}",
+            f"Give --max-length {limit} here, and max_length={limit} to the trainer.",
+        )
+    return f"{name}: the model reads at most {limit} tokens, fewer than --max-length."
+
+
+def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:
+    """Refuse a reference whose token ids mean other tokens than the policy's: it would be fed nonsense.
+
+    Raises:
+        SettingsError: the vocabularies differ.
+    """
+    if is_fake(policy) and is_fake(reference):
+        return
+    if is_fake(policy) or is_fake(reference):
+        raise SettingsError("A fake model and a real one share no tokens.", f"{policy} and {reference}", "Fake both.")
+    ours = tokenizer.vocabulary()
+    theirs = HubTokenizer(reference, trust_remote_code=settings.trust_remote_code).vocabulary()
+    differing = [token for token, number in ours.items() if theirs.get(token, number) != number]
+    if differing or len(ours.keys() & theirs.keys()) < 0.99 * len(ours):
+        raise SettingsError(
+            "Policy and reference do not share their tokenizer.",
+            f"{policy} and {reference}" + (f": for example {differing[0]!r}" if differing else ""),
+            "Implicit margins compare the same tokens under both; use a reference of the policy's family.",
+        )

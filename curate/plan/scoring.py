@@ -1,0 +1,252 @@
+"""What must be measured, with what, in which order. Whatever can fail without a model fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from curate.backends.fake import is_fake
+from curate.backends.open import check_backend
+from curate.backends.reward_heads import model_notes
+from curate.errors import RowError, SettingsError
+from curate.hashing import versions
+from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
+from curate.model import short_name
+from curate.plan.models import (
+    ALONE,
+    ResponseScorer,
+    check_places,
+    devices_of,
+    embedding_scorer,
+    logprob_scorers,
+    reward_scorers,
+)
+from curate.plan.rewards import RewardSource, named_columns, parse_reward, plan_rewards
+from curate.plan.template_date import date_notes, dated
+from curate.readers import Layout, Row, Source, detect, first_rows, open_source
+from curate.readers.reading import Reading, what_is_read
+from curate.schema import (
+    ALP_ALONE,
+    EDIT_DISTANCE,
+    EDIT_DISTANCE_NORM,
+    EMBEDDING_DISTANCE,
+    POLICY_LOGPS,
+    REF_LOGPS,
+    RESPONSE_FIELDS,
+    REWARD,
+    TOKENS,
+    TRUNCATED,
+    Record,
+    ResponseField,
+    named_reward,
+)
+from curate.scorers.edit_distance import EditDistance
+from curate.scorers.embedding_distance import EmbeddingDistance
+from curate.scorers.function_reward import FunctionReward
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.scorers.judging import judge_options
+from curate.scorers.model_scorers import ModelScorer
+from curate.settings import MeasureSettings, Settings, for_manifest
+from curate.tokens import WORDS, open_text_tokenizer
+
+
+@dataclass
+class Plan:
+    """A run, decided: everything but the numbers.
+
+    Attributes:
+        sample: the first rows that this layout could read.
+        rewards: the reward sources, in the user's order; empty when nothing rates the responses.
+        scorers: measure responses, one after another; rewards first in the order of `rewards`.
+        edit: measures the pairs' edit distance.
+        reading: which of the data's columns are read.
+        embedding: measures the pairs' embedding distance, where an embedder is given.
+        devices: where models run, a copy on each; empty for this process.
+        notes: what the user should know before the run.
+    """
+
+    settings: MeasureSettings
+    source: Source
+    layout: Layout
+    as_pairs: bool
+    sample: list[Record]
+    edit: EditDistance
+    rewards: list[RewardSource] = field(default_factory=list)
+    scorers: list[ResponseScorer] = field(default_factory=list)
+    reading: Reading = field(default_factory=Reading)
+    embedding: EmbeddingDistance | None = None
+    devices: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def measures(self, role: str) -> bool:
+        """Whether a model of this role (`policy`, `reference`) measures the responses."""
+        return self._logprobs(role) is not None
+
+    @property
+    def reference_is_policy(self) -> bool:
+        """Whether policy and reference are one model that reads the same tokens in the same way."""
+        policy, reference = self._logprobs("policy"), self._logprobs("reference")
+        if policy is None or reference is None:
+            return False
+        one, other = policy.facts(), reference.facts()
+        if "hash" not in one:
+            return policy.spec.name == reference.spec.name
+        return {**one, "model": None} == {**other, "model": None}
+
+    def _logprobs(self, role: str) -> ModelScorer | None:
+        found = (s for s in self.scorers if isinstance(s, ModelScorer) and s.kind == "logps" and s.name == role)
+        return next(found, None)
+
+    def pair_columns(self) -> frozenset[str]:
+        """The measurement columns that pairs will have."""
+        roles = {"policy": POLICY_LOGPS, "reference": REF_LOGPS, ALONE: ALP_ALONE}
+        fields = fields_after(
+            {name for record in self.sample for name in record.measured},
+            rewards=[(one.name, one.named) for one in self.rewards],
+            models={field.name for role, field in roles.items() if self.measures(role)},
+            cuts=any(isinstance(one, ModelScorer) and one.name != ALONE for one in self.scorers),
+            pairs=True,
+        )
+        distances = {EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name}
+        distances |= {EMBEDDING_DISTANCE.name} if self.embedding else set()
+        return frozenset(distances | {column for f in fields for column in (f.chosen, f.rejected)})
+
+    def require(self, metric: str) -> None:
+        """Refuse a metric whose measurements this run will not have.
+
+        Raises:
+            SettingsError: naming the missing column and how to measure it.
+        """
+        present = self.pair_columns()
+        for column in columns_read(metric, self.settings.options, present):
+            if column not in present:
+                raise missing_column(metric, column, sorted(present))
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the result, for the manifest and for telling unfinished work apart."""
+        settings = for_manifest(self.settings)
+        # The judges' options are among what they measure with: their template by its hash, not by its place.
+        settings.get("options", {}).pop(JUDGE_OPTIONS, None)
+        return {
+            "settings": {key: value for key, value in settings.items() if value != {}},
+            "staged_from": {
+                "inputs": self.source.fingerprints(),
+                "layout": self.layout.name,
+                "as_pairs": self.as_pairs,
+                **({"match": match} if (match := getattr(self.settings, "match", None)) else {}),
+                "columns": [one.target for one in self.rewards if one.kind == "columns"],
+            },
+            "rewards": [[one.name, one.kind, short_name(one.target)] for one in self.rewards],
+            "versions": versions(["torch", "transformers"] if self.scorers or self.embedding else []),
+            "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
+        }
+
+    def _embedders(self) -> list[EmbeddingDistance]:
+        return [self.embedding] if self.embedding else []
+
+
+def fields_after(
+    held: Collection[str], *, rewards: Sequence[tuple[str, bool]], models: Collection[str], cuts: bool, pairs: bool
+) -> list[ResponseField]:
+    """The numbers that responses have after measuring.
+
+    Args:
+        held: names of those that the data has.
+        rewards: the reward sources: the name of each, and whether the user named it.
+        models: names of those that models measure.
+        cuts: whether a model reads the responses, and so may cut them.
+        pairs: whether the rows are pairs: these have the tokens of their texts where there are no log-probabilities.
+    """
+    names = {f.name for f in RESPONSE_FIELDS if f.name in held} - {REWARD.name} | set(models)
+    names |= {TRUNCATED.name} if cuts else set()
+    logps = {POLICY_LOGPS.name, REF_LOGPS.name}
+    if not logps & names:
+        names = names | {TOKENS.name} if pairs else names - {TOKENS.name}
+    elif logps & set(models):
+        names |= {TOKENS.name}
+    prefix = named_reward("").name
+    sources = {name.removeprefix(prefix) for name in held if name.startswith(prefix)}
+    sources |= {name for name, named in rewards if named or len(rewards) > 1}
+    names |= {REWARD.name} if rewards else set()
+    return [*(f for f in RESPONSE_FIELDS if f.name in names), *(named_reward(name) for name in sorted(sources))]
+
+
+def check_settings(settings: MeasureSettings) -> None:
+    """Refuse what no data and no model could make right.
+
+    Raises:
+        SettingsError: an unknown metric or parameter, parameters of a judge where none is, a backend or an engine that
+            this version does not have.
+        MissingExtra: the backend is not installed.
+    """
+    check_options({name: given for name, given in settings.options.items() if name != JUDGE_OPTIONS})
+    if JUDGE_OPTIONS in settings.options:
+        judge_options(settings.options[JUDGE_OPTIONS])
+        if not any(parse_reward(spec).kind == "judge" for spec in settings.reward):
+            raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
+    check_backend(settings.backend, settings.tensor_parallel)
+    check_places(settings)
+    if settings.engine == "ray":
+        raise SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
+
+
+def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
+    """Check the settings against the data and the models, and decide what runs.
+
+    Raises:
+        CurateError: anything that would stop the run later, and can be known now.
+    """
+    check_settings(settings)
+    settings = dated(settings)
+    source = open_source(settings.data)
+    rows = first_rows(source)
+    layout = detect(rows, settings.rows_as or prefer)
+    sample = list(records(layout, rows))
+    as_pairs = layout.kind == "pairs" if prefer == "pairs" and not settings.rows_as else settings.rows_as == "pairs"
+    text_tokenizer = settings.tokenizer or settings.policy or settings.reference or WORDS
+    text_tokenizer = WORDS if is_fake(text_tokenizer) else text_tokenizer
+    edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
+    plan = Plan(settings, source, layout, as_pairs, sample, edit)
+    plan.rewards = plan_rewards(settings.reward, rows, sample)
+    plan.reading = what_is_read(layout, rows, named_columns(plan.rewards))
+    plan.notes += plan.reading.notes()
+    plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
+    plan.scorers += logprob_scorers(settings, plan.notes)
+    plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]
+    plan.notes += [_same_model_note(plan)] if plan.reference_is_policy else []
+    plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
+    plan.notes += date_notes({one.name: one.facts() for one in plan.scorers}, getattr(settings, "match", None))
+    plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
+    for name in settings.options:
+        if name != JUDGE_OPTIONS:
+            plan.require(name)
+    if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
+        raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
+    return plan
+
+
+def _same_model_note(plan: Plan) -> str:
+    """What it means that the implicit margin is 0 in every row."""
+    both, columns = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}, plan.pair_columns()
+    names = computable(columns, plan.settings)
+    empty = [name for name in names if both <= set(columns_read(name, plan.settings.options, columns))]
+    return (
+        "policy and reference are the same model, measured once: every implicit margin is 0, "
+        f"so these carry no information of their own: {', '.join(empty)}."
+    )
+
+
+def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
+    """The rows that this layout can read."""
+    for row in rows:
+        try:
+            yield layout.parse(row)
+        except RowError:
+            continue
+
+
+def computable(columns: Collection[str], settings: Settings) -> list[str]:
+    """The metrics that can be computed from these columns, by name."""
+    present = frozenset(columns)
+    return [name for name in all_metrics() if present.issuperset(columns_read(name, settings.options, present))]

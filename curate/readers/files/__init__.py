@@ -1,0 +1,1 @@
+"""Files, folders and hub data as chunks of rows, whatever the format."""

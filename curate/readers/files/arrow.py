@@ -1,0 +1,119 @@
+"""Parquet and Arrow files, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from curate.readers.contract import Chunk
+from curate.readers.files.columns import decode
+from curate.readers.files.damage import readable, sound
+
+FILE_MAGIC = b"ARROW1"
+
+
+@contextmanager
+def open_parquet(path: Path, *, mapped: bool = False) -> Iterator[pq.ParquetFile]:
+    """The Parquet file, whose pages are checked against their checksums where it has some.
+
+    Args:
+        path: the file.
+        mapped: leave its bytes in the system's page cache instead of copying them to memory of this process.
+
+    Raises:
+        InputError: the file cannot be read, now or while it is open.
+    """
+    # Buffering ahead would keep every row group until the file is closed.
+    options = {"memory_map": mapped, "pre_buffer": False, "page_checksum_verification": True}
+    with readable(path), pq.ParquetFile(path, **options) as file:
+        yield file
+
+
+def parquet_batches(
+    path: Path, rows: int, columns: Sequence[str] | None = None, *, mapped: bool = False
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, at most `rows` at a time; of these columns those that it has, all by default.
+
+    Raises:
+        InputError: the file cannot be read, or has not as many rows as it says.
+    """
+    with open_parquet(path, mapped=mapped) as file:
+        found = 0
+        for batch in sound(file.iter_batches(rows, columns=_present(file, columns))):
+            found += batch.num_rows
+            yield batch
+        _check_rows(file, found)
+
+
+def parquet_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The same rows at once.
+
+    Raises:
+        InputError: as `parquet_batches`.
+    """
+    with open_parquet(path) as file:
+        (table,) = sound([file.read(_present(file, columns))])
+        _check_rows(file, table.num_rows)
+    return table
+
+
+def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
+    return None if columns is None else [name for name in columns if name in file.schema_arrow.names]
+
+
+def _check_rows(file: pq.ParquetFile, found: int) -> None:
+    if found != file.metadata.num_rows:
+        raise ValueError(f"it says that it has {file.metadata.num_rows:,} rows, and has {found:,}")
+
+
+def parquet_file(path: Path, rows: int) -> Iterator[Chunk]:
+    """The rows of a Parquet file; origins count them from 0."""
+    yield from chunks_of(parquet_batches(path, rows, mapped=True), rows, path.name)
+
+
+def arrow_file(path: Path, rows: int) -> Iterator[Chunk]:
+    """The rows of an Arrow file, in the file or the stream format; origins count them from 0."""
+    with pa.memory_map(str(path)) as memory:
+        is_file = memory.read(len(FILE_MAGIC)) == FILE_MAGIC
+        memory.seek(0)
+        batches = _file_batches(memory) if is_file else pa.ipc.open_stream(memory)
+        yield from chunks_of(sound(batches), rows, path.name)
+
+
+def _file_batches(memory: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    file = pa.ipc.open_file(memory)
+    for number in range(file.num_record_batches):
+        yield file.get_batch(number)
+
+
+def chunks_of(batches: Iterable[pa.RecordBatch], rows: int, name: str) -> Iterator[Chunk]:
+    """Batches of any size as chunks of exactly `rows` rows, the last one shorter."""
+    first = 0
+    for table in regroup(batches, rows):
+        table = decode(table)
+        origins = [f"{name}:{number}" for number in range(first, first + table.num_rows)]
+        first += table.num_rows
+        yield Chunk(table, table.to_pylist(), origins)
+
+
+def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of exactly `rows` rows, the last one shorter."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            part = batch.slice(start, rows - count)
+            held.append(part)
+            start += part.num_rows
+            count += part.num_rows
+            if count == rows:
+                yield pa.Table.from_batches(held)
+                held, count = [], 0
+    if held:
+        yield pa.Table.from_batches(held)

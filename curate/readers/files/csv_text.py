@@ -1,0 +1,156 @@
+"""CSV files. Types are settled over the whole file first, so that they do not depend on how it is cut."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curate.readers.contract import Chunk, Reject
+from curate.readers.files.limits import LINE_BYTES, TOO_LONG, check_columns, lines
+from curate.readers.files.streams import open_bytes
+
+# a number with leading zeros is an identifier, and stays text
+WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})\Z", re.ASCII)
+DECIMAL = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z|[-+]?(nan|inf)\Z", re.ASCII | re.IGNORECASE)
+WITH_COMMA = re.compile(r"[-+]?(0|[1-9]\d*)(,\d+)?\Z", re.ASCII)
+TRUTH = re.compile(r"(true|false)\Z", re.IGNORECASE)
+
+SEPARATORS = (",", ";", "\t", "|")
+
+Kind = tuple[re.Pattern[str] | None, pa.DataType, Callable[[str], Any]]
+KINDS: tuple[Kind, ...] = (
+    (WHOLE, pa.int64(), int),
+    (DECIMAL, pa.float64(), float),
+    (WITH_COMMA, pa.float64(), lambda text: float(text.replace(",", "."))),
+    (TRUTH, pa.bool_(), lambda text: text.lower() == "true"),
+    (None, pa.string(), str),
+)
+COMMA, TEXT = 2, len(KINDS) - 1
+
+
+def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
+    """The file's records under its header line; origins count records from 0.
+
+    Whole columns of numbers or of true/false get that type, empty cells of them are null; all else is text.
+
+    Raises:
+        ValueError: there is no header, or it names a column twice.
+        csv.Error: the file is not CSV.
+    """
+    header = _header(path)
+    kinds = _settle(path, len(header))
+    good: list[tuple[int, list[str]]] = []
+    rejects: list[Reject] = []
+    for number, cells in enumerate(_records(path)):
+        reason = _why_bad(cells, header)
+        if reason is None:
+            good.append((number, cells))
+        else:
+            rejects.append(Reject(f"{path.name}:{number}", reason, ",".join(cells).encode("utf-8", "replace").decode()))
+        if len(good) + len(rejects) >= rows:
+            yield _chunk(path.name, header, kinds, good, rejects)
+            good, rejects = [], []
+    if good or rejects:
+        yield _chunk(path.name, header, kinds, good, rejects)
+
+
+def _lines(path: Path) -> Iterator[list[str]]:
+    # the default limit of 128 KiB a cell is shorter than long conversations
+    csv.field_size_limit(LINE_BYTES)
+    with open_bytes(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        whole = (_not_too_long(line) for line in lines(text, ("\n", "\r")))
+        head = next(whole, "")
+        yield from csv.reader(itertools.chain([head], whole), delimiter=separator(head))
+
+
+def _not_too_long(line: str | None) -> str:
+    if line is None:
+        # What a quoted cell holds may go on for many lines: where the next row begins, nobody knows.
+        raise csv.Error(TOO_LONG)
+    return line
+
+
+def _separator_of(path: Path) -> str:
+    with open_bytes(path) as stream:
+        return separator(stream.readline(LINE_BYTES).decode("utf-8", "replace").partition("\r")[0])
+
+
+def separator(header: str) -> str:
+    """What stands between the cells of a file: the mark that cuts its header line into the most names.
+
+    Spreadsheets of many countries write semicolons, as a comma is their decimal point.
+    """
+    cells = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in SEPARATORS}
+    return max(SEPARATORS, key=lambda mark: cells[mark])
+
+
+def _records(path: Path) -> Iterator[list[str]]:
+    lines = _lines(path)
+    next(lines, None)
+    return (cells for cells in lines if cells)
+
+
+def _header(path: Path) -> list[str]:
+    header = next(_lines(path), [])
+    if header and _why_bad(header, header):
+        raise ValueError("the header line is not valid UTF-8")
+    check_columns(header)
+    if len(set(header)) < len(header):
+        raise ValueError("the header line names a column twice")
+    return header
+
+
+def _why_bad(cells: list[str], header: list[str]) -> str | None:
+    if len(cells) != len(header):
+        return "the row has not as many cells as the header"
+    if any(_is_broken(cell) for cell in cells):
+        return "the row is not valid UTF-8"
+    return None
+
+
+def _is_broken(cell: str) -> bool:
+    try:
+        cell.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _settle(path: Path, width: int) -> list[int]:
+    """Per column the first of KINDS that all its cells fit; decimal commas only between semicolons."""
+    kinds = set(range(TEXT)) - (set() if _separator_of(path) == ";" else {COMMA})
+    fits = [set(kinds) for _ in range(width)]
+    seen = [False] * width
+    for cells in _records(path):
+        if len(cells) != width:
+            continue
+        for place, cell in enumerate(cells):
+            if cell and fits[place]:
+                seen[place] = True
+                fits[place] = {kind for kind in fits[place] if _fits(kind, cell)}
+    return [min(kinds) if kinds and found else TEXT for kinds, found in zip(fits, seen, strict=True)]
+
+
+def _fits(kind: int, cell: str) -> bool:
+    pattern = KINDS[kind][0]
+    return pattern is None or pattern.match(cell) is not None
+
+
+def _chunk(
+    name: str, header: list[str], kinds: list[int], good: list[tuple[int, list[str]]], rejects: list[Reject]
+) -> Chunk:
+    columns: dict[str, pa.Array] = {}
+    for place, column in enumerate(header):
+        _, arrow, convert = KINDS[kinds[place]]
+        cells = [cells[place] for _, cells in good]
+        columns[column] = pa.array([convert(cell) if cell or convert is str else None for cell in cells], arrow)
+    table = pa.table(columns)
+    return Chunk(table, table.to_pylist(), [f"{name}:{number}" for number, _ in good], rejects)

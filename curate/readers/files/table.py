@@ -1,0 +1,182 @@
+"""A table of any origin, read by columns: for commands that need numbers of all rows, and texts of few."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.readers.contract import Source
+from curate.readers.files.arrow import open_parquet, parquet_batches, parquet_table
+from curate.readers.files.columns import conform, merge_schemas
+from curate.readers.files.hub import HUB
+from curate.readers.files.paths import find_files, suffix_of
+from curate.readers.files.source import open_source
+from curate.readers.files.spool import Spool
+from curate.readers.rejects import reject_table
+from curate.storage.disk import disk_errors
+
+BATCH_ROWS = 65_536
+PARQUET = ".parquet"
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """Files of other formats, parsed once and laid out for reading by columns."""
+
+    rows: Spool
+    rejects: Spool
+    rejected: Counter[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and columns of some files, in the files' order.
+
+    Where not all files are Parquet, they are parsed once, at the first use, and laid out in a file without a name.
+
+    Attributes:
+        source: the same data as rows.
+        parquet: its files where all of them are Parquet, else none.
+        manifested: its Parquet files, also where there are others.
+        folder: where the file without a name is.
+    """
+
+    source: Source
+    parquet: tuple[Path, ...]
+    manifested: tuple[Path, ...]
+    folder: Path
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The columns of all files together."""
+        if not self.parquet:
+            return merge_schemas(self._laid.rows.schemas)
+        schemas = []
+        for path in self.parquet:
+            with open_parquet(path) as file:
+                schemas.append(file.schema_arrow)
+        return merge_schemas(schemas)
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows there are; what could not be parsed is not among them."""
+        if not self.parquet:
+            return self._laid.rows.rows
+        found = 0
+        for path in self.parquet:
+            with open_parquet(path) as file:
+                found += int(file.metadata.num_rows)
+        return found
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many rows could not be parsed, by reason, the commonest first."""
+        return {} if self.parquet else dict(self._laid.rejected.most_common())
+
+    def rejects(self) -> Iterator[pa.Table]:
+        """The rows that could not be parsed, with the reasons."""
+        if not self.parquet:
+            yield from self._laid.rejects.tables()
+
+    @cached_property
+    def _laid(self) -> _Laid:
+        with disk_errors(self.folder / "unnamed"):
+            laid = _Laid(Spool(self.folder), Spool(self.folder), Counter())
+            for chunk in self.source.chunks(BATCH_ROWS):
+                if chunk.table.num_rows:
+                    laid.rows.add(chunk.table)
+                if chunk.rejects:
+                    laid.rejects.add(reject_table(chunk.rejects))
+                    laid.rejected.update(one.reason for one in chunk.rejects)
+        return laid
+
+    def numbers(self, columns: Sequence[str]) -> pl.DataFrame:
+        """These columns of every row."""
+        wanted = pa.schema([self.schema.field(name) for name in columns])
+        pieces = [
+            conform(table.select([n for n in columns if n in table.column_names]), wanted)
+            for table in self._read(columns, whole=True)
+        ]
+        frame = pl.from_arrow(pa.concat_tables(pieces) if pieces else wanted.empty_table())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """These columns (all without a choice) in the order given, some thousand rows at a time."""
+        wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        for table in self._read(columns, whole=False):
+            yield conform(table.select([name for name in wanted.names if name in table.column_names]), wanted)
+
+    def taken(self, column: str, rows: np.ndarray) -> pl.Series:
+        """The values of one column in these rows, ascending row numbers; the others are not kept in memory."""
+        pieces, first = [], 0
+        for table in self.batches([column]):
+            start, end = np.searchsorted(rows, [first, first + table.num_rows])
+            if end > start:
+                pieces.append(table[column].take(pa.array(rows[start:end] - first)))
+            first += table.num_rows
+        chunks = [chunk for piece in pieces for chunk in piece.chunks]
+        return pl.Series(column, pa.chunked_array(chunks, type=self.schema.field(column).type))
+
+    def _read(self, columns: Sequence[str] | None, whole: bool) -> Iterator[pa.Table]:
+        """The files' rows, of Parquet a file at a time when `whole`; else some thousand rows at a time."""
+        if not self.parquet:
+            yield from self._laid.rows.tables(columns)
+            return
+        for path in self.parquet:
+            if whole:
+                yield parquet_table(path, columns)
+            else:
+                yield from (pa.Table.from_batches([one]) for one in parquet_batches(path, BATCH_ROWS, columns))
+
+    def manifests(self, key: str) -> list[Any]:
+        """What the metadata of each Parquet file holds under this key, as JSON.
+
+        Raises:
+            InputError: it is not JSON, so the file was damaged.
+        """
+        found = []
+        for path in self.manifested:
+            with open_parquet(path) as file:
+                text = (file.schema_arrow.metadata or {}).get(key.encode())
+                found += [json.loads(text)] if text else []
+        return found
+
+
+def open_table(data: Sequence[str], out: Path) -> Table:
+    """Open data for reading by columns.
+
+    Args:
+        data: paths, globs, folders, data sets of the hub.
+        out: the output; what must be laid out for reading goes to a file without a name on the same disk.
+
+    Raises:
+        InputError: it cannot be read, or holds no row.
+    """
+    source = open_source(data)
+    local = [name for name in data if not name.startswith(HUB)]
+    paths = list(dict.fromkeys(path for name in local for path in find_files(name)))
+    parquet = tuple(path for path in paths if suffix_of(path) == PARQUET)
+    whole = parquet if len(local) == len(data) and len(parquet) == len(paths) else ()
+    return Table(source, whole, parquet, next(parent for parent in out.absolute().parents if parent.is_dir()))
+
+
+def column_names(data: Sequence[str]) -> frozenset[str]:
+    """The columns of all of the data, of which nothing is laid out.
+
+    Raises:
+        InputError: it cannot be read, or holds no row.
+    """
+    table = open_table(data, Path("unused"))
+    if table.parquet:
+        return frozenset(table.schema.names)
+    return frozenset(name for chunk in table.source.chunks(BATCH_ROWS) for name in chunk.table.column_names)

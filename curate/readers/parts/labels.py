@@ -1,0 +1,71 @@
+"""Pairs whose sides are named by a label: the column of a response, or the model that wrote it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.contract import Row
+from curate.readers.parts.messages import decoded
+from curate.readers.parts.names import RESPONSES, SIMPO_RESPONSES
+from curate.readers.parts.slots import place_of, slots_of, text_at
+
+LONGEST, WORDS_OF_LABELS = 60, 2
+MODELS = ("models", "generation_models", "model_names", "candidate_policies")
+
+
+def resolved(row: Row, chosen: Any, rejected: Any) -> tuple[Any, Any]:
+    """What two labels stand for; values that are no labels as they are.
+
+    Raises:
+        RowError: they are labels, and it cannot be told what of.
+    """
+    if isinstance(chosen, str) and len(chosen) > LONGEST:
+        return chosen, rejected
+    if _is_number(chosen) and _is_number(rejected):
+        raise RowError(f"chosen and rejected are numbers ({chosen} and {rejected}), not texts")
+    if not (_is_short(chosen) and _is_short(rejected)) or chosen == rejected:
+        return chosen, rejected
+    slots = slots_of(row)
+    if slots is not None:
+        texts = [row[column] for column in slots.columns]
+        if chosen in texts and rejected in texts:
+            return chosen, rejected
+        places = place_of(chosen, slots, row), place_of(rejected, slots, row)
+        if places[0] is None or places[1] is None:
+            if max(len(chosen.split()), len(rejected.split())) > WORDS_OF_LABELS:
+                return chosen, rejected
+            raise RowError(f"chosen and rejected are {chosen!r} and {rejected!r}, which name none of the responses")
+        return text_at(row, slots, places[0]), text_at(row, slots, places[1])
+    if chosen in row and rejected in row:
+        named = row[chosen], row[rejected]
+        if all(isinstance(value, str | list) for value in named):
+            return named
+    return _by_model(row, chosen, rejected)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST and "\n" not in value
+
+
+def _listed(row: Row) -> list[Any] | None:
+    for name in (*RESPONSES, SIMPO_RESPONSES):
+        value = decoded(row.get(name))
+        if isinstance(value, list) and value:
+            return value
+    return None
+
+
+def _by_model(row: Row, chosen: str, rejected: str) -> tuple[Any, Any]:
+    """The responses that two models wrote, where a list of models stands beside that of the responses."""
+    names = next((value for name in MODELS if isinstance(value := decoded(row.get(name)), list)), None)
+    if names is None or names.count(chosen) != 1 or names.count(rejected) != 1:
+        return chosen, rejected
+    listed = _listed(row)
+    if listed is None or len(listed) != len(names) or chosen in listed or rejected in listed:
+        return chosen, rejected
+    return listed[names.index(chosen)], listed[names.index(rejected)]

@@ -1,0 +1,206 @@
+"""Conversations in the house's own form: messages of a role and a text, and pairs that share a context."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.files.limits import is_deep
+from curate.schema import Message, Record
+
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "chatbot": "assistant",
+    "ai": "assistant",
+}
+TOOL_ROLES = {"tool", "function", "observation", "function_call", "ipython"}
+NOT_TEXT = {
+    "tool_calls": "tool calls are not read yet",
+    "function_call": "tool calls are not read yet",
+    **dict.fromkeys(("image", "images", "audio", "audios", "video", "videos"), "a message has images or sound"),
+    **dict.fromkeys(
+        ("reasoning_content", "reasoning", "thinking"), "a message has reasoning apart from its content, not read yet"
+    ),
+}
+"""Fields of a message that are part of what the model reads, and that its text does not hold."""
+TEXT_PARTS = ("text", "input_text", "output_text", None)
+
+
+def decoded(value: object) -> object:
+    """A list or mapping written as JSON text, as CSV files hold them; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        inner = json.loads(value)
+        json.dumps(inner, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        return value
+    return value if is_deep(inner) else inner
+
+
+def is_message(value: object) -> bool:
+    """Whether a value is a mapping that names a role."""
+    return isinstance(value, dict) and role_name(value) is not None
+
+
+def message_list(value: object) -> list[Any] | None:
+    """The messages in a list, still unchecked, or None if the value is anything but a list of messages."""
+    if not isinstance(value, list) or not value:
+        return None
+    for one in value:
+        if not is_message(one):
+            return None
+    return value
+
+
+def normalise(messages: object, name: str = "the conversation") -> list[Message]:
+    """Messages of any spelling as `{"role", "content"}` with the roles system, user and assistant.
+
+    Args:
+        messages: a list of mappings; keys `role`/`content` or `from`/`value`.
+        name: what the user calls it, for the reason.
+
+    Raises:
+        RowError: it is no such list, is empty, or holds a message that cannot be read as text.
+    """
+    if not isinstance(messages, list):
+        raise RowError(f"{name} is {kind_of(messages)} where messages are expected")
+    if not messages:
+        raise RowError(f"{name} has no messages")
+    return [_message(one, name) for one in messages]
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in the user's words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"a truth value ({str(value).lower()})"
+    if isinstance(value, int | float):
+        return f"a number ({value})"
+    if isinstance(value, dict):
+        return f"a struct of {', '.join(str(key) for key in list(value)[:4])}" if value else "an empty struct"
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return f"a list of {len(value)} text{'s' if len(value) > 1 else ''}"
+    if isinstance(value, list):
+        return f"a list whose first entry is {kind_of(value[0])}" if value else "an empty list"
+    return "text" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _message(value: object, name: str) -> Message:
+    role = role_name(value) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or role is None:
+        raise RowError(f"{name} holds {kind_of(value)} where messages with a role are expected")
+    if role in TOOL_ROLES:
+        raise RowError("tool calls are not read yet")
+    for key in value:
+        if key in NOT_TEXT and holds_something(value[key]):
+            raise RowError(NOT_TEXT[key])
+    if role not in ROLES:
+        raise RowError(f"the role {role[:30]!r} is not known")
+    content = value.get("content") if value.get("content") is not None else value.get("value")
+    return {"role": ROLES[role], "content": text_of(content)}
+
+
+def role_name(message: dict[str, Any]) -> str | None:
+    """The role of a message in small letters, or None."""
+    role = message.get("role")
+    role = message.get("from") if role is None else role
+    return role.strip().lower() if isinstance(role, str) and role.strip() else None
+
+
+def holds_something(value: object) -> bool:
+    """Whether a field is used: Arrow fills the fields that a row or a message lacks with nulls."""
+    if isinstance(value, dict):
+        return any(holds_something(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(holds_something(inner) for inner in value)
+    return value is not None and value != ""
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content: a string, or a list of text parts, which are joined.
+
+    Raises:
+        RowError: there is no content, or not only text.
+    """
+    if content is None:
+        raise RowError("a message has no content")
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise RowError("the content of a message is not text")
+    if not content:
+        raise RowError("a message has no content")
+    return "".join(_part(part) for part in content)
+
+
+def _part(part: object) -> str:
+    if isinstance(part, str):
+        return part
+    text = part.get("text") if isinstance(part, dict) and part.get("type") in TEXT_PARTS else None
+    if not isinstance(text, str):
+        raise RowError("a message has a part that is not text")
+    return text
+
+
+def asked(prompt: Sequence[Message]) -> None:
+    """Refuse a prompt that ends with an empty message: nothing was asked, or it was lost.
+
+    Raises:
+        RowError: it does.
+    """
+    if prompt and not prompt[-1]["content"].strip():
+        raise RowError("the prompt is empty")
+
+
+def ends_with_assistant(sides: Sequence[Sequence[Message]]) -> None:
+    """Refuse sides of which one has no response.
+
+    Raises:
+        RowError: it is empty or ends with another role.
+    """
+    if any(not side for side in sides):
+        raise RowError("the conversation has no messages")
+    if any(side[-1]["role"] != "assistant" for side in sides):
+        raise RowError("a side does not end with the assistant")
+
+
+def split_shared(
+    chosen: Sequence[Message], rejected: Sequence[Message], prompt: Sequence[Message] | None = None
+) -> Record:
+    """The pair in two conversations: their last messages, and the context that both share.
+
+    Args:
+        chosen: normalised messages of the preferred side, the response last.
+        rejected: those of the other side.
+        prompt: messages named as the prompt. Sides that both begin with it are taken for whole conversations, others
+            for what follows it.
+
+    Raises:
+        RowError: a side does not end with the assistant, or the contexts differ, or there is none.
+    """
+    sides = [list(chosen), list(rejected)]
+    if any(not side for side in sides):
+        raise RowError("the conversation has no messages")
+    if prompt:
+        start = list(prompt)
+        if not all(len(side) > len(start) and side[: len(start)] == start for side in sides):
+            sides = [start + side for side in sides]
+    ends_with_assistant(sides)
+    context, other = (side[:-1] for side in sides)
+    if context != other:
+        raise RowError("the two sides do not share the same context")
+    if not context:
+        raise RowError("there is no prompt before the response")
+    return Record(tuple(context), (sides[0][-1]["content"], sides[1][-1]["content"]), (0, 1))

@@ -1,0 +1,168 @@
+"""Rows that name a chosen and a rejected response, in all the forms in which these stand in columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.contract import Row
+from curate.readers.parts.agreement import merged
+from curate.readers.parts.context import read_prompt, with_context
+from curate.readers.parts.labels import resolved
+from curate.readers.parts.markup import Template
+from curate.readers.parts.messages import (
+    ROLES,
+    asked,
+    decoded,
+    is_message,
+    kind_of,
+    message_list,
+    normalise,
+    role_name,
+    split_shared,
+)
+from curate.readers.parts.names import SIDES
+from curate.readers.parts.prompt_columns import first_present, messages_prompt
+from curate.readers.parts.scores import pair_measured
+from curate.readers.parts.transcripts import is_written_out, parse_written_out, said_after
+from curate.schema import Message, Record
+
+OPENINGS, TURNS = ("[", "{"), ("Human:", "User:")
+PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
+
+
+def both_sides(row: Row) -> tuple[Any, Any] | None:
+    """The values of chosen and rejected, or None when one is missing."""
+    for name, others in SIDES:
+        chosen = row.get(name)
+        if chosen is not None:
+            rejected = first_present(row, others)
+            if rejected is not None:
+                return chosen, rejected
+    return None
+
+
+def mostly(sample: Sequence[Row], fits: Callable[[Row, Any, Any], bool]) -> bool:
+    """Whether at least half of the rows that have both sides fit; a few bad rows must not hide a layout."""
+    answers = [fits(row, *sides) for row in sample if (sides := both_sides(row)) is not None]
+    return bool(answers) and 2 * sum(answers) >= len(answers)
+
+
+def is_conversation(value: object) -> bool:
+    """Whether a value is a list of messages that opens with the user or the system, and so has its own context."""
+    found = message_list(value)
+    return found is not None and ROLES.get(role_name(found[0]) or "") in ("user", "system")
+
+
+def in_messages(value: object) -> bool:
+    """Whether a value is one message or a list of them."""
+    return is_message(value) or message_list(value) is not None
+
+
+def parse_pair(row: Row) -> Record:
+    """The pair of a row with chosen and rejected in any form, and with its prompt apart or inside them.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    sides = both_sides(row)
+    if sides is None:
+        raise RowError("a response of the pair is missing")
+    return pair_of(row, *resolved(row, *sides))
+
+
+def pair_of(row: Row, chosen: Any, rejected: Any) -> Record:
+    """The pair of two values, in a row that holds their prompt where they do not.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    if isinstance(chosen, str) and isinstance(rejected, str):
+        chosen, rejected = _opened(chosen, rejected)
+    whole = _whole(chosen, rejected)
+    if whole is not None:
+        return finished(row, with_prompt_apart(row, split_shared(*whole), (chosen, rejected)))
+    prompt = read_prompt(row, (last_text(chosen), last_text(rejected)))
+    how = prompt.written_out if prompt else None
+    sides = (_completion(chosen, "chosen", how), _completion(rejected, "rejected", how))
+    return finished(row, split_shared(*sides, prompt.messages if prompt else None))
+
+
+def _opened(chosen: str, rejected: str) -> tuple[Any, Any]:
+    """The conversations in two texts, where both are the JSON of one; the texts otherwise, for a response may be JSON.
+
+    Raises:
+        RowError: both are messages without their prompt, or a conversation as Python prints it: it cannot be told
+            whether they are meant as such.
+    """
+    if not (chosen.startswith(OPENINGS) and rejected.startswith(OPENINGS)):
+        return chosen, rejected
+    if PRINTED.match(chosen) and PRINTED.match(rejected):
+        raise RowError("chosen and rejected are messages as Python prints them, not JSON")
+    inner = decoded(chosen), decoded(rejected)
+    if all(is_conversation(side) for side in inner):
+        return inner
+    if all(in_messages(side) for side in inner):
+        raise RowError("chosen and rejected are messages in JSON text, in other rows plain text")
+    return chosen, rejected
+
+
+def _whole(chosen: Any, rejected: Any) -> tuple[list[Message], list[Message]] | None:
+    """Both sides as conversations that hold their own prompt, or None where they do not."""
+    if is_conversation(chosen) and is_conversation(rejected):
+        return normalise(chosen, "chosen"), normalise(rejected, "rejected")
+    if is_written_out(chosen) and is_written_out(rejected):
+        return parse_written_out(chosen), parse_written_out(rejected)
+    return None
+
+
+def with_prompt_apart(row: Row, record: Record, sides: tuple[Any, Any]) -> Record:
+    """A record whose responses stood behind their own prompt, with what the row's other columns add to that.
+
+    Raises:
+        RowError: a column contradicts the conversations, or cannot be read into them.
+    """
+    context = merged(messages_prompt(row), record.prompt)
+    # `messages` is often the chosen conversation once more
+    context = with_context(row, context, record.responses, known=sides)
+    return record if context is record.prompt else replace(record, prompt=context)
+
+
+def last_text(side: Any) -> str | None:
+    """The text of a side's last message, as it stands."""
+    if isinstance(side, str):
+        return side
+    last = side[-1] if isinstance(side, list) and side else side
+    if isinstance(last, dict):
+        last = last.get("content") if last.get("content") is not None else last.get("value")
+    return last if isinstance(last, str) else None
+
+
+def _completion(value: Any, name: str, how: Template | str | None) -> list[Message]:
+    """One side without its prompt, as messages.
+
+    Raises:
+        RowError: it is neither text nor messages.
+    """
+    if isinstance(value, str):
+        if value.startswith(TURNS) and "\nAssistant:" in value:
+            raise RowError(f"{name} begins as a transcript, whose turns cannot be told apart")
+        return [{"role": "assistant", "content": value if how is None else said_after(value, how)}]
+    if is_message(value):
+        return normalise([value], name)
+    if isinstance(value, list) and (not value or message_list(value) is not None):
+        return normalise(value, name)
+    raise RowError(f"{name} is {kind_of(value)} where one text or messages are expected")
+
+
+def finished(row: Row, record: Record) -> Record:
+    """The record with the row's measurements.
+
+    Raises:
+        RowError: its prompt is empty.
+    """
+    asked(record.prompt)
+    return Record(record.prompt, record.responses, record.pair, pair_measured(row, record.responses))

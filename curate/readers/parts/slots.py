@@ -1,0 +1,189 @@
+"""Responses in columns of their own, `response_a` and `response_b` or `answer_0` to `answer_4`, and labels for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.contract import Row
+from curate.readers.parts.messages import kind_of
+from curate.readers.parts.names import (
+    ANSWERS,
+    CHOSEN,
+    REJECTED,
+    REWARDS,
+    SIGNED,
+    SIMPO_RESPONSES,
+    SIMPO_REWARDS,
+    VERDICTS,
+    folded,
+)
+from curate.readers.parts.names import (
+    RANKS as RANK_LISTS,
+)
+
+STEMS = (
+    *("response", "answer", "output", "completion", "generation", "conversation", "human_ref"),
+    *("summary", "candidate", "reply", "assistant", "model_response", "model_output"),
+)
+_STEM = "|".join(sorted(STEMS, key=len, reverse=True))
+COLUMN = re.compile(rf"(?P<stem>{_STEM})_?(?P<label>[a-h]|\d{{1,2}})|model_(?P<before>[a-h]|\d)_(?P<after>{_STEM})")
+SCORES = ("reward", "score", "rating", "rm_score")
+RANKS = ("rank", "ranking")
+_LABEL, _WORD = r"(?:[a-h]|\d{1,2})", "|".join((*SCORES, *RANKS))
+OF_A_SLOT = re.compile(
+    rf"(?:{_WORD})_?(?:(?:{_STEM})_?)?{_LABEL}|(?:(?:model|{_STEM})_?)?{_LABEL}_(?:{_WORD}|model)|model_{_LABEL}|winner_.+"
+)
+TIES = frozenset(
+    {"tie", "tie_bothbad", "tie_both_bad", "both_bad", "bothbad", "both", "neither", "draw", "equal", "same", "a=b"}
+)
+BRACKETS = str.maketrans("", "", "[]()")
+LISTED = frozenset(
+    {*CHOSEN, *REJECTED, *ANSWERS, *REWARDS, *RANK_LISTS, *SIGNED, *VERDICTS, SIMPO_RESPONSES, SIMPO_REWARDS}
+)
+ORDINALS = {"first": 0, "left": 0, "second": 1, "right": 1, "a>b": 0, "a>>b": 0, "b>a": 1, "b>>a": 1}
+WORDS = ("model", "assistant", "response", "answer", "output", "completion", "system", "candidate", "summary")
+
+
+class Tie(RowError):
+    """Two responses of which neither is better."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The columns of a row's responses.
+
+    Attributes:
+        labels: what tells them apart: letters, or numbers from 0 or 1.
+        columns: their names, in the same order.
+        scores: the columns of their scores, or of their ranks; empty where not each has one.
+        ranked: whether those are ranks, of which 1 is the best.
+        models: the columns that name the models that wrote them; empty where not each has one.
+    """
+
+    labels: tuple[str, ...]
+    columns: tuple[str, ...]
+    scores: tuple[str, ...]
+    ranked: bool
+    models: tuple[str, ...]
+
+
+def slots_of(row: Row) -> Slots | None:
+    """The response columns of a row, or None when it has none."""
+    return _found(tuple(row))
+
+
+def of_responses(name: str) -> bool:
+    """Whether a column of this name is read as responses, as what is said of them, or as which of them is better."""
+    name = folded(name)
+    listed = name in LISTED or OF_A_SLOT.fullmatch(name) is not None
+    return listed or COLUMN.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _found(columns: tuple[str, ...]) -> Slots | None:
+    by_name = {folded(name): name for name in reversed(columns)}
+    stems: dict[str, dict[str, str]] = {}
+    for name, column in by_name.items():
+        match = COLUMN.fullmatch(name)
+        if match:
+            stem, label = match["stem"] or match["after"], match["label"] or match["before"]
+            stems.setdefault(stem, {})[label] = column
+    for stem in STEMS:
+        labels = sorted(stems.get(stem, {}), key=lambda label: (len(label), label))
+        if len(labels) >= 2 and _consecutive(labels):
+            found = tuple(stems[stem][label] for label in labels)
+            scores = _beside(by_name, labels, _patterns(stem, SCORES))
+            ranks = () if scores else _beside(by_name, labels, _patterns(stem, RANKS))
+            return Slots(
+                tuple(labels), found, scores or ranks, bool(ranks), _beside(by_name, labels, ["model_{}", "{}_model"])
+            )
+    return None
+
+
+def _consecutive(labels: Sequence[str]) -> bool:
+    letters = [chr(ord("a") + place) for place in range(len(labels))]
+    return list(labels) in (letters, *([str(place + first) for place in range(len(labels))] for first in (0, 1)))
+
+
+def _patterns(stem: str, words: Sequence[str]) -> list[str]:
+    """How the columns of the responses' numbers may be called; the braces stand for the label."""
+    return [
+        pattern
+        for word in words
+        for pattern in (
+            *(f"{stem}_{{}}_{word}", f"{stem}{{}}_{word}", f"{word}_{{}}", f"{word}_{stem}_{{}}"),
+            *(f"{word}_{stem}{{}}", f"{word}{{}}", f"{{}}_{word}", f"model_{{}}_{word}"),
+        )
+    ]
+
+
+def _beside(by_name: Mapping[str, str], labels: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    for pattern in patterns:
+        names = [pattern.format(label) for label in labels]
+        if all(name in by_name for name in names):
+            return tuple(by_name[name] for name in names)
+    return ()
+
+
+def place_of(value: object, slots: Slots, row: Row) -> int | None:
+    """Which of the responses a label means, or None when it means none of them.
+
+    Args:
+        value: the column's name, its letter or number, alone or with a word in front of it (`model_a`), the name of
+            the model that wrote it, or its text.
+        slots: the responses.
+        row: their row.
+
+    Raises:
+        Tie: it says that neither is better.
+        RowError: it is a number, and the responses are told apart by letters.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        if slots.labels[0] == "a":
+            raise RowError(f"the label is {kind_of(value)}, and the responses are told apart by letters")
+        text = str(int(value)) if float(value).is_integer() else ""
+        return slots.labels.index(text) if text in slots.labels else None
+    if not isinstance(value, str):
+        return None
+    return _place_of_text(value, slots, row)
+
+
+def _place_of_text(value: str, slots: Slots, row: Row) -> int | None:
+    if value in slots.columns:
+        return slots.columns.index(value)
+    found = [place for place, column in enumerate(slots.columns) if row[column] == value]
+    found = found or [place for place, column in enumerate(slots.models) if row[column] == value]
+    if found:
+        return found[0] if len(found) == 1 else None
+    if len(value) > 40:
+        return None
+    label = folded(value.translate(BRACKETS).strip(" \t\n.:\"'"))
+    if label in TIES:
+        raise Tie("neither response is better: a tie")
+    if label in ORDINALS:
+        return ORDINALS[label]
+    for word in WORDS:
+        label = label.removeprefix(word + "_")
+    label = label.removesuffix("_is_better").removesuffix("_wins")
+    if label in slots.labels:
+        return slots.labels.index(label)
+    return "ab".index(label) if label in ("a", "b") and len(slots.labels) == 2 else None
+
+
+def text_at(row: Row, slots: Slots, place: int) -> Any:
+    """The response in one of the columns.
+
+    Raises:
+        RowError: it is missing.
+    """
+    value = row[slots.columns[place]]
+    if value is None:
+        raise RowError(f"the response in {slots.columns[place]} is missing")
+    return value

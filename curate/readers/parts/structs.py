@@ -1,0 +1,60 @@
+"""Responses that stand in a mapping with what is said of them: a score, a rank, the model that wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.parts.messages import kind_of, message_list
+from curate.readers.parts.scores import number
+
+TEXTS = ("response", "answer", "completion", "text", "content", "output", "generation", "generated_text", "summary")
+SCORES = ("reward", "fine-grained_score", "overall_score", "score", "rating", "pm_score", "rm_score")
+RANK = "rank"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A response and what its mapping says of it.
+
+    Attributes:
+        value: the response itself, as text or as messages.
+        reward: its score; of one that is ranked, the rank with the opposite sign, as 1 is the best.
+        model: the name of the model that wrote it.
+    """
+
+    value: Any
+    reward: float | None
+    model: str | None
+
+
+def is_struct(value: object) -> bool:
+    """Whether a value is a mapping with a response in it, and not a message."""
+    return isinstance(value, Mapping) and not value.get("role") and not value.get("from") and _key(value) is not None
+
+
+def _key(value: Mapping[str, Any]) -> str | None:
+    return next((key for key in TEXTS if isinstance(value.get(key), str) or message_list(value.get(key))), None)
+
+
+def told(value: object) -> Told:
+    """The response in a mapping.
+
+    Raises:
+        RowError: there is none.
+    """
+    key = _key(value) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or key is None:
+        raise RowError(f"a response is {kind_of(value)}, in which no text is found")
+    model = value.get("model")
+    return Told(value[key], reward_in(value), model if isinstance(model, str) else None)
+
+
+def reward_in(value: Mapping[str, Any]) -> float | None:
+    """The first score that a mapping holds under a known name, or None."""
+    scores = (number(value[key]) for key in SCORES if key in value)
+    found = next((score for score in scores if score is not None), None)
+    rank = number(value.get(RANK)) if found is None else None
+    return found if rank is None else 0.0 - rank

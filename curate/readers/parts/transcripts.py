@@ -1,0 +1,125 @@
+"""Whole conversations in one string: Anthropic's transcripts, and texts written out in a chat template.
+
+A transcript's turns are marked by `Human:` and `Assistant:` after an empty line; the first marker may open the text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from curate.errors import RowError
+from curate.readers.parts.markup import UNKNOWN, Template, closed, parse_markup, template_of
+from curate.schema import Message
+
+TURN = re.compile(r"\n\n(Human|Assistant): ?(.*?)(?=\n\n(?:Human|Assistant):|\Z)", re.DOTALL)
+START = re.compile(r"\n\n(Human|Assistant):")
+OPEN = re.compile(r"\s*(?:###[ ]*)?(?:Assistant|ASSISTANT):\s*\Z")
+LINE = re.compile(r"(?:\A|\n)[ \t]*(?:###[ ]*)?(Human|User|USER|Assistant|ASSISTANT):[ ]?")
+MARKER = re.compile(r"(?<!\w)(?:Human|User|USER|Assistant|ASSISTANT):")
+ROLES = {"human": "user", "user": "user", "assistant": "assistant"}
+
+
+def is_transcript(value: object) -> bool:
+    """Whether a value is a string that begins with a turn's marker and goes on with another or is one alone."""
+    if not isinstance(value, str):
+        return False
+    if value.startswith("\n\n"):
+        return START.match(value) is not None
+    return value.lstrip("\n").startswith("Human:") and "\n\nAssistant:" in value
+
+
+def is_written_out(value: object) -> bool:
+    """Whether a value is a text that holds a conversation's turns, in any of the spellings."""
+    return is_transcript(value) or (isinstance(value, str) and template_of(value) is not None)
+
+
+def parse_transcript(text: str) -> list[Message]:
+    """The turns of a transcript, each stripped of surrounding white space.
+
+    Raises:
+        RowError: there is no turn, or text before the first one.
+    """
+    if not is_transcript(text):
+        first = START.search(text)
+        raise RowError("there is text before the first turn" if first else "the transcript has no turns")
+    text = text if text.startswith("\n\n") else "\n\n" + text.lstrip("\n")
+    return [{"role": ROLES[who.lower()], "content": said.strip()} for who, said in TURN.findall(text)]
+
+
+def parse_written_out(text: str) -> list[Message]:
+    """The turns of a transcript or of a text in a template's markup.
+
+    Raises:
+        RowError: it is neither, or its turns cannot be told apart.
+    """
+    template = template_of(text)
+    return parse_markup(text, template) if template else parse_transcript(text)
+
+
+def parse_prompt(text: str) -> tuple[list[Message], Template | str] | None:
+    """The turns of a prompt that is written out, without the open last one, and how it is; None for plain text.
+
+    Raises:
+        RowError: it begins as one, but its turns cannot be told apart, or the assistant's last one already says
+            something.
+    """
+    template = template_of(text)
+    if template is not None:
+        return _without_open(parse_markup(text, template)), template
+    if is_transcript(text):
+        turns = parse_transcript(text)
+        # without the empty line in front, a prompt that only quotes a dialogue looks the same
+        quoted = not text.startswith("\n\n") and turns[-1]["role"] == "assistant" and turns[-1]["content"]
+        return None if quoted else (_without_open(turns), "transcript")
+    if UNKNOWN.match(text.lstrip()):
+        raise RowError("the prompt begins with the markup of a chat template that is not known")
+    if text.rstrip()[-1:] == ":" and OPEN.search(text) and len(MARKER.findall(text)) > 1:
+        return _loose(text), "transcript"
+    if _ends_with_user(text):
+        raise RowError("the prompt begins as a transcript, whose turns cannot be told apart")
+    return None
+
+
+def _ends_with_user(text: str) -> bool:
+    """Whether a text consists of lines of `User:` and `Assistant:`, the user's first and last."""
+    if LINE.match(text) is None:
+        return False
+    roles = [ROLES[who.lower()] for who in LINE.findall(text)]
+    return len(roles) > 2 and roles[0] == roles[-1] == "user" and "assistant" in roles
+
+
+def _without_open(turns: list[Message]) -> list[Message]:
+    if turns[-1]["role"] != "assistant":
+        return turns
+    if turns[-1]["content"]:
+        raise RowError("the prompt ends within a turn of the assistant")
+    if len(turns) == 1:
+        raise RowError("there is no prompt before the response")
+    return turns[:-1]
+
+
+def _loose(text: str) -> list[Message]:
+    """The turns of `Human: ... Assistant:`, where a marker opens a line and the last one, open, ends the text."""
+    body = OPEN.sub("", text).lstrip()
+    parts = LINE.split(body)
+    spoken = zip(parts[1::2], parts[2::2], strict=True)
+    turns = [{"role": ROLES[who.lower()], "content": said.strip()} for who, said in spoken]
+    if parts[0].strip():
+        raise RowError("there is text before the first turn")
+    alternate = all(turn["role"] == ("user", "assistant")[place % 2] for place, turn in enumerate(turns))
+    if not alternate or len(turns) % 2 == 0:
+        raise RowError("the turns of the prompt do not alternate between user and assistant")
+    if any(MARKER.search(turn["content"]) for turn in turns):
+        raise RowError("a turn's marker stands within a line of the prompt")
+    return turns
+
+
+def said_after(text: str, how: Template | str) -> str:
+    """A response to a prompt that was written out this way, without the template's markers and white space around it.
+
+    Raises:
+        RowError: further turns follow the response.
+    """
+    if isinstance(how, Template):
+        return closed(text, how)
+    return text.strip()

@@ -1,0 +1,31 @@
+"""Columns that shape what a model reads, and that a conversation of texts cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from curate.errors import RowError
+from curate.readers.parts.messages import holds_something
+from curate.readers.parts.names import UNREAD_NAMES
+
+NOTHING = ("", "[]", "{}", "null", "none")
+
+
+def refuse_unread(row: Mapping[str, Any]) -> None:
+    """Refuse a row with tools, images or a beginning of the response.
+
+    Raises:
+        RowError: naming the column.
+    """
+    for name in row:
+        if name in UNREAD_NAMES and _is_used(row[name]):
+            raise RowError(f"the column {name} holds {UNREAD_NAMES[name]}, which cannot be read into the prompt yet")
+
+
+def _is_used(value: object) -> bool:
+    if isinstance(value, bool | int | float):
+        return False
+    if isinstance(value, str):
+        return value.strip().lower() not in NOTHING
+    return holds_something(value)

@@ -1,0 +1,185 @@
+"""What can be known before the first step runs: whether the steps fit each other, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from curate.backends.fake import is_fake
+from curate.errors import CurateError, StoreError
+from curate.hashing import versions
+from curate.model import short_name
+from curate.plan.generation import make_writer, named_models
+from curate.plan.models import embedding_scorer, logprob_scorers, reward_scorers
+from curate.plan.rewards import parse_reward
+from curate.plan.template_date import DATE, held_date, today
+from curate.readers import input_paths, open_source
+from curate.recipes.file import RecipeFile
+from curate.recipes.resolve import Step, not_given, read_overrides, resolve
+from curate.recipes.shapes import Kind, LayoutOf, Shape, joined, look
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.settings import GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings, for_manifest
+from curate.tokens import open_text_tokenizer
+from curate.version import __version__
+
+Outside = Callable[[Sequence[str], LayoutOf], Shape]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recipe that is ready to run.
+
+    Attributes:
+        facts: per step what decides its output: settings, data, models.
+        keys: per step a hash of its facts and of those of the steps that it reads.
+        day: what chat templates print as the date; None where no template does, or the recipe says it for each step.
+    """
+
+    file: RecipeFile
+    out: Path
+    steps: tuple[Step, ...]
+    facts: Mapping[str, Mapping[str, Any]]
+    keys: Mapping[str, str]
+    day: date | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this run from another in the same place."""
+        named = {f"{step.number:02d}-{step.name}": self.facts[step.name] for step in self.steps}
+        return {"command": "run", "version": __version__, "steps": named, **self.date()}
+
+    def date(self) -> dict[str, str]:
+        """The day, for what is kept of this run."""
+        return {DATE: self.day.isoformat()} if self.day else {}
+
+
+def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path, day: date | None = None) -> Prepared:
+    """Check the whole recipe against its data and its models' configurations; no model is opened.
+
+    Args:
+        file: the recipe.
+        given: what replaces its inputs and settings.
+        out: the folder of the outputs.
+        day: what chat templates print as the date where a step does not say; today's when not given.
+
+    Raises:
+        CurateError: an input is missing, the settings are wrong, or a step cannot be given what it reads.
+    """
+    steps = resolve(file, read_overrides(given, file), out)
+    for step in steps:
+        if step.missing:
+            raise not_given(step.missing[0], file)
+    _check_inputs(steps, out)
+    shapes = flow_through(steps, look)
+    facts: dict[str, dict[str, Any]] = {}
+    keys: dict[str, str] = {}
+    day = day or today()
+    ready: list[Step] = []
+    for step in steps:
+        try:
+            dated = _on(day, step)
+            facts[step.name] = step_facts(dated, shapes[step.name].kind)
+        except CurateError as error:
+            step.place.add_to(error)
+            raise
+        # Where no template prints the date, the step is left as it was given.
+        ready.append(dated if held_date(facts[step.name]) else step)
+        read = [keys[name] for name in step.reads if name is not None]
+        text = json.dumps([facts[step.name], __version__, read], sort_keys=True, default=str)
+        keys[step.name] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    printed = any(one is not step for one, step in zip(ready, steps, strict=True))
+    return Prepared(file, out, tuple(ready), facts, keys, day if printed else None)
+
+
+def _on(day: date, step: Step) -> Step:
+    """The same step, on this day if it runs models and names no other."""
+    if not isinstance(step.settings, ModelSettings) or step.settings.template_date is not None:
+        return step
+    return replace(step, settings=step.settings.model_copy(update={DATE: day}))
+
+
+def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
+    """The shape of every step's output.
+
+    Args:
+        steps: in order.
+        outside: (data from outside, how its layout is found) -> its shape.
+
+    Raises:
+        CurateError: a step cannot be given what it reads.
+    """
+    shapes: dict[str, Shape] = {}
+    for step in steps:
+        try:
+            parts = [
+                shapes[writer] if writer is not None else outside([name], step.layout)
+                for name, writer in zip(step.settings.data, step.reads, strict=True)
+            ]
+            before = joined(parts)
+            shapes[step.name] = Shape(before.kind) if step.missing else step.command.after(step.settings, before)
+        except CurateError as error:
+            step.place.add_to(error)
+            raise
+    return shapes
+
+
+def _check_inputs(steps: Sequence[Step], out: Path) -> None:
+    for step in steps:
+        outside = [name for name, writer in zip(step.settings.data, step.reads, strict=True) if writer is None]
+        for path in input_paths(outside):
+            if out.resolve() in path.resolve().parents:
+                raise StoreError(
+                    "The data lies in the run's own output folder.", str(path), "Choose another place with -o."
+                )
+
+
+def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
+    """What decides a step's output; no path of this machine in it.
+
+    Args:
+        step: the step.
+        kind: what a row of its output is.
+
+    Raises:
+        CurateError: the data or a model is not there, or the model lacks what is asked of it.
+    """
+    read = [
+        {"step": writer} if writer is not None else open_source([name]).fingerprints()
+        for name, writer in zip(step.settings.data, step.reads, strict=True)
+    ]
+    settings = for_manifest(step.settings, defaults=False)
+    facts = {"run": step.command.name, "settings": settings, "data": read}
+    if isinstance(step.settings, MeasureSettings):
+        # A judge's options are among what measures: its template by its hash, not by its place.
+        settings.get("options", {}).pop(JUDGE_OPTIONS, None)
+        return {**facts, **_measured_with(step.settings, kind)}
+    return {**facts, **_drawn_with(step.settings)} if isinstance(step.settings, GenerateSettings) else facts
+
+
+def _drawn_with(settings: GenerateSettings) -> dict[str, Any]:
+    named = named_models(settings.policy)
+    facts = {name: make_writer(settings, name, model, name).facts() for name, model in named.items()}
+    return {"measured_with": facts, "versions": versions(["torch", "transformers"])}
+
+
+def _measured_with(settings: MeasureSettings, kind: Kind | None) -> dict[str, Any]:
+    sources = [parse_reward(spec) for spec in settings.reward]
+    notes: list[str] = []
+    as_pairs = kind != "candidates" if isinstance(settings, ScoreSettings) else settings.rows_as == "pairs"
+    scorers = reward_scorers(settings, sources, notes, as_pairs)
+    scorers += logprob_scorers(settings, notes)
+    facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
+    if settings.embedder:
+        facts["embedder"] = embedding_scorer(settings, settings.embedder).facts()
+    if settings.tokenizer and not is_fake(settings.tokenizer):
+        opened = open_text_tokenizer(settings.tokenizer, trust_remote_code=settings.trust_remote_code)
+        facts["tokenizer"] = {"name": short_name(settings.tokenizer), "hash": opened.fingerprint()}
+    return {
+        "rewards": [[one.name, one.kind, short_name(one.target)] for one in sources],
+        "measured_with": facts,
+        "versions": versions(["torch", "transformers"] if facts else []),
+    }

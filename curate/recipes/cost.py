@@ -1,0 +1,203 @@
+"""What a step costs: passes of its models over the data, and about how many tokens. Nothing is fetched or opened."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from curate.backends import ModelSpec
+from curate.backends.fake import is_fake
+from curate.backends.open import model_limit, open_chat_tokenizer
+from curate.backends.sentence import embedder_path
+from curate.errors import CurateError
+from curate.model import same_model
+from curate.plan.generation import named_models
+from curate.plan.rewards import parse_reward
+from curate.recipes.resolve import Step
+from curate.recipes.volume import Volume, draws_of
+from curate.render import AloneRenderer, Renderer
+from curate.schema import Message
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
+from curate.settings import GenerateSettings, MeasureSettings, ScoreSettings
+from curate.tokens import WordsTokenizer, open_text_tokenizer
+
+Conversation = tuple[Sequence[Message], str]
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """One model in one step.
+
+    Attributes:
+        role: `policy`, `reference`, `reward` or `embedder`, which read responses; `policy alone`, without the prompts;
+            `judge`, which reads them in a question and answers; or `draws`, which writes them.
+        sequences: responses that it reads, each after its prompt (an embedder: alone); None where that is not known.
+        tokens: of all of these, of drawn ones without their prompts; None where that is not known.
+        unit: what was counted: the model's own tokens in its chat template, or words and marks where its tokenizer is
+            not on this machine (a tokenizer makes more of them).
+        at_most: whether there may be fewer.
+        parameters: of the model, where its weights are on this machine.
+    """
+
+    role: str
+    model: str
+    sequences: int | None = None
+    tokens: int | None = None
+    unit: Literal["tokens", "words"] = "tokens"
+    at_most: bool = False
+    parameters: int | None = None
+
+    @property
+    def flops(self) -> float | None:
+        """2 x parameters x tokens: a forward pass, attention left out."""
+        if self.parameters is None or self.tokens is None or self.unit == "words":
+            return None
+        return 2.0 * self.parameters * self.tokens
+
+
+def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
+    """What each model of a step reads.
+
+    Args:
+        step: the step.
+        volume: the rows whose responses it measures.
+    """
+    settings = step.settings
+    if isinstance(settings, GenerateSettings):
+        return [_drawing_cost(model, settings, volume) for model in named_models(settings.policy).values()]
+    if not isinstance(settings, MeasureSettings):
+        return []
+    sources = [parse_reward(spec) for spec in settings.reward]
+    family = settings.policy or settings.reference
+    named = [("reward", one.target, one.target) for one in sources if one.kind == "model"]
+    named += [("policy", settings.policy, family)] if settings.policy and family else []
+    apart = settings.reference and not (settings.policy and same_model(settings.policy, settings.reference))
+    named += [("reference", settings.reference, family)] if settings.reference and family and apart else []
+    found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
+    if settings.unconditional and settings.policy:
+        found.append(_cost("policy alone", settings.policy, settings.policy, settings, volume))
+    found += [_judge_cost(one.target, settings, volume) for one in sources if one.kind == "judge"]
+    return found + ([_embedder_cost(settings.embedder, volume)] if settings.embedder else [])
+
+
+def _drawing_cost(model: str, settings: GenerateSettings, volume: Volume) -> ModelCost:
+    """At most prompts x samples x max_tokens are drawn; reading the prompts is left out."""
+    responses = None if volume.rows is None else volume.rows * draws_of(settings) // len(settings.policy)
+    drawn = None if responses is None else responses * settings.max_tokens
+    return ModelCost("draws", model, responses, drawn, "tokens", True, count_parameters(model))
+
+
+def _cost(role: str, model: str, reader: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
+    parameters = count_parameters(model)
+    if volume.sequences is None or not volume.sample:
+        return ModelCost(role, model, parameters=parameters)
+    lengths, unit = _lengths(_conversations(volume), reader, settings, alone=role == "policy alone")
+    longest = volume.drawn[1] if volume.drawn else 0
+    tokens = round(volume.sequences * (sum(lengths) / max(1, len(lengths)) + longest))
+    at_most = volume.at_most or volume.drawn is not None
+    return ModelCost(role, model, volume.sequences, tokens, unit, at_most, parameters)
+
+
+def _conversations(volume: Volume) -> list[Conversation]:
+    if volume.drawn is not None:
+        return [(record.prompt, "") for record in volume.sample]
+    return [(record.prompt, text) for record in volume.sample for text in volume.texts(record)]
+
+
+def _judge_cost(model: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
+    """A judge is asked of a pair in both orders, or of each response; it reads the question and writes an answer."""
+    parameters = count_parameters(model)
+    if volume.rows is None or volume.sequences is None or not volume.sample:
+        return ModelCost("judge", model, parameters=parameters)
+    options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
+    pairwise = isinstance(settings, ScoreSettings) and volume.pairs and options.mode != "pointwise"
+    question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
+    texts = [(record.prompt, volume.texts(record) if not volume.drawn else ("", "")) for record in volume.sample]
+    told = [(prompt, told) for prompt, both in texts for told in ([both] if pairwise else [(one,) for one in both])]
+    asked: list[Conversation] = [([{"role": "user", "content": question.ask(*one)}], "") for one in told]
+    lengths, unit = _lengths(asked, model, settings.model_copy(update={"max_length": None}))
+    asks = 2 * volume.rows if pairwise else volume.sequences
+    longest = options.max_tokens + (volume.drawn[1] if volume.drawn else 0) * (2 if pairwise else 1)
+    tokens = round(asks * (sum(lengths) / max(1, len(lengths)) + longest))
+    return ModelCost("judge", model, volume.sequences, tokens, unit, True, parameters)
+
+
+def _lengths(
+    conversations: Sequence[Conversation], model: str, settings: MeasureSettings, alone: bool = False
+) -> tuple[list[int], Literal["tokens", "words"]]:
+    """Of every conversation how many tokens the model reads; words where its tokenizer is not here.
+
+    Args:
+        conversations: prompts and responses.
+        model: whose tokenizer counts.
+        settings: may bound the length.
+        alone: whether the responses are read without their prompts.
+    """
+    place = model if is_fake(model) else local_folder(model)
+    if place is not None:
+        try:
+            tokenizer = open_chat_tokenizer(str(place), trust_remote_code=settings.trust_remote_code)
+            limits = [limit for limit in (settings.max_length, model_limit(ModelSpec(str(place)))) if limit]
+            kind = AloneRenderer if alone else Renderer
+            renderer = kind(tokenizer, min(limits, default=None), settings.truncation)
+            return [len(row.ids) for row in renderer.render(conversations)], "tokens"
+        except CurateError:
+            pass
+    before = [[] if alone else [message["content"] for message in prompt] for prompt, _ in conversations]
+    texts = ["\n".join([*said, text]) for said, (_, text) in zip(before, conversations, strict=True)]
+    return [len(ids) for ids in WordsTokenizer().encode(texts)], "words"
+
+
+def _embedder_cost(name: str, volume: Volume) -> ModelCost:
+    if volume.sequences is None or not volume.sample or volume.drawn is not None:
+        return ModelCost("embedder", name, volume.sequences)
+    texts = [text for record in volume.sample for text in volume.texts(record)]
+    unit: Literal["tokens", "words"] = "words"
+    lengths = [len(ids) for ids in WordsTokenizer().encode(texts)]
+    parameters = None
+    try:
+        folder = None if is_fake(name) else local_folder(embedder_path(name))
+        if folder is not None:
+            lengths = [len(ids) for ids in open_text_tokenizer(str(folder)).encode(texts)]
+            unit, parameters = "tokens", count_parameters(str(folder))
+    except CurateError:
+        pass
+    tokens = round(volume.sequences * sum(lengths) / max(1, len(lengths)))
+    return ModelCost("embedder", name, volume.sequences, tokens, unit, volume.at_most, parameters)
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of a model on this machine: the path itself, or the hub's cache; None where it would be fetched."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name.count("/") != 1 or ":" in name or name.startswith(("<", ".", "/")):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def count_parameters(name: str) -> int | None:
+    """The numbers in a model's safetensors files, from their headers; None where these are not on this machine."""
+    folder = None if is_fake(name) else local_folder(name)
+    files = sorted(folder.glob("*.safetensors")) if folder is not None else []
+    try:
+        return sum(map(_in_file, files)) if files else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _in_file(path: Path) -> int:
+    with path.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        if size >= path.stat().st_size:
+            raise ValueError("no safetensors file")
+        header = json.loads(stream.read(size))
+    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")

@@ -1,0 +1,157 @@
+"""What a recipe file says: a paper, inputs, and steps that are commands with their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from curate.errors import SettingsError, did_you_mean
+from curate.recipes.yaml_text import Document, Place, parse_yaml
+from curate.text_file import read_text
+
+SUFFIXES = (".yaml", ".yml")
+Word = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+Given = str | tuple[str, ...] | None
+
+
+class Part(BaseModel):
+    """A frozen piece of a recipe; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Paper(Part):
+    """What the recipe follows, and how far that was checked.
+
+    Attributes:
+        verified: what of it was read in the paper or in its authors' code.
+        not_verified: what was not, and where the recipe departs from the paper.
+    """
+
+    title: str
+    arxiv: str = Field(pattern=r"^\d{4}\.\d{5}$")
+    verified: str
+    not_verified: str
+
+
+class Input(Part):
+    """A value that `--set NAME=value` replaces; None must be given."""
+
+    default: Given = None
+    about: str = ""
+
+
+class Step(Part):
+    """One command and its settings; its id is the command's name unless given."""
+
+    run: str
+    id: Word | None = None
+    with_: dict[str, Any] = Field(alias="with")
+
+    @property
+    def name(self) -> str:
+        """What later steps and `--set` call it."""
+        return self.id or self.run
+
+
+def _as_input(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else {"default": value}
+
+
+class Recipe(Part):
+    """A whole recipe file."""
+
+    name: Word
+    about: str
+    paper: Paper | None = None
+    inputs: dict[Word, Annotated[Input, BeforeValidator(_as_input)]] = Field(default_factory=dict)
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class RecipeFile:
+    """A recipe and where it was read."""
+
+    path: Path
+    recipe: Recipe
+    document: Document
+
+    def where(self, *place: str | int) -> str:
+        """File and line of an entry."""
+        return f"{self.path}, line {self.document.line(place)}"
+
+
+def read_recipe(path: Path) -> RecipeFile:
+    """Read and check a recipe file; its steps' settings are not looked into yet.
+
+    Raises:
+        SettingsError: there is no such file, it is no recipe, or a key of it is unknown.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise SettingsError(
+            f"A recipe is a .yaml file, not {path.suffix or 'one without a suffix'}.",
+            str(path),
+            "`curate score` and its kin read data; recipes lie in recipes/.",
+        )
+    document = parse_yaml(_text(path), str(path))
+    if not isinstance(document.value, dict):
+        raise SettingsError(
+            "This is no recipe: it holds no keys.", str(path), "A recipe has name, about, inputs and steps."
+        )
+    try:
+        recipe = Recipe(**document.value)
+    except ValidationError as error:
+        raise _problem(error, document, path) from error
+    file = RecipeFile(path, recipe, document)
+    _check_names(file)
+    return file
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except FileNotFoundError as error:
+        raise SettingsError("There is no such recipe.", str(path), _beside(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The recipe cannot be read: {error}.", str(path), "Check its name and rights.") from error
+
+
+def _beside(path: Path) -> str:
+    try:
+        names = [other.name for other in path.parent.iterdir() if other.suffix.lower() in SUFFIXES]
+    except OSError:
+        return f"The folder {path.parent} does not exist either."
+    return did_you_mean(path.name, names) or "Check the path and the folder in which the command runs."
+
+
+def _check_names(file: RecipeFile) -> None:
+    names = [step.name for step in file.recipe.steps]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise SettingsError(
+                f"Two steps are called {name}.", file.where("steps", number), "Give one of them an id of its own."
+            )
+
+
+def _problem(error: ValidationError, document: Document, path: Path) -> SettingsError:
+    # A misspelt key is also a missing one; what is spelled wrong says more.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    # A union's alternatives and a dictionary's key checks name themselves at the end of the place.
+    place = tuple(part for part in first["loc"] if part not in ("str", "tuple[str, ...]", "[key]"))
+    where = f"{path}, line {document.line(place)}"
+    shown = ".".join(str(part) for part in place)
+    if first["type"] == "extra_forbidden":
+        return SettingsError(f"A recipe has no key {shown}.", where, did_you_mean(str(place[-1]), _known(place[:-1])))
+    if first["type"] == "missing":
+        return SettingsError(f"The recipe lacks {shown}.", where, f"Known there: {', '.join(_known(place[:-1]))}.")
+    return SettingsError(f"{shown} cannot be {first['input']!r}: {first['msg']}.", where, "See the recipes that exist.")
+
+
+def _known(place: Place) -> Iterable[str]:
+    parts: dict[str, type[Part]] = {"paper": Paper, "inputs": Input, "steps": Step}
+    part = parts[str(place[0])] if place else Recipe
+    return [field.alias or name for name, field in part.model_fields.items()]

@@ -1,0 +1,135 @@
+"""`curate run --plan`: what would run, and about what it costs. Reads what lies here; fetches and opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curate.plan.rewards import parse_reward
+from curate.recipes.check import flow_through
+from curate.recipes.cost import ModelCost, model_costs
+from curate.recipes.file import Given, Recipe, RecipeFile
+from curate.recipes.resolve import Step, read_overrides, resolve
+from curate.recipes.shapes import Kind, LayoutOf, Shape, look
+from curate.recipes.volume import Volume, after, is_here, survey
+from curate.settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step.
+
+    Attributes:
+        settings: those that are not the defaults, as they would run; data, output and models left out.
+        data: where its rows come from.
+        out: the name of its output.
+        rows: rows that it writes, None where that is not known.
+        at_most: whether it may write fewer.
+        models: what its models read.
+    """
+
+    number: int
+    name: str
+    command: str
+    settings: Mapping[str, Any]
+    data: tuple[str, ...]
+    out: str
+    rows: int | None
+    at_most: bool
+    models: tuple[ModelCost, ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What `curate run` would do.
+
+    Attributes:
+        inputs: their values; None where one must be given.
+        missing: per input that must be given what it is.
+        unknown: data that does not lie here: what depends on it is not estimated.
+        notes: what the user should know before the run.
+    """
+
+    recipe: Recipe
+    out: Path
+    inputs: Mapping[str, Given]
+    missing: Mapping[str, str]
+    steps: tuple[PlannedStep, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
+    """Check the recipe as far as it goes without data that is elsewhere, and estimate.
+
+    Raises:
+        CurateError: the settings are wrong, or data that lies here cannot give what a step reads.
+    """
+    overrides = read_overrides(given, file)
+    steps = resolve(file, overrides, out)
+    shapes = flow_through(steps, _look_here)
+    volumes: dict[str, Volume] = {}
+    planned = []
+    for step in steps:
+        before = _volume(step, volumes)
+        shape = shapes[step.name]
+        volumes[step.name] = after(step, before, shape.kind)
+        planned.append(_planned(step, volumes[step.name], _measured(step, before, shape.kind)))
+    recipe = file.recipe
+    inputs = {name: one.default for name, one in recipe.inputs.items()} | dict(overrides.inputs)
+    missing = {name: recipe.inputs[name].about for name, value in inputs.items() if value is None}
+    unknown = dict.fromkeys(name for step in steps for name in _outside(step) if not is_here(name))
+    return RunPlan(recipe, out, inputs, missing, tuple(planned), tuple(unknown), tuple(_notes(steps)))
+
+
+def _planned(step: Step, volume: Volume, measured: Volume) -> PlannedStep:
+    models = {"policy", "reference", "reward", "embedder"} if isinstance(step.settings, ModelSettings) else set()
+    settings = step.settings.model_dump(mode="json", exclude={"data", "out", *models}, exclude_defaults=True)
+    data = tuple(writer or name for name, writer in zip(step.settings.data, step.reads, strict=True))
+    costs = tuple(model_costs(step, measured))
+    return PlannedStep(
+        step.number, step.name, step.command.name, settings, data, step.out.name, volume.rows, volume.at_most, costs
+    )
+
+
+def _outside(step: Step) -> list[str]:
+    return [name for name, writer in zip(step.settings.data, step.reads, strict=True) if writer is None]
+
+
+def _look_here(data: Sequence[str], layout_of: LayoutOf) -> Shape:
+    return look(data, layout_of) if all(map(is_here, data)) else Shape()
+
+
+def _volume(step: Step, volumes: Mapping[str, Volume]) -> Volume:
+    outside = _outside(step)
+    parts = [volumes[writer] for writer in step.reads if writer is not None]
+    if outside:
+        parts.append(survey(outside, step.layout) if all(map(is_here, outside)) else Volume())
+    return parts[0] if len(parts) == 1 else _summed(parts)
+
+
+def _summed(parts: Sequence[Volume]) -> Volume:
+    if any(part.rows is None for part in parts):
+        return Volume()
+    rows = sum(part.rows or 0 for part in parts)
+    sample = tuple(record for part in parts for record in part.sample)
+    return Volume(rows, True, sample, parts[0].pairs, parts[0].drawn)
+
+
+def _measured(step: Step, before: Volume, kind: Kind | None) -> Volume:
+    """What the step's models read."""
+    return replace(before, pairs=before.pairs or kind == "pairs") if step.command.name == "score" else before
+
+
+def _notes(steps: Sequence[Step]) -> list[str]:
+    """What runs code that is not of this package."""
+    notes = []
+    for step in steps:
+        if getattr(step.settings, "trust_remote_code", False):
+            notes.append(f"{step.name}: models may run their own code (trust_remote_code).")
+        for spec in getattr(step.settings, "reward", ()):
+            if parse_reward(spec).kind == "function":
+                notes.append(f"{step.name}: runs the Python function {parse_reward(spec).target}.")
+    return notes

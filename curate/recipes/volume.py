@@ -1,0 +1,121 @@
+"""How much data there is, from one pass over it, and what a step makes of it: the ground of every estimate."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from curate.errors import RowError
+from curate.readers import first_rows, open_source
+from curate.readers.files.hub import HUB
+from curate.recipes.resolve import Step
+from curate.recipes.shapes import Kind, LayoutOf
+from curate.schema import Record
+from curate.selection.pick import parse_amount
+from curate.selection.presets import with_preset
+from curate.settings import GenerateSettings, PairSettings, SelectSettings, Settings
+
+CHUNK_ROWS = 4096
+SAMPLE = 256
+
+
+@dataclass(frozen=True)
+class Volume:
+    """How many rows, and what they look like.
+
+    Attributes:
+        rows: of the table, those that cannot be read included; None where that is not known.
+        at_most: whether there may be fewer.
+        sample: rows evenly drawn from the whole.
+        pairs: whether of each row only a chosen and a rejected response count.
+        drawn: where the responses do not exist yet: how many a row, and the most tokens of each.
+    """
+
+    rows: int | None = None
+    at_most: bool = False
+    sample: tuple[Record, ...] = ()
+    pairs: bool = False
+    drawn: tuple[int, int] | None = None
+
+    @property
+    def sequences(self) -> int | None:
+        """Responses in all rows, as far as the sample tells."""
+        if self.rows is None:
+            return None
+        if self.drawn is not None:
+            return self.rows * (2 if self.pairs else self.drawn[0])
+        return round(self.rows * sum(len(self.texts(one)) for one in self.sample) / max(1, len(self.sample)))
+
+    def texts(self, record: Record) -> tuple[str, ...]:
+        """The responses of a row that are measured."""
+        if not self.pairs:
+            return record.responses
+        return tuple(record.responses[i] for i in record.pair) if record.pair else record.responses[:2]
+
+
+def is_here(name: str) -> bool:
+    """Whether data of this name lies on this machine's disk, so that looking at it fetches nothing."""
+    if name.startswith((HUB, "<")):
+        return False
+    return Path(name).exists() or bool(glob.glob(name, recursive=True))  # noqa: PTH207 (takes absolute patterns too)
+
+
+def survey(data: Sequence[str], layout_of: LayoutOf) -> Volume:
+    """Count the rows, and draw up to 512 of them at even distances.
+
+    Raises:
+        InputError: the data cannot be read.
+    """
+    source = open_source(data)
+    layout = layout_of(first_rows(source))
+    sample: list[Record] = []
+    rows, stride = 0, 1
+    for chunk in source.chunks(CHUNK_ROWS):
+        for row in chunk.rows:
+            rows += 1
+            if (rows - 1) % stride:
+                continue
+            try:
+                sample.append(layout.parse(row))
+            except RowError:
+                continue
+            if len(sample) >= 2 * SAMPLE:
+                sample, stride = sample[::2], stride * 2
+    return Volume(rows, False, tuple(sample))
+
+
+def after(step: Step, before: Volume, kind: Kind | None) -> Volume:
+    """What a step leaves of it.
+
+    Args:
+        step: the step.
+        before: what it reads.
+        kind: what a row of its output is.
+    """
+    settings: Settings = step.settings
+    if before.rows is None:
+        return before
+    if isinstance(settings, GenerateSettings):
+        return replace(before, at_most=True, drawn=(draws_of(settings), settings.max_tokens), pairs=False)
+    if isinstance(settings, SelectSettings):
+        return _selected(settings, before)
+    if isinstance(settings, PairSettings):
+        every = settings.per_prompt is None and settings.strategy == "rs-dpo"
+        rows = None if every else before.rows * (settings.per_prompt or 1)
+        return replace(before, rows=rows, at_most=True, pairs=True)
+    return replace(before, pairs=before.pairs or kind == "pairs")
+
+
+def draws_of(settings: GenerateSettings) -> int:
+    """Responses to one prompt, of all models and temperatures; at temperature 0 one is drawn."""
+    return len(settings.policy) * sum(settings.samples if t else 1 for t in settings.temperature)
+
+
+def _selected(settings: SelectSettings, before: Volume) -> Volume:
+    resolved = with_preset(settings)
+    assert before.rows is not None
+    amount = next((text for text in (resolved.top, resolved.bottom, resolved.middle) if text), None)
+    rows = parse_amount(amount, "--top").of(before.rows) if amount and not resolved.per else before.rows
+    return replace(before, rows=rows, at_most=True)

@@ -1,0 +1,106 @@
+"""Functions that files declare, and their keyword-only arguments as parameters that users set and that are checked."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from curate.errors import SettingsError, did_you_mean
+
+T = TypeVar("T")
+
+CommaList = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda v: tuple(part.strip() for part in v.split(",") if part.strip()) if isinstance(v, str) else v
+    ),
+]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+Applies = Mapping[str, Mapping[str, Any] | str]
+"""Per parameter that does not always count: the values of others with which it does; or a clause why it never does."""
+
+
+def declared(package: str, kind: type[T]) -> list[T]:
+    """Everything of this kind that the modules of a package hold at their top level, module by module."""
+    found: list[T] = []
+    for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        module = importlib.import_module(f"{package}.{info.name}")
+        found += [value for value in vars(module).values() if isinstance(value, kind)]
+    return found
+
+
+def positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the arguments that are not keyword-only: the columns that a metric or method reads."""
+    return tuple(p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
+
+
+def parameter_model(function: Callable[..., Any]) -> type[BaseModel]:
+    """The keyword-only arguments as a pydantic model; `lambda_` is spelled `lambda` by users."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {
+        p.name: (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    return create_model(f"{function.__name__}_parameters", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+
+
+def check_parameters(
+    owner: str, model: type[BaseModel], given: Mapping[str, Any], hint: str, applies: Applies | None = None
+) -> dict[str, Any]:
+    """The given parameters checked and completed with defaults, by argument name.
+
+    Raises:
+        SettingsError: an unknown parameter, a value out of its range, or a parameter that would change nothing.
+    """
+    applies = applies or {}
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    for name, value in given.items():
+        if isinstance(why := applies.get(name), str):
+            raise SettingsError(f"{owner}.{name} changes nothing: {why}.", f"--set {owner}.{name}={value}", "Drop it.")
+        if name not in known:
+            raise SettingsError(
+                f"{owner} has no parameter {name}.",
+                f"--set {owner}.{name}",
+                did_you_mean(name, known) or f"{owner} has no parameters.",
+            )
+    try:
+        checked = model(**given).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        value = given.get(name)
+        raise SettingsError(
+            f"{owner}.{name} cannot be {value!r}: {first['msg']}.", f"--set {owner}.{name}={value}", hint
+        ) from error
+    for key, field in model.model_fields.items():
+        name = field.alias or key
+        unmet = _unmet(key, checked, applies) if name in given and checked[key] != field.default else {}
+        for other, wanted in unmet.items():
+            raise SettingsError(
+                f"{owner}.{name} changes nothing where {other} is {checked[other]}.",
+                f"--set {owner}.{name}={given[name]}",
+                f"Drop it, or add --set {owner}.{other}={wanted}.",
+            )
+    return checked
+
+
+def applicable(parameters: Mapping[str, Any], applies: Applies) -> dict[str, Any]:
+    """Those of the parameters that count in this form."""
+    return {name: value for name, value in parameters.items() if not _unmet(name, parameters, applies)}
+
+
+def _unmet(name: str, parameters: Mapping[str, Any], applies: Applies) -> dict[str, Any]:
+    """The values of other parameters with which this one would count; empty where it does."""
+    wanted = applies.get(name.rstrip("_"), {})
+    assert not isinstance(wanted, str), "such a parameter is refused before it has a value"
+    return {other: value for other, value in wanted.items() if parameters[other] != value}

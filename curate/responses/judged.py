@@ -1,0 +1,51 @@
+"""Running judges over staged rows, and telling how that went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from curate.engines import local
+from curate.plan.scoring import Plan
+from curate.progress import Reporter
+from curate.responses.table import Staged
+from curate.scorers.judge import Judge, check_verdicts
+from curate.storage.shards import Shards
+from curate.storage.workspace import Workspace
+
+
+def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Sequence[str]) -> np.ndarray:
+    """The judge's reward of every slot, float64, NaN where there is none.
+
+    A judge of pairs rates a response once for each pair that it stands in, as its rating depends on the other.
+
+    Raises:
+        ModelError: it rated nothing.
+    """
+    rewards = np.full(staged.names.size, np.nan)
+    if judge.pairwise:
+        rows = staged.counts.size
+        local.run(judge, staged.judging_windows(), rows, shards, reporter, devices)
+        found = local.results(judge, shards, rows)
+        first = staged.first_slots[:-1]
+        rewards[first], rewards[first + 1] = found["chosen"], found["rejected"]
+    else:
+        unique = int((staged.names == np.arange(staged.names.size)).sum())
+        local.run(judge, staged.response_windows(), unique, shards, reporter, devices)
+        rewards = local.results(judge, shards, staged.names.size)["reward"][staged.names]
+    for note in check_verdicts(judge, local.counts(shards, "verdict"), _unread_answer(shards)):
+        reporter.note(note)
+    return rewards
+
+
+def _unread_answer(shards: Shards) -> str | None:
+    answers = (answer for table in shards.tables(["answer"]) for answer in table["answer"].to_pylist())
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def judge_facts(plan: Plan, workspace: Workspace) -> dict[str, dict[str, int]]:
+    """Per judge how many pairs or responses got each verdict, for the manifest and the summary."""
+    judges = [scorer for scorer in plan.scorers if isinstance(scorer, Judge)]
+    counted = {judge.name: local.counts(workspace.shards(judge.name), "verdict") for judge in judges}
+    return {name.removeprefix("reward."): dict(sorted(counts.items())) for name, counts in counted.items()}

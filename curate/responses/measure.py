@@ -1,0 +1,171 @@
+"""Running the planned scorers over staged rows, and gathering their numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from curate.engines import local
+from curate.errors import SettingsError
+from curate.metrics.advice import scales_note
+from curate.metrics.alignment_potential import zscore
+from curate.plan.models import ALONE, ResponseScorer
+from curate.plan.scoring import Plan
+from curate.progress import Reporter
+from curate.responses.judged import judged
+from curate.responses.table import Staged
+from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
+from curate.scorers import Scorer
+from curate.scorers.judge import Judge
+from curate.scorers.model_scorers import ModelScorer, check_borders
+from curate.settings import Combine
+from curate.storage.workspace import Workspace
+
+ROLE_FIELDS = {"policy": POLICY_LOGPS.name, "reference": REF_LOGPS.name}
+Numbers = dict[str, np.ndarray]
+
+
+def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> tuple[Numbers, Counters]:
+    """Run every scorer of responses, one model after another.
+
+    Returns:
+        Per field name the values of every slot, float64, NaN where there is none: what the data held, replaced by what
+        was measured. And per scorer how the responses' beginnings were found.
+    """
+    numbers = dict(staged.measured)
+    if not any(source.kind == "columns" for source in plan.rewards):
+        numbers.pop(REWARD.name, None)
+    rewards: Numbers = {
+        s.name: numbers[REWARD.name] for s in plan.rewards if s.kind == "columns" and REWARD.name in numbers
+    }
+    found, borders = _run_all(plan, staged, workspace, reporter)
+    for name, values in found.items():
+        if name == ALONE:
+            numbers[ALP_ALONE.name] = values["logps"] / values["tokens"]
+        elif name in ROLE_FIELDS:
+            _take_logps(numbers, name, values, plan)
+        else:
+            rewards[name.removeprefix("reward.")] = values["reward"]
+    if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers):
+        # Without log-probabilities the texts' own tokens are counted, with this run's tokenizer.
+        numbers.pop(TOKENS.name, None)
+    cut = [found[name]["truncated"] for name in borders]
+    if cut:
+        held = [numbers[TRUNCATED.name]] if TRUNCATED.name in numbers else []
+        numbers[TRUNCATED.name] = np.fmax.reduce([*held, *cut])
+    _take_rewards(numbers, rewards, plan, reporter)
+    return numbers, borders
+
+
+Counters = dict[str, Counter[str]]
+
+
+def _run_all(
+    plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter
+) -> tuple[dict[str, Numbers], Counters]:
+    """Per scorer its numbers, and per model that reads whole conversations how the responses' beginnings were found."""
+    found: dict[str, Numbers] = {}
+    borders: Counters = {}
+    for scorer in plan.scorers:
+        if scorer.name == "reference" and plan.reference_is_policy:
+            found[scorer.name], borders[scorer.name] = found["policy"], borders["policy"]
+            continue
+        found[scorer.name] = _run(scorer, staged, workspace, reporter, plan.devices)
+        if isinstance(scorer, ModelScorer) and scorer.name != ALONE:
+            borders[scorer.name] = local.counts(workspace.shards(scorer.name), "border")
+            for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
+                reporter.note(note)
+    return found, borders
+
+
+def _run(
+    scorer: ResponseScorer, staged: Staged, workspace: Workspace, reporter: Reporter, devices: Sequence[str]
+) -> Numbers:
+    """The scorer's numbers of every slot."""
+    shards = workspace.shards(scorer.name)
+    if isinstance(scorer, Judge):
+        return {"reward": judged(scorer, staged, shards, reporter, devices)}
+    unique = int((staged.names == np.arange(staged.names.size)).sum())
+    local.run(scorer, staged.response_windows(), unique, shards, reporter, devices)
+    found = local.results(scorer, shards, staged.names.size)
+    return {name: values[staged.names] for name, values in found.items()}
+
+
+def _take_rewards(numbers: Numbers, rewards: Numbers, plan: Plan, reporter: Reporter) -> None:
+    """Take over the combined reward, and each source's own where several are named."""
+    if not rewards:
+        return
+    numbers[REWARD.name] = combine(list(rewards.values()), plan.settings.reward_combine)
+    if note := scales_note(rewards, numbers[REWARD.name]):
+        reporter.note(note)
+    named = {source.name for source in plan.rewards if source.named or len(plan.rewards) > 1}
+    numbers |= {named_reward(name).name: values for name, values in rewards.items() if name in named}
+
+
+def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None:
+    """Take over log-probabilities and token counts; those that the data holds for the other model must agree.
+
+    Raises:
+        SettingsError: the data's log-probabilities sum over other tokens than the new ones.
+    """
+    other = next(field for name, field in ROLE_FIELDS.items() if name != role)
+    other_kept = other in numbers and not any(
+        plan.measures(name) for name, field in ROLE_FIELDS.items() if field == other
+    )
+    if other_kept and TOKENS.name in numbers:
+        both = np.isfinite(numbers[TOKENS.name]) & np.isfinite(found["tokens"]) & np.isfinite(numbers[other])
+        if (numbers[TOKENS.name][both] != found["tokens"][both]).any():
+            raise SettingsError(
+                f"The data's {other} count other tokens than the {role} does now.",
+                f"--{role}",
+                "Measure policy and reference in one run, with the same --max-length.",
+            )
+    numbers[ROLE_FIELDS[role]] = found["logps"]
+    numbers[TOKENS.name] = found["tokens"]
+
+
+def combine(sources: list[np.ndarray], how: Combine) -> np.ndarray:
+    """One reward a response from several sources; null where any of them is null.
+
+    `zmean` is the mean of each source's z-score over all responses of the data set (ddof 0; 0 where it is constant).
+    """
+    stacked = np.stack(sources)
+    combined: np.ndarray
+    if len(sources) == 1 and how != "zmean":
+        return sources[0]
+    if how == "min":
+        combined = stacked.min(axis=0)
+    elif how == "median":
+        combined = np.median(stacked, axis=0)
+    elif how == "mean":
+        combined = stacked.mean(axis=0)
+    else:
+        combined = np.stack([zscore(pl.Series(one, nan_to_null=True)).to_numpy() for one in stacked]).mean(axis=0)
+    return combined
+
+
+def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
+    """Run the scorers of pairs' texts: per column the values of every row, float64, NaN where there is none."""
+    found: Numbers = {}
+    rows = staged.counts.size
+    scorers: list[Scorer] = [plan.edit, *([plan.embedding] if plan.embedding else [])]
+    for scorer in scorers:
+        shards = workspace.shards(scorer.name)
+        local.run(scorer, staged.pair_windows(), rows, shards, reporter)
+        found |= local.results(scorer, shards, rows)
+    return found
+
+
+def model_notes(plan: Plan, workspace: Workspace) -> dict[str, list[str]]:
+    """What each model said of how it runs, for the manifest."""
+    notes = {scorer.name: workspace.shards(scorer.name).notes() or [] for scorer in plan.scorers}
+    return {name: said for name, said in notes.items() if said}
+
+
+def border_facts(borders: Counters) -> dict[str, Any]:
+    """The counts for the manifest."""
+    return {name: dict(sorted(counts.items())) for name, counts in borders.items()}

@@ -1,0 +1,158 @@
+"""Prompts with all their responses, streamed some at a time: where a prompt's rows stand does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from curate.responses.measure import Numbers
+from curate.responses.table import MEASURED, Staged
+from curate.schema import MODEL, REWARD, TRUNCATED
+
+CHUNK_SLOTS = 16_384
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One prompt's responses.
+
+    Attributes:
+        prompt: the prompt's number.
+        row: the first row with this prompt.
+        slots: the slots of its responses, by position, int64 [n].
+        given: the slots of the pairs that the data itself names, int64 [pairs, 2].
+    """
+
+    prompt: int
+    row: int
+    slots: np.ndarray
+    given: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pools:
+    """All pools of the staged data.
+
+    Attributes:
+        staged: the data.
+        merge_equal: whether equal texts share a position: so for pairs, where a response may stand in several; not
+            for candidates, whose positions are those in the data's own list.
+    """
+
+    staged: Staged
+    merge_equal: bool
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(self.staged.prompts, kind="stable")
+
+    @cached_property
+    def _bounds(self) -> np.ndarray:
+        sizes = np.bincount(self.staged.prompts)
+        return np.concatenate([[0], np.cumsum(sizes)])
+
+    @property
+    def size(self) -> int:
+        """How many prompts there are."""
+        return int(self._bounds.size - 1)
+
+    @property
+    def has_given(self) -> bool:
+        """Whether the data itself names pairs."""
+        return bool((self.staged.pairs[:, 0] >= 0).any())
+
+    def chunks(self) -> Iterator[list[Pool]]:
+        """All pools in order of first appearance, some thousand responses at a time; the same cuts at every call."""
+        chunk: list[Pool] = []
+        slots = 0
+        for prompt in range(self.size):
+            pool = self._pool(prompt)
+            if chunk and slots + pool.slots.size > CHUNK_SLOTS:
+                yield chunk
+                chunk, slots = [], 0
+            chunk.append(pool)
+            slots += pool.slots.size
+        if chunk:
+            yield chunk
+
+    def _pool(self, prompt: int) -> Pool:
+        starts = self.staged.first_slots
+        rows = self._order[self._bounds[prompt] : self._bounds[prompt + 1]]
+        slots = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in rows])
+        if self.merge_equal:
+            # A prompt's equal texts bear the name of the first of them, which is one of these slots.
+            slots = np.unique(self.staged.names[slots])
+        named = rows[self.staged.pairs[rows, 0] >= 0]
+        return Pool(prompt, int(rows[0]), slots, starts[named][:, None] + self.staged.pairs[named])
+
+    def texts(self, pools: list[Pool]) -> dict[int, str]:
+        """The text of every slot of these pools."""
+        return {
+            slot: text for _, first, texts in self._read(pools, "responses") for slot, text in enumerate(texts, first)
+        }
+
+    def models(self, pools: list[Pool]) -> dict[int, str | None]:
+        """Which model wrote the response of every slot of these pools; empty where the data does not say."""
+        if not self.names_models:
+            return {}
+        found = self._read(pools, MEASURED + MODEL)
+        return {slot: name for _, first, names in found for slot, name in enumerate(names or [], first)}
+
+    @cached_property
+    def names_models(self) -> bool:
+        """Whether any of the data says which model wrote a response."""
+        return any(MEASURED + MODEL in self.staged.records.schema(path).names for path in self.staged.records.paths())
+
+    def prompts(self, pools: list[Pool]) -> dict[int, str]:
+        """The prompt, in its canonical spelling, of every first row of these pools."""
+        return {row: text for row, _, text in self._read(pools, "prompt")}
+
+    def _read(self, pools: list[Pool], column: str) -> Iterator[tuple[int, int, Any]]:
+        """(row, first slot, value) of every row of these pools; only shards that hold one are opened."""
+        staged, starts = self.staged, self.staged.first_slots
+        first, last = pools[0].prompt, pools[-1].prompt + 1
+        rows = np.sort(self._order[self._bounds[first] : self._bounds[last]])
+        for number, inside in staged.by_shard(rows):
+            path = staged.records.paths()[number]
+            if column not in staged.records.schema(path).names:
+                continue
+            held = staged.records.table(path, [column])[column]
+            values = held.take(inside - staged.shard_starts[number]).to_pylist()
+            yield from ((int(row), int(starts[row]), value) for row, value in zip(inside, values, strict=True))
+
+
+def merged(numbers: Numbers, names: np.ndarray) -> tuple[Numbers, int]:
+    """One number a response where the data has several: the mean of its rewards, the first of any other.
+
+    Returns:
+        The numbers, and how many responses had rewards that differ.
+    """
+    conflicting = np.zeros(names.size, bool)
+    found: Numbers = {}
+    for name, values in numbers.items():
+        known = np.isfinite(values)
+        first = np.full(names.size, np.nan)
+        first[names[known][::-1]] = values[known][::-1]
+        found[name] = first[names]
+        if name.startswith(REWARD.name):
+            sums = np.bincount(names[known], values[known], minlength=names.size)
+            counts = np.maximum(np.bincount(names[known], minlength=names.size), 1)
+            differ = np.zeros(names.size, bool)
+            differ[names[known & (values != found[name])]] = True
+            # Where all agree the value itself is kept: a mean of equal numbers may differ from them in the last bit.
+            found[name] = np.where(differ[names], (sums / counts)[names], found[name])
+            conflicting |= differ
+    return found, int(conflicting.sum())
+
+
+def may_be_chosen(staged: Staged, numbers: Numbers, allow_truncated: bool) -> np.ndarray:
+    """Per slot whether it may be the chosen one: not cut at a length limit, unless that is allowed. bool [slots]."""
+    if allow_truncated:
+        return np.ones(staged.names.size, bool)
+    truncated = numbers.get(TRUNCATED.name, np.zeros(staged.names.size))
+    allowed: np.ndarray = ~staged.cut & (truncated != 1.0)
+    return allowed

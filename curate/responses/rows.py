@@ -1,0 +1,96 @@
+"""The rows of a scored table: the input's own columns with the new ones behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from curate.metrics.registry import as_numbers
+from curate.progress import Reporter
+from curate.readers import conform, merge_schemas
+from curate.responses.table import MEASURED, Staged, messages_of
+from curate.schema import FINISH_REASON
+from curate.writers.rejects import write_with_rejects
+from curate.writers.rows import MESSAGES
+
+Columns = dict[str, pa.Array]
+
+
+def write_rows(
+    staged: Staged,
+    columns: Any,
+    manifest: dict[str, Any],
+    out: Path,
+    reporter: Reporter,
+) -> int:
+    """Write the input's own columns with the new ones behind them, and the rows that could not be used.
+
+    A new column of a known name takes its place.
+
+    Args:
+        staged: the rows.
+        columns: (first row, number of rows) -> the new columns of these rows.
+        manifest: goes into the file.
+        out: where to.
+        reporter: told which of the input's columns have other values now.
+    """
+    own = merge_schemas([staged.rows.schema(path) for path in staged.rows.paths()])
+    as_pairs = "pair_id" in columns(0, 0)
+    changed: Counter[str] = Counter()
+
+    def tables() -> Iterator[pa.Table]:
+        first = 0
+        for rows, records in zip(staged.rows.tables(), staged.records.tables(), strict=True):
+            table = conform(rows, own)
+            added = {**_texts(records, own, as_pairs), **columns(first, rows.num_rows)}
+            for name, values in added.items():
+                place = table.schema.get_field_index(name)
+                if place >= 0:
+                    changed[name] += _differing(table[name], values)
+                table = table.append_column(name, values) if place < 0 else table.set_column(place, name, values)
+            first += rows.num_rows
+            yield table
+
+    schema = next(tables()).schema
+    changed.clear()
+    written = write_with_rejects(staged.rejects.tables(), tables(), schema, manifest, out)
+    replaced = [f"{name} ({rows:,} rows)" for name, rows in changed.items() if rows]
+    if replaced:
+        reporter.note(f"columns of the input replaced by new values: {', '.join(replaced)}")
+    return written
+
+
+def _differing(old: pa.ChunkedArray, new: pa.Array) -> int:
+    """In how many rows the new values are others than the old ones; numbers as numbers, also where they were text."""
+    before, now = pl.Series("", old), pl.Series("", new)
+    if now.dtype.is_numeric():
+        before, now = as_numbers(before), as_numbers(now)
+    if before.dtype != now.dtype:
+        return before.len()
+    return int((before.ne_missing(now)).sum())
+
+
+def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
+    """Prompt and responses, where the input has no columns of these names."""
+    if as_pairs and not {"chosen", "rejected"} & set(own.names):
+        responses = records["responses"].to_pylist()
+        answers = {
+            side: [[{"role": "assistant", "content": r[i]}] for r in responses]
+            for i, side in enumerate(("chosen", "rejected"))
+        }
+        prompts = [messages_of(text) for text in records["prompt"].to_pylist()]
+        return {name: pa.array(values, MESSAGES) for name, values in {"prompt": prompts, **answers}.items()}
+    if as_pairs:
+        return {}
+    finish = MEASURED + FINISH_REASON
+    found = {} if "responses" in own.names else {"responses": records["responses"].combine_chunks()}
+    if "prompt" not in own.names:
+        found["prompt"] = pa.array([messages_of(text) for text in records["prompt"].to_pylist()], MESSAGES)
+    if finish in records.column_names:
+        found["finish_reasons"] = records[finish].combine_chunks()
+    return found

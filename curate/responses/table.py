@@ -1,0 +1,174 @@
+"""Rows of any layout, read once and laid out on disk in the house's own form.
+
+Every response gets a slot, in the data's order; responses with the same text to the same prompt share the first one's
+slot as their name, and are measured once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute
+
+from curate.engines.local import Window
+from curate.schema import FINISH_REASON, MODEL
+from curate.scorers import JudgedPair, PairItem, ResponseItem
+from curate.storage.shards import Shards
+
+MEASURED = "measured_"
+TEXTS = (FINISH_REASON, MODEL)
+"""What is measured of a response as text."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Staged rows: the numbers in memory, the texts in shards.
+
+    Attributes:
+        rows: shards of the input's own columns.
+        records: shards of prompt, responses, pair and text flags, row for row beside `rows`.
+        rejects: shards of the rows left out.
+        counts: responses of each row, int64 [rows].
+        names: per slot the slot that measures it (its own, or an earlier equal one's), int64 [slots].
+        measured: per field name what the data held, float64 [slots], NaN for null.
+        shard_rows: rows of each shard.
+        cut: whether a response's generation stopped at its length limit, bool [slots].
+        pairs: per row the positions of its chosen and rejected response, -1 where it names none, int64 [rows, 2].
+        prompts: per row a number that equal prompts share, in order of first appearance, int64 [rows].
+    """
+
+    rows: Shards
+    records: Shards
+    rejects: Shards
+    counts: np.ndarray
+    names: np.ndarray
+    measured: dict[str, np.ndarray] = field(default_factory=dict)
+    shard_rows: tuple[int, ...] = ()
+    cut: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    prompts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @cached_property
+    def first_slots(self) -> np.ndarray:
+        """Per row its first slot, and the number of slots at the end: int64 [rows + 1]."""
+        return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
+
+    @cached_property
+    def shard_starts(self) -> np.ndarray:
+        """The first row of each shard, and the number of rows at the end: int64 [shards + 1]."""
+        return np.concatenate([[0], np.cumsum(self.shard_rows)]).astype(np.int64)
+
+    def by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Ascending rows, grouped by the number of the shard that holds them."""
+        numbers = np.searchsorted(self.shard_starts, rows, side="right") - 1
+        for number in np.unique(numbers).tolist():
+            yield number, rows[numbers == number]
+
+    def response_windows(self) -> Iterator[Window]:
+        """The responses to be measured, a shard at a time."""
+        starts, row = self.first_slots, 0
+        for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
+            slots = np.arange(starts[row], starts[row + rows])
+            keys = slots[self.names[slots] == slots].tolist()
+            yield keys, (lambda path=path, first=int(starts[row]), keys=keys: self._response_items(path, first, keys))  # type: ignore[misc]
+            row += rows
+
+    def judging_windows(self) -> Iterator[Window]:
+        """The pairs with their prompts, keyed by row, a shard at a time."""
+        row = 0
+        for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
+            yield range(row, row + rows), (lambda path=path, row=row: self._judged_pairs(path, row))  # type: ignore[misc]
+            row += rows
+
+    def pair_windows(self) -> Iterator[Window]:
+        """The pairs' texts, keyed by row, a shard at a time."""
+        row = 0
+        for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
+            yield range(row, row + rows), (lambda path=path, row=row: self._pair_items(path, row))  # type: ignore[misc]
+            row += rows
+
+    def _response_items(self, path: Any, first: int, keys: Sequence[int]) -> list[ResponseItem]:
+        wanted, slot, items = set(keys), first, []
+        table = self.records.table(path, ["prompt", "responses"])
+        for text, responses in zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True):
+            prompt = messages_of(text)
+            for i, response in enumerate(responses):
+                if slot in wanted:
+                    beside = responses[1 - i] if len(responses) == 2 else None
+                    items.append(ResponseItem(slot, prompt, response, beside))
+                slot += 1
+        return items
+
+    def _pair_items(self, path: Any, row: int) -> list[PairItem]:
+        responses = self.records.table(path, ["responses"])["responses"].to_pylist()
+        return [PairItem(row + i, texts[0], texts[1]) for i, texts in enumerate(responses)]
+
+    def _judged_pairs(self, path: Any, row: int) -> list[JudgedPair]:
+        table = self.records.table(path, ["prompt", "responses"])
+        both = zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True)
+        return [JudgedPair(row + i, messages_of(text), (two[0], two[1])) for i, (text, two) in enumerate(both)]
+
+
+def messages_of(text: str) -> list[dict[str, str]]:
+    """Messages from their canonical spelling."""
+    return [{"role": role, "content": content} for role, content in json.loads(text)]
+
+
+def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
+    """The numbers of staged rows, into memory."""
+    tables = [_numeric(records, path) for path in records.paths()]
+    slots = [int(pa.compute.sum(pa.compute.list_value_length(table["high"])).as_py() or 0) for table in tables]
+
+    def every(column: str, missing: Any) -> np.ndarray:
+        parts = [
+            flat(table[column]) if column in table.column_names else np.full(size, missing)
+            for table, size in zip(tables, slots, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    measured = sorted({name for table in tables for name in table.column_names if name.startswith(MEASURED)})
+    hashes = pl.DataFrame({"high": every("high", 0), "low": every("low", 0)})
+    prompts = pl.concat([pl.Series("p", table["prompt_hash"].to_pylist(), dtype=pl.Binary) for table in tables])
+    positions = [np.stack([_positions(table[side]) for side in ("chosen", "rejected")], axis=1) for table in tables]
+    return Staged(
+        rows,
+        records,
+        rejects,
+        np.concatenate([pa.compute.list_value_length(table["high"]).to_numpy() for table in tables]).astype(np.int64),
+        first_equal(hashes),
+        {n.removeprefix(MEASURED): every(n, np.nan) for n in measured if n.removeprefix(MEASURED) not in TEXTS},
+        tuple(table.num_rows for table in tables),
+        every(MEASURED + FINISH_REASON, None) == "length",
+        np.concatenate(positions),
+        np.unique(first_equal(prompts.to_frame()), return_inverse=True)[1].astype(np.int64),
+    )
+
+
+def first_equal(frame: pl.DataFrame) -> np.ndarray:
+    """Per row the number of the first row that equals it, int64 [rows]."""
+    first = frame.with_row_index("row").select(pl.col("row").first().over(frame.columns))
+    return first.to_series().cast(pl.Int64).to_numpy()
+
+
+def _numeric(records: Shards, path: Any) -> pa.Table:
+    texts = {"prompt", "responses", "pair_id", "flags", MEASURED + MODEL}
+    return records.table(path, [name for name in records.schema(path).names if name not in texts])
+
+
+def _positions(column: pa.ChunkedArray) -> np.ndarray:
+    array: np.ndarray = column.fill_null(-1).to_numpy().astype(np.int64)
+    return array
+
+
+def flat(column: pa.ChunkedArray) -> np.ndarray:
+    """The values of a list column one after another, NaN for null numbers."""
+    values = column.combine_chunks().flatten()
+    array: np.ndarray = values.to_numpy(zero_copy_only=False)
+    return array

@@ -1,0 +1,127 @@
+"""Which rows of a table may be kept at all: `--where`, `--drop-ties`, `--one-per-prompt`, `--per`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from curate.errors import InputError, RowError, SettingsError, did_you_mean
+from curate.hashing import text_hash, text_of
+from curate.metrics.registry import as_numbers, missing_column
+from curate.readers import detect, first_rows
+from curate.readers.files.table import Table
+from curate.schema import PAIR_ID, REWARD
+from curate.selection.pick import best_of_each
+from curate.settings import SelectSettings
+
+MARGIN = "reward_margin"
+CHUNK_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """Which rows may be kept, and why not the others.
+
+    Attributes:
+        alive: bool [rows].
+        codes: per row the number of the reason why it may not be kept, 0 where it may: uint8 [rows].
+        reasons: the reasons by their numbers; that of 0 is empty.
+    """
+
+    alive: np.ndarray
+    codes: np.ndarray
+    reasons: list[str]
+
+    def drop(self, rows: np.ndarray, reason: str) -> None:
+        """These rows may not be kept, for this reason, unless another was found before."""
+        self.reasons.append(reason)
+        self.codes[rows & self.alive] = len(self.reasons) - 1
+        self.alive[rows] = False
+
+
+def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, high_first: bool) -> Eligible:
+    """The rows that `--where`, `--drop-ties` and `--one-per-prompt` leave, in this order."""
+    found = Eligible(np.ones(table.rows, bool), np.zeros(table.rows, np.uint8), [""])
+    if settings.where is not None:
+        found.drop(~_where(table, settings.where).to_numpy(), f"where: {settings.where}")
+    if settings.drop_ties:
+        found.drop(~_not_tied(table).to_numpy(), "tie")
+    if settings.one_per_prompt:
+        frame = ranking_frame(table, found.alive, values, _prompt_keys(table))
+        best = np.zeros(table.rows, bool)
+        best[best_of_each(frame, "group", high_first=high_first)["row"].to_numpy()] = True
+        found.drop(~best, "not the best of its prompt")
+    return found
+
+
+def ranking_frame(table: Table, alive: np.ndarray, values: np.ndarray | None, groups: pl.Series) -> pl.DataFrame:
+    """The rows that are left as a frame for ranking within groups: row, value, tie, group."""
+    rows = pl.Series("row", np.flatnonzero(alive), dtype=pl.UInt32)
+    return pl.DataFrame(
+        {
+            "row": rows,
+            "value": pl.Series(values[alive], nan_to_null=True) if values is not None else pl.repeat(0.0, rows.len()),
+            "tie": tie_breakers(table, rows.to_numpy()),
+            "group": groups.gather(rows),
+        },
+        schema_overrides={"value": pl.Float64},
+    )
+
+
+def tie_breakers(table: Table, rows: np.ndarray) -> pl.Series:
+    """What ranks these rows where their values are equal: their `pair_id`, else their place."""
+    if PAIR_ID.name in table.schema.names:
+        return table.taken(PAIR_ID.name, rows)
+    return pl.Series(PAIR_ID.name, rows)
+
+
+def group_column(table: Table, name: str) -> pl.Series:
+    """The column of `--per`.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if name not in table.schema.names:
+        raise SettingsError(f"There is no column {name}.", f"--per {name}", did_you_mean(name, table.schema.names))
+    return table.numbers([name])[name]
+
+
+def _where(table: Table, text: str) -> pl.Series:
+    from curate.selection.where import condition
+
+    wanted, names = condition(text), table.schema.names
+    for name in wanted.columns:
+        if name not in names:
+            dotted = next((known for known in names if known.startswith(f"{name}.")), None)
+            hint = f'Quote a name with a dot in it: "{dotted}".' if dotted else did_you_mean(name, names)
+            raise SettingsError(f"There is no column {name}.", f"--where {text}", hint)
+    return wanted.holds(table.numbers(wanted.columns))
+
+
+def _not_tied(table: Table) -> pl.Series:
+    names = table.schema.names
+    if REWARD.chosen in names and REWARD.rejected in names:
+        numbers = table.numbers([REWARD.chosen, REWARD.rejected])
+        return (as_numbers(numbers[REWARD.chosen]) != as_numbers(numbers[REWARD.rejected])).fill_null(True)
+    if MARGIN in names:
+        return (as_numbers(table.numbers([MARGIN])[MARGIN]) != 0).fill_null(True)
+    raise missing_column("reward_margin", REWARD.chosen, names)
+
+
+def _prompt_keys(table: Table) -> pl.Series:
+    """A 128-bit hash of each row's prompt, read as its layout says."""
+    layout = detect(first_rows(table.source))
+    keys, first = np.zeros((table.rows, 2), np.uint64), 0
+    for chunk in table.source.chunks(CHUNK_ROWS):
+        for i, (row, origin) in enumerate(zip(chunk.rows, chunk.origins, strict=True)):
+            try:
+                prompt = text_of(layout.parse(row).prompt)
+            except RowError as error:
+                raise InputError(
+                    f"A row's prompt cannot be read: {error}.", origin, "Leave out --one-per-prompt, or mend the row."
+                ) from error
+            keys[first + i] = np.frombuffer(text_hash(prompt), np.uint64)
+        first += len(chunk.rows)
+    return pl.DataFrame(keys, schema=["high", "low"]).to_struct("prompt")

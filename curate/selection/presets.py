@@ -1,0 +1,80 @@
+"""Named bundles of `curate select` settings, each after a paper; what the user sets goes before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from curate.errors import SettingsError, did_you_mean
+from curate.settings import SelectSettings
+
+AMOUNTS = frozenset({"top", "bottom", "middle"})
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One bundle.
+
+    Attributes:
+        name: as `--preset` spells it.
+        settings: of SelectSettings.
+        source: the paper.
+        differs: where this is not what the paper does; empty where nothing is known to differ.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(repr=False)
+    source: str
+    differs: str = ""
+
+
+PRESETS: Mapping[str, Preset] = {
+    one.name: one
+    for one in (
+        Preset("bees", {"by": "bees", "top": "10%"}, "Less is More, arXiv 2502.14560"),
+        Preset("alignment-potential", {"by": "alignment_potential", "top": "40%"}, "arXiv 2503.01864"),
+        Preset("dpo-gap", {"by": "dpo_gap", "top": "10%"}, "arXiv 2508.04149"),
+        Preset(
+            "easy-first",
+            {"by": "dpo_margin", "top": "50%"},
+            "SelectiveDPO, arXiv 2502.09650",
+            "Its authors take as difficulty the DPO loss under six models, each trained on the other half of the data, "
+            "averaged, and train from easy to hard. Here it is the DPO loss of the one policy that was scored (large "
+            "margin, small loss), and rows keep the input's order.",
+        ),
+        Preset("ifd", {"by": "ifd", "top": "10%", "where": "ifd <= 1"}, "Cherry LLM, arXiv 2308.12032"),
+        Preset(
+            "rip",
+            {"by": "rip", "above": 0.0},
+            "RIP, arXiv 2501.18578",
+            "The thresholds are the medians of the whole table, taken before anything is left out.",
+        ),
+    )
+}
+
+
+def with_preset(settings: SelectSettings) -> SelectSettings:
+    """The settings with their preset's values where the user set none; one amount of the user's replaces the preset's.
+
+    Raises:
+        SettingsError: there is no such preset.
+    """
+    if settings.preset is None:
+        return settings
+    preset = find_preset(settings.preset)
+    fields = SelectSettings.model_fields
+    given = {name for name in fields if getattr(settings, name) != fields[name].get_default(call_default_factory=True)}
+    taken = given | (AMOUNTS if AMOUNTS & given else set())
+    return settings.model_copy(update={name: value for name, value in preset.settings.items() if name not in taken})
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of this name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"select has no preset {name}.", f"--preset {name}", did_you_mean(name, PRESETS))
+    return PRESETS[name]

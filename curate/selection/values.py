@@ -1,0 +1,127 @@
+"""By what `curate select` ranks: a column of the table, or a metric computed from its measurements.
+
+Values are float64 [rows], NaN where there is none. Columns are read some thousand rows at a time; only a metric over
+the population (a z-score, a quantile) needs those that it reads as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.errors import SettingsError, did_you_mean
+from curate.metrics.lacking import lacking_note, rows_lacking
+from curate.metrics.registry import (
+    all_metrics,
+    as_numbers,
+    columns_read,
+    compute,
+    depends_on_population,
+    find,
+    missing_column,
+    parameters_used,
+    taken_if_present,
+)
+from curate.readers.files.table import Table
+from curate.settings import SelectSettings
+
+Used = dict[str, dict[str, Any]]
+"""Per metric the parameters used; empty where nothing was computed."""
+
+
+def high_first(settings: SelectSettings) -> bool:
+    """Whether larger values are better: as the user says, else as the metric's source does."""
+    if settings.order is not None:
+        return settings.order == "highest"
+    return settings.by not in all_metrics() or find(str(settings.by)).prefer == "high"
+
+
+@dataclass(frozen=True)
+class Values:
+    """What rows are ranked by.
+
+    Attributes:
+        values: None without `--by`.
+        used: the parameters, where the values were computed here.
+        notes: what the user should know of the values.
+    """
+
+    values: np.ndarray | None
+    used: Used = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def ranking_values(table: Table, settings: SelectSettings) -> Values:
+    """The values to rank by.
+
+    Raises:
+        SettingsError: there is neither such a column nor such a metric, or a column that it reads is missing.
+    """
+    by, names = settings.by, table.schema.names
+    _check_read(settings, names)
+    if by is None:
+        return Values(None)
+    if by in names and not settings.options:
+        kind = table.schema.field(by).type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+            raise SettingsError(f"The column {by} holds no numbers.", f"--by {by}", "Rank by a metric or a number.")
+        return Values(_filled(table, (as_numbers(frame[by]) for frame in _frames(table, [by]))))
+    if by not in all_metrics():
+        raise SettingsError(
+            f"There is neither a metric nor a column called {by}.",
+            f"--by {by}",
+            did_you_mean(by, [*all_metrics(), *names]),
+        )
+    present = frozenset(names)
+    wanted = list(columns_read(by, settings.options, present))
+    for column in wanted:
+        if column not in names:
+            raise missing_column(by, column, names)
+    return _computed(table, settings, by, wanted)
+
+
+def _computed(table: Table, settings: SelectSettings, by: str, wanted: list[str]) -> Values:
+    options, present = settings.options, frozenset(table.schema.names)
+    whole = depends_on_population(by, options, present)
+    frames = [table.numbers(wanted)] if whole else _frames(table, wanted)
+    optional, lacking = taken_if_present(by, options, present), 0
+
+    def pieces() -> Iterator[pl.Series]:
+        nonlocal lacking
+        for frame in frames:
+            lacking += rows_lacking(frame, optional)
+            yield compute(by, frame, options)[0]
+
+    values = _filled(table, pieces())
+    notes = [lacking_note(by, optional, lacking, f"{table.rows:,} rows")] if lacking else []
+    return Values(values, parameters_used(by, options, present), notes)
+
+
+def _check_read(settings: SelectSettings, names: list[str]) -> None:
+    """Refuse parameters of a metric that `--by` does not read: they would change nothing."""
+    by = settings.by
+    read = set(parameters_used(by, settings.options, frozenset(names))) if by in all_metrics() and by else set()
+    for name in settings.options:
+        if name not in read:
+            ranking = f"Ranking by {by}" if by else "Selecting without --by"
+            raise SettingsError(f"{ranking} does not use {name}.", f"--set {name}.*", "Leave it out.")
+
+
+def _frames(table: Table, columns: list[str]) -> Iterator[pl.DataFrame]:
+    for batch in table.batches(columns):
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)
+        yield frame
+
+
+def _filled(table: Table, pieces: Iterator[pl.Series]) -> np.ndarray:
+    values, first = np.full(table.rows, np.nan), 0
+    for piece in pieces:
+        values[first : first + piece.len()] = piece.to_numpy()
+        first += piece.len()
+    return values

@@ -1,0 +1,1 @@
+"""What touches the disk: places, locks, checksums, shards, unfinished work."""

@@ -1,0 +1,31 @@
+"""What the manifests of a table's files say of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from curate.readers.files.table import Table
+from curate.writers.parquet import MANIFEST_KEY
+
+
+def manifests_of(table: Table) -> list[dict[str, Any]]:
+    """The manifests of its files, those of other tools left out."""
+    return [manifest for manifest in table.manifests(MANIFEST_KEY) if isinstance(manifest, dict)]
+
+
+def recorded(manifests: Sequence[dict[str, Any]], *keys: str) -> Any:
+    """What stands under these nested keys in the newest step that has them; None where no step has."""
+    for manifest in _newest_first(manifests):
+        value: Any = manifest
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            return value
+    return None
+
+
+def _newest_first(manifests: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for manifest in manifests:
+        yield manifest
+        yield from _newest_first([one for one in manifest.get("history", []) if isinstance(one, dict)])
