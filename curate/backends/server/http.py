@@ -26,6 +26,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_BYTES = 2**28
 SHOWN = 400
 """Characters shown of what a server says."""
+WAKE_SECONDS = 0.5
 KEY = "CURATE_SERVER_KEY"
 
 
@@ -92,7 +93,7 @@ class Server:
         answers: list[Any] = [None] * len(bodies)
         try:
             for _ in bodies:
-                number, answer = answered.get()
+                number, answer = _next(answered)
                 if isinstance(answer, BaseException):
                     raise answer
                 answers[number] = answer
@@ -166,6 +167,13 @@ class Server:
             hint = "See the names at /v1/models, and whether the server was started for this kind of model."
         said = self.redacted(f"{where}: status {status}: {_message(content)}")
         raise ModelError("The server refuses.", said[:SHOWN], hint)
+
+
+def _next(answered: SimpleQueue[tuple[int, Any]]) -> tuple[int, Any]:
+    # Not one long wait: a signal that another thread received wakes nobody, and is seen when this thread looks again.
+    while True:
+        with suppress(Empty):
+            return answered.get(timeout=WAKE_SECONDS)
 
 
 def _message(content: bytes) -> str:
