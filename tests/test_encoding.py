@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.pipeline.helpers import write_jsonl
+from tests.commands.helpers import write_jsonl
 
 CODE = """
 import locale

@@ -16,7 +16,7 @@ import transformers
 from curate import hub
 from curate.errors import ModelError
 from tests.backends.models import SHAPE
-from tests.pipeline.helpers import pair_rows, write_jsonl
+from tests.commands.helpers import pair_rows, write_jsonl
 
 SCORE = ["score", "d.jsonl", "-o", "o.parquet"]
 

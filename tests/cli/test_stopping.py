@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.pipeline.helpers import pair_rows, write_jsonl
+from tests.commands.helpers import pair_rows, write_jsonl
 
 JOB = """
 import gc, os, signal, sys, time, types, weakref

@@ -12,7 +12,7 @@ from curate.demo.world import make_pairs
 from curate.errors import SettingsError
 from curate.metrics.registry import compute
 from tests.backends.fake_server import logp, serving
-from tests.pipeline.helpers import run_pair, run_score, run_select, write_jsonl
+from tests.commands.helpers import run_pair, run_score, run_select, write_jsonl
 
 
 def ifd(**columns: list[float | None]) -> list[float | None]:

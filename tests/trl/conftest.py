@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig
 
 from curate.demo.world import make_pairs
+from tests.commands.helpers import run_score, run_select
 from tests.exporters.golden import run_export
-from tests.pipeline.helpers import run_score, run_select
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 
 from curate.errors import SettingsError
 from curate.trl.losses import LOSSES, PairLogps, find_loss
-from tests.methods.plain import plain_amapo, plain_gamma_po, plain_madpo, sigma
+from tests.weighing.plain import plain_amapo, plain_gamma_po, plain_madpo, sigma
 
 ROWS = 12
 

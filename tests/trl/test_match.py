@@ -13,7 +13,7 @@ from curate.errors import SettingsError
 from curate.render import Renderer
 from curate.tokens import HubTokenizer
 from tests.chat import PLAIN, save_tokenizer
-from tests.pipeline.helpers import run_score, write_jsonl
+from tests.commands.helpers import run_score, write_jsonl
 
 THINKING = (
     "{% for m in messages %}{{ m.role[0] + ':' + m.content + '\n' }}{% endfor %}"

@@ -14,8 +14,8 @@ from curate.backends.vllm.models import VllmLogprobs
 from curate.demo.world import make_pairs, make_prompts
 from curate.errors import CurateError, ModelError, StoreError
 from tests.backends.models import SHAPE, save_causal
-from tests.cli.helpers import Terminal
-from tests.pipeline.helpers import read_manifest, run_generate, run_score, write_jsonl
+from tests.commands.helpers import read_manifest, run_generate, run_score, write_jsonl
+from tests.commands.terminal import Terminal
 from tests.vllm.models import causal, close_all
 
 MODELS = ("policy", "reference", "reward")

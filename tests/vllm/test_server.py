@@ -24,7 +24,7 @@ from curate.backends.torch.scoring import TorchLogprobs, TorchRewards
 from curate.demo.world import make_pairs
 from curate.render import Rendered
 from tests.backends.models import worst
-from tests.pipeline.helpers import read_manifest, run_generate, run_score, write_jsonl
+from tests.commands.helpers import read_manifest, run_generate, run_score, write_jsonl
 from tests.vllm.models import CLOSE, close_all
 
 START_SECONDS = 300

@@ -1,0 +1,299 @@
+"""No manifest depends on where files are: every setting of every command, with relative and with absolute paths."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import Field
+
+from curate.errors import CurateError
+from curate.progress import Silent
+from curate.recipes.check import prepare
+from curate.recipes.commands import COMMANDS
+from curate.recipes.file import read_recipe
+from curate.recipes.run import run
+from curate.settings import ModelSettings, Settings, for_manifest, make
+from tests.commands.helpers import candidate_rows, pair_rows, prompt_rows, read_manifest, run_score, write_jsonl
+
+AT = "@/"
+"""Stands for the folder in which a command finds its files."""
+FAKE: dict[str, Any] = {"policy": "fake:1", "reference": "fake:2"}
+REAL: dict[str, Any] = {"max_length": 64, "policy": "@/models/policy", "reference": None}
+BASE: dict[str, dict[str, Any]] = {
+    "score": {"data": ("@/pairs.jsonl",), **FAKE},
+    "pair": {"data": ("@/pool.jsonl",), **FAKE},
+    "generate": {"data": ("@/prompts.jsonl",), "policy": ("fake:1",), "samples": 2},
+    "select": {"data": ("@/scored.parquet",), "by": "dpo_margin", "top": "50%"},
+    "weigh": {"data": ("@/scored.parquet",), "method": "bpo"},
+    "export": {"data": ("@/scored.parquet",), "to": "trl"},
+}
+# What a setting is tried with, and what else must then be set; a setting of a plain type needs no entry.
+TRIED: dict[str, list[dict[str, Any]]] = {
+    "data": [{}],
+    "out": [{"out": "folder"}, {}],
+    "options": [{"options": {"dpo_margin": {"beta": "0.2"}}}],
+    "chat_template": [{"chat_template": "@/template.jinja", **REAL}],
+    "template_date": [{"template_date": "2024-03-05", "chat_template": "@/dated.jinja", **REAL}],
+    "policy": [REAL],
+    "reference": [{**REAL, "reference": "@/models/reference"}],
+    "reward": [
+        {"reward": ("@/models/reward", "named=@/models/reward"), "max_length": 64},
+        {"reward": ("columns", "fake:3"), "reward_combine": "zmean"},
+    ],
+    "reward_head": [{"reward": ("@/models/reward",), "reward_head": ("logits:0",), "max_length": 64}],
+    "embedder": [{"embedder": "fake:4"}, {"embedder": "minilm"}],
+    "tokenizer": [{"tokenizer": "@/models/policy"}],
+    "device": [{"device": "cpu"}],
+    "workers": [{"workers": 1}],
+    "server_timeout": [{"server_timeout": 60.0}],
+    "max_length": [{"max_length": 20}],
+    "batch_tokens": [{"batch_tokens": 100}],
+    "match": [{"match": "trl"}],
+    "preset": [{"preset": None}],
+    "by": [{"by": "dcrm"}],
+    "order": [{"order": "lowest"}],
+    "top": [{"top": "3"}],
+    "bottom": [{"top": None, "bottom": "3"}],
+    "middle": [{"top": None, "middle": "50%"}],
+    "above": [{"top": None, "above": 0.0}],
+    "below": [{"top": None, "below": 0.0}],
+    "where": [{"where": "id < 9"}],
+    "per": [{"per": "source"}],
+    "rejects": [{"rejects": "rejects.parquet"}],
+    "temperature": [{"temperature": (0.5, 1.0)}],
+    "top_p": [{"top_p": 0.5}],
+    "method": [{"method": "repo"}],
+    "to": [{"to": "llamafactory"}],
+    "min_margin": [{"min_margin": 0.5}],
+    "per_prompt": [{"per_prompt": 2}],
+}
+NOT_HERE = {
+    ("backend", "vllm"),
+    ("engine", "ray"),
+    ("tensor_parallel", 2),
+    ("gpus", "all"),
+    ("dtype", "float16"),
+    ("rows_as", "pairs"),
+    ("strategy", "rs-dpo"),
+}
+"""Values that need what this machine or this data lacks; that they are no paths is seen without a run."""
+SPECIAL = {
+    ("score", "strict"): [{"strict": True, "data": ("@/scored.parquet",)}],
+    ("generate", "policy"): [{"policy": ("@/models/policy", "again=@/models/policy"), "max_tokens": 2}],
+    ("generate", "chat_template"): [
+        {"policy": ("@/models/policy",), "chat_template": "@/template.jinja", "max_tokens": 2}
+    ],
+    ("generate", "template_date"): [
+        {
+            "policy": ("@/models/policy",),
+            "chat_template": "@/dated.jinja",
+            "template_date": "2024-03-05",
+            "max_tokens": 2,
+        }
+    ],
+    ("generate", "options"): [{}],
+    ("pair", "embedder"): [{"embedder": "fake:4"}],
+    ("weigh", "preset"): [{"method": "amapo", "preset": "mistral-7b"}],
+    ("select", "preset"): [{"by": None, "top": None, "preset": "dpo-gap"}],
+    ("select", "options"): [{"options": {"dpo_margin": {"beta": "0.2"}}}],
+    ("weigh", "options"): [{"options": {"bpo": {"alpha": "0.2"}}}],
+    ("export", "options"): [{}],
+    ("score", "options"): [
+        {"options": {"dpo_margin": {"beta": "0.2"}}},
+        {"reward": ("judge:fake:5",), "options": {"judge": {"template": "@/ask.jinja", "mode": "pointwise"}}},
+    ],
+}
+FIELDS = [(name, field) for name, command in COMMANDS.items() for field in command.settings.model_fields]
+
+
+def tried(command: str, field: str) -> list[dict[str, Any]]:
+    """Settings that try this one."""
+    if (command, field) in SPECIAL:
+        return SPECIAL[command, field]
+    if field in TRIED:
+        return TRIED[field]
+    info = COMMANDS[command].settings.model_fields[field]
+    kinds = [info.annotation, *get_args(info.annotation)]
+    if bool in kinds:
+        return [{field: not info.default}]
+    literals = [one for kind in kinds if get_origin(kind) is Literal for one in get_args(kind)]
+    if literals:
+        return [{field: one} for one in literals if (field, one) not in NOT_HERE]
+    if int in kinds or any(int in get_args(kind) for kind in kinds):
+        return [{field: 2}] if (field, 2) not in NOT_HERE else []
+    if any(name == field for name, _ in NOT_HERE):
+        return []
+    raise AssertionError(f"{command} has a new setting {field}: say in TRIED how to try it, with a path if it is one.")
+
+
+@pytest.fixture(scope="module")
+def places(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two folders that hold the same, one deeper than the other."""
+    first = tmp_path_factory.mktemp("here") / "first"
+    first.mkdir()
+    shutil.copytree(demo_models, first / "models")
+    write_jsonl(first / "pairs.jsonl", [*pair_rows(6), "{broken"])
+    write_jsonl(first / "pool.jsonl", candidate_rows(4))
+    write_jsonl(first / "prompts.jsonl", prompt_rows(2))
+    template = (demo_models / "policy" / "chat_template.jinja").read_text()
+    (first / "template.jinja").write_text("{{ '' }}" + template)
+    (first / "dated.jinja").write_text("{{ strftime_now('%d %B %Y') }}" + template)
+    (first / "ask.jinja").write_text("Rating, please: {{ prompt }} {{ response }}")
+    run_score(first / "pairs.jsonl", first / "scored.parquet", **FAKE)
+    second = tmp_path_factory.mktemp("there") / "a" / "deeper" / "second"
+    shutil.copytree(first, second)
+    return first, second
+
+
+def at(value: Any, place: str) -> Any:
+    """The value with the place where it says so."""
+    if isinstance(value, dict):
+        return {key: at(one, place) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(at(one, place) for one in value)
+    return value.replace(AT, place) if isinstance(value, str) else value
+
+
+def do(command: str, values: dict[str, Any], place: str, out: str) -> None:
+    values = {"out": "out" if command == "export" else "out.parquet", **BASE[command], **values}
+    settings = {key: value for key, value in at(values, place).items() if value is not None}
+    settings |= {key: out + values[key] for key in ("out", "rejects") if key in values}
+    COMMANDS[command].run(make(COMMANDS[command].settings, settings), Silent())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from (key, *texts(one))
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts(one)
+    elif isinstance(value, str):
+        yield value
+
+
+def check(found: dict[str, bytes], roots: list[Path], folder: Path) -> None:
+    for name, content in found.items():
+        for root in roots:
+            assert str(root).encode() not in content, name
+        if name.endswith(".parquet") and "rejects" not in name:
+            said = list(texts(read_manifest(folder / name)))
+            assert said
+            assert not [text for text in said if text.startswith(("/", "~", "./", "../")) or AT in text], name
+
+
+@pytest.mark.parametrize(("command", "field"), FIELDS, ids=[f"{command}-{field}" for command, field in FIELDS])
+def test_the_bytes_say_nothing_of_where_files_are(
+    command: str,
+    field: str,
+    places: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = places
+    for values in tried(command, field):
+        near, far = first / "made", tmp_path_factory.mktemp("far")
+        near.mkdir()
+        try:
+            monkeypatch.chdir(first)
+            do(command, values, "", "made/")
+            monkeypatch.chdir(far)
+            do(command, values, f"{second}/", f"{far}/")
+            assert files(near), "nothing was written"
+            assert files(near) == files(far)
+            check(files(near), [first, second, far], near)
+        finally:
+            shutil.rmtree(near)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_path_is_in_no_settings_that_are_kept(command: str) -> None:
+    """Whatever is declared as a path, a new setting too."""
+    kind = COMMANDS[command].settings
+    paths = [name for name, one in kind.model_fields.items() if "Path" in str(one.annotation)]
+    assert "out" in paths
+    given: dict[str, Any] = {name: Path("/nowhere/at/all") for name in paths}
+    settings = kind.model_construct(**{"data": ("/nowhere/at/all",), **given})
+    assert "nowhere" not in json.dumps(for_manifest(settings))
+
+
+def test_a_new_kind_of_path_is_left_out_too() -> None:
+    class Later(Settings):
+        several: tuple[Path, ...] = ()
+        by_name: dict[str, Path | None] = Field(default_factory=dict)
+        plain: str = "kept"
+
+    settings = Later(data=("d",), out=Path("o"), several=(Path("/x"),), by_name={"a": Path("/y")})
+    assert for_manifest(settings) == {"plain": "kept"}
+
+
+def test_models_are_named_alike_from_within_their_folder(
+    places: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = places
+    monkeypatch.chdir(first / "models" / "reward")
+    run_score(first / "pairs.jsonl", tmp_path / "a.parquet", reward=(".", "columns"), max_length=64)
+    run_score(first / "pairs.jsonl", tmp_path / "b.parquet", reward=("../reward/", "columns"), max_length=64)
+    run_score(
+        first / "pairs.jsonl", tmp_path / "c.parquet", reward=(f"{first}/models/reward", "columns"), max_length=64
+    )
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "c.parquet").read_bytes()
+
+
+RECIPE = """\
+name: placed
+about: Every kind of path that a recipe can name.
+inputs:
+  at: {about: where everything is}
+steps:
+  - run: score
+    with:
+      data: ${inputs.at}pairs.jsonl
+      policy: ${inputs.at}models/policy
+      reward: ["judge:fake:5", "rm=${inputs.at}models/reward"]
+      tokenizer: ${inputs.at}models/policy
+      chat_template: ${inputs.at}template.jinja
+      options: {judge: {template: "${inputs.at}ask.jinja", mode: pointwise}}
+      max_length: 64
+  - run: select
+    with: {data: "${steps.score}", by: simpo_margin, top: 50%}
+  - run: export
+    with: {data: "${steps.select}", to: trl}
+"""
+
+
+def test_a_recipes_outputs_say_nothing_of_where_files_are(
+    places: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = places
+    (tmp_path / "placed.yaml").write_text(RECIPE)
+    file = read_recipe(tmp_path / "placed.yaml")
+    near, far = first / "made", tmp_path / "far"
+    try:
+        monkeypatch.chdir(first)
+        run(prepare(file, {"at": "./"}, Path("made")), Silent())
+        monkeypatch.chdir(tmp_path)
+        run(prepare(file, {"at": f"{second}/"}, far), Silent())
+        assert {"run.json", "01-score.parquet", "02-select.parquet"} < set(files(near))
+        assert files(near) == files(far)
+        check(
+            {name: content for name, content in files(near).items() if "export" not in name}, [first, second, far], near
+        )
+    finally:
+        shutil.rmtree(near, ignore_errors=True)
+
+
+def test_every_setting_of_models_is_tried() -> None:
+    assert set(ModelSettings.model_fields) <= {field for _, field in FIELDS}
+    with pytest.raises(CurateError):
+        make(COMMANDS["score"].settings, {"data": ("d",), "out": "o", "no_such_setting": 1})
