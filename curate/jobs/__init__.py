@@ -1,1 +1,1 @@
-"""The commands, one file each, and what only they share."""
+"""The commands, one file each, and what they share."""

@@ -1,4 +1,4 @@
-"""`curate export`: pairs of any layout as the files that one trainer reads, with a snippet of its configuration."""
+"""`curate export`: write pairs of any layout as the files that one trainer reads, with a configuration snippet."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class ExportResult:
 
     Attributes:
         format: the exporter's name.
-        layout: how the data was read.
+        layout: the layout found.
         pairs: rows of the data that were used.
-        rows: rows written; for an unpaired format not the number of pairs.
-        rejected: bad rows by reason, the commonest first.
-        rejects: the file that holds them, None when there are none.
+        rows: rows written; unpaired formats write another number than `pairs`.
+        rejected: bad rows by reason, most frequent first.
+        rejects: the file that contains them; None when there are none.
         columns: the columns written.
-        files: the names of the files in the folder `out`.
+        files: names of the files in the folder `out`.
     """
 
     out: Path
@@ -69,10 +69,10 @@ class ExportResult:
 
 
 def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
-    """Read the pairs a chunk at a time, and write them as the trainer reads them.
+    """Read the pairs chunk by chunk and write them in the trainer's format.
 
     Raises:
-        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+        CurateError: anything that the user can fix; `out` is then unchanged.
     """
     exporter = check_export(settings)
     inputs = input_paths(settings.data)
@@ -106,10 +106,10 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
 
 
 def check_export(settings: ExportSettings) -> Exporter:
-    """The exporter, after refusing what can be known to be wrong without data.
+    """Return the exporter, after checking what can be checked without data.
 
     Raises:
-        SettingsError: there is no such format, or it has no place for what shall be kept.
+        SettingsError: the format is unknown, or cannot store the extra columns to be kept.
     """
     exporter = find_exporter(settings.to)
     if exporter.unpaired and settings.keep_scores:
@@ -135,7 +135,7 @@ def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> d
 
 
 class _Job:
-    """The rows of one export, made a chunk at a time, and counted."""
+    """The rows of one export, built and counted chunk by chunk."""
 
     def __init__(self, exporter: Exporter, layout: Layout, extras: Extras, rejects: RejectsFile) -> None:
         self.exporter, self.layout, self.extras, self.rejects = exporter, layout, extras, rejects
@@ -146,7 +146,7 @@ class _Job:
         """The rows of every chunk.
 
         Raises:
-            InputError: no row can be used, or one cannot and the run is strict.
+            InputError: no row is usable, or one is not and the run is strict.
         """
         with reporter.step("exporting", None) as step:
             for chunk in table.source.chunks(CHUNK_ROWS):

@@ -1,4 +1,4 @@
-"""Whether an output was made by this very command already, and what its manifest says."""
+"""Whether the same command already made an output, and what its manifest says."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from curate.writers.parquet import MANIFEST_KEY
 
 
 def output_files(out: Path) -> list[Path]:
-    """The Parquet files of an output, itself or a folder's shards; none where it is not there."""
+    """The Parquet files of an output: the file itself or a folder's shards; empty if it does not exist."""
     return sorted(out.glob("data-*.parquet")) if out.is_dir() else [out] if out.is_file() else []
 
 
 def finished_manifest(out: Path, identity: Mapping[str, Any], *, any_day: bool = False) -> dict[str, Any] | None:
-    """The manifest of a complete output with this identity, bad rows next to it; None where there is none.
+    """The manifest of a complete output with this identity, its bad rows next to it; None if there is none.
 
-    What cannot be read, has other rows than its manifest says, or stands next to unfinished work does not count.
+    Outputs that cannot be read, differ from their manifest's row count or have unfinished work do not count.
 
     Args:
         out: the output.
-        identity: what decides it.
-        any_day: whether the date that chat templates print may be another, as the user named none.
+        identity: everything that decides the result.
+        any_day: whether the date printed by chat templates may differ, because the user named none.
     """
     files = output_files(out)
     if not files or work_folder(out).exists():

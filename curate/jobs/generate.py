@@ -1,4 +1,4 @@
-"""`curate generate`: responses to prompts, drawn from one or several models."""
+"""`curate generate`: sample responses to prompts from one or several models."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from curate.writers.rows import MESSAGES
 
 @dataclass(frozen=True)
 class WriterSummary:
-    """What one model wrote at one temperature.
+    """What one model generated at one temperature.
 
     Attributes:
-        drawn: responses drawn.
-        kept: those written, equal ones left out.
-        cut: those that stopped at the limit of tokens, of all drawn.
-        mean_tokens: tokens of a response, of all drawn.
+        drawn: responses sampled.
+        kept: responses written, after removing duplicates.
+        cut: sampled responses that hit the token limit.
+        mean_tokens: mean tokens per sampled response.
     """
 
     model: str
@@ -54,11 +54,11 @@ class GenerateResult:
         out: where the table is.
         rejects: where the bad rows are; None when there were none.
         layout: the layout found.
-        rows: rows read that could be used.
-        prompts: prompts sampled, the rows written.
+        rows: usable rows read.
+        prompts: prompts sampled; one row is written for each.
         responses: responses written.
         rejected: bad rows by reason.
-        writers: per model and temperature what was drawn.
+        writers: a summary per model and temperature.
         unread: columns of the data that were not read.
     """
 
@@ -74,10 +74,10 @@ class GenerateResult:
 
 
 def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
-    """Read the prompts, draw the responses, write one row a prompt.
+    """Read the prompts, sample the responses and write one row per prompt.
 
     Raises:
-        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+        CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = input_paths(settings.data)
     with claimed(table_places(settings.out), inputs):

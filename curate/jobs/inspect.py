@@ -1,4 +1,4 @@
-"""`curate inspect`: what the data is, and what is wrong with it; no model."""
+"""`curate inspect`: report what the data is and what is wrong with it, without a model."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Inspection:
     """What `curate inspect` found.
 
     Attributes:
-        rows: rows that can be used.
-        rejected: bad rows by reason, with up to three places each.
-        turns: how many prompts have so many messages.
-        responses: how many rows have so many responses.
-        lengths: words of prompts and responses at the 5%, 50% and 95% quantiles, and the most.
-        unique_prompts: different prompts.
-        duplicate_rows: rows whose prompt and responses stand earlier too.
-        flags: how many rows carry each flag of their texts; `tie` for equal rewards; `no_reward` for none.
+        rows: usable rows.
+        rejected: bad rows by reason, with up to three examples each.
+        turns: number of messages in the prompt -> number of rows.
+        responses: number of responses -> number of rows.
+        lengths: words of prompts and responses: the 5%, 50% and 95% quantiles and the maximum.
+        unique_prompts: distinct prompts.
+        duplicate_rows: rows that repeat the prompt and responses of an earlier row.
+        flags: how many rows carry each text flag, plus `tie` (equal rewards) and `no_reward` (missing rewards).
         rewards: the reward columns found.
-        reading: which columns are read.
+        reading: which columns are read, and as what.
     """
 
     layout: Layout
@@ -52,7 +52,7 @@ class Inspection:
 
 
 def inspect(data: tuple[str, ...], reporter: Reporter) -> Inspection:
-    """Read the whole data once.
+    """Read all of the data once.
 
     Raises:
         InputError: it cannot be read, or no layout fits.
@@ -77,7 +77,7 @@ def inspect(data: tuple[str, ...], reporter: Reporter) -> Inspection:
 
 
 class _Tally:
-    """Counts while reading."""
+    """Counts kept while reading."""
 
     def __init__(self) -> None:
         self.rows = self.rewarded = 0

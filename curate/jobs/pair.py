@@ -49,14 +49,14 @@ class PairResult:
     Attributes:
         prompts: prompts read.
         pairs: pairs written.
-        without: prompts that yielded no pair.
+        without: prompts that gave no pair.
         old: what the new pairs are compared with: `given` (the data's own) or `max-min`.
         flags: how many pairs carry each flag.
         unread: columns of the data that were not read.
         judges: per judge how many pairs or responses got each verdict.
-        compared: per metric the mean over the old and over the new pairs.
-        edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
-            distance was `measured`, and how many comparisons were `broken_off` as they could not win any more.
+        compared: the mean over the old and over the new pairs, by metric.
+        edit_distances: counts for the candidate pairs: distinct `pairs` of texts, how many of them were `measured`, and
+            how many comparisons were `broken_off` because they could no longer win.
     """
 
     out: Path
@@ -76,10 +76,10 @@ class PairResult:
 
 
 def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
-    """Measure what is missing, pair each prompt's responses, write the picked pairs.
+    """Measure what is missing, pair each prompt's responses and write the picked pairs.
 
     Raises:
-        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+        CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = input_paths(settings.data)
     with claimed(table_places(settings.out), inputs):
@@ -113,7 +113,7 @@ def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         if from_pairs:
             numbers, conflicts = merged(numbers, staged.names)
             if conflicts:
-                reporter.note(f"{conflicts:,} responses have several rewards in the data; their mean is used.")
+                reporter.note(f"{conflicts:,} responses have several different rewards in the data; using their mean.")
         pairing = _pairing(plan, staged, numbers, parameters)
         manifest = {**identity, "response_starts": border_facts(borders), "notes": model_notes(plan, workspace)}
         _collect(pairing, pools, plan, workspace, reporter)
@@ -126,16 +126,16 @@ def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
 
 
 def measuring(settings: PairSettings) -> PairSettings:
-    """The same with the metrics' parameters alone."""
+    """The same settings with only the parameters of metrics."""
     metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
     return settings.model_copy(update={"options": metric_options})
 
 
 def check_pair(settings: PairSettings) -> Any:
-    """The strategy's parameters, None for best-of-n2, after refusing what can be known to be wrong without data.
+    """Return the strategy's parameters (None for best-of-n2), after checking what can be checked without data.
 
     Raises:
-        CurateError: as `check_settings`, an unknown metric to rank by, or parameters that the strategy does not have.
+        CurateError: as `check_settings`; an unknown metric to rank by; or parameters that the strategy lacks.
     """
     parameters = _strategy(settings)
     check_settings(measuring(settings))
@@ -148,7 +148,7 @@ def _strategy(settings: PairSettings) -> Any:
     """The strategy's parameters; None for best-of-n2.
 
     Raises:
-        SettingsError: options of another strategy, or of ranking where a strategy ranks.
+        SettingsError: options of another strategy, or ranking options for a strategy that ranks by itself.
     """
     spelled = settings.strategy.replace("-", "_")
     for name in settings.options:
@@ -169,7 +169,7 @@ def _strategy(settings: PairSettings) -> Any:
 
 
 def _check(plan: Plan, settings: PairSettings) -> None:
-    """Refuse before any model loads what the pairing could not do."""
+    """Refuse, before any model loads, what pairing could not do."""
     wanted = settings.strategy if settings.strategy in STRATEGIES else "--min-margin" if settings.min_margin else None
     if wanted and not plan.rewards:
         raise missing_column(wanted, REWARD.chosen, sorted(plan.pair_columns()))
@@ -244,7 +244,7 @@ def _finish(
     rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
     manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
     manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
-    # A row is a prompt where the data is no old pairs: then its plain columns hold for the new pair too.
+    # In data other than pairs a row is a prompt, so its plain columns are still true of the new pair.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     tables = pair_tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
     flags: Counter[str] = Counter()

@@ -62,9 +62,9 @@ class ScoreResult:
         layout: the layout found.
         metrics: the distribution of every metric.
         parameters: per metric the parameters used.
-        flags: how many pairs carry each flag; of candidates how many prompts, by their texts.
+        flags: how many pairs carry each flag; for candidates, how many prompts (flags of texts only).
         judges: per judge how many pairs or responses got each verdict.
-        unread: columns of the data that were not read; they are carried along.
+        unread: columns of the data that were not read; they are copied to the output.
     """
 
     out: Path
@@ -81,10 +81,10 @@ class ScoreResult:
 
 
 def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
-    """Measure, compute, write.
+    """Measure the responses, compute the metrics and write the table.
 
     Raises:
-        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+        CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = input_paths(settings.data)
     with claimed(table_places(settings.out), inputs):
@@ -100,7 +100,7 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     identity = {"command": "score", "version": __version__, **plan.identity()}
     any_day = settings.template_date is None
     if not settings.fresh and (manifest := finished_manifest(settings.out, identity, any_day=any_day)) is not None:
-        reporter.note(f"already done: {settings.out} was made by this command. --fresh measures again.")
+        reporter.note(f"already done: {settings.out} was made by this command. Use --fresh to measure again.")
         return _finished(settings, plan, manifest)
     for note in plan.notes:
         reporter.note(note)
@@ -138,7 +138,7 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
 
 
 def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> ScoreResult:
-    """What the run that made the output did."""
+    """The result of the earlier run that made the output."""
     rejects = beside(settings.out, "rejects")
     lists = manifest.get("metrics", {})
     used = {m: {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()} for m, given in lists.items()}
@@ -160,7 +160,7 @@ def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> 
 
 
 def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> None:
-    """Refuse to count words by default where the data's edit distance counts a tokenizer's tokens.
+    """Refuse to count words by default when the data's edit distance counts a tokenizer's tokens.
 
     Raises:
         SettingsError: it would, and no tokenizer or model is given.
@@ -182,7 +182,7 @@ def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> No
 
 
 def check_score(settings: ScoreSettings) -> None:
-    """Refuse what can be known to be wrong without data.
+    """Check what can be checked without data.
 
     Raises:
         CurateError: as `check_settings`, or a `--match` that contradicts the other settings.
@@ -192,10 +192,10 @@ def check_score(settings: ScoreSettings) -> None:
 
 
 def check_candidates(settings: ScoreSettings) -> None:
-    """Refuse for candidates what only pairs have.
+    """Refuse for candidates what only pairs support.
 
     Raises:
-        SettingsError: an embedder, or a trainer whose reading of pairs is followed.
+        SettingsError: an embedder, or `--match` with a trainer's way of reading pairs.
     """
     if settings.embedder:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""`curate select`: keep the best rows of a scored table, whoever scored it."""
+"""`curate select`: keep the best rows of a scored table from any tool."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class SelectResult:
     """What a run of `curate select` did.
 
     Attributes:
-        rows: rows of the table that could be read; shares are of these.
+        rows: readable rows of the table; shares refer to these.
         kept: rows kept.
         reasons: rows not kept, by reason.
         preset: the preset used.
-        by: the metric or column, None where only conditions chose.
+        by: the metric or column; None where only conditions decided.
         order: `highest` or `lowest` first.
-        cut: the least good value kept.
-        computed: whether the metric was computed here.
-        parameters: per metric the parameters used.
-        rejected: rows of the files that could not be read, by reason.
-        rejects: the file that holds them, None when there are none.
+        cut: the worst value kept.
+        computed: whether this run computed the metric.
+        parameters: the parameters used, by metric.
+        rejected: unreadable rows of the files, by reason.
+        rejects: the file that contains them; None when there are none.
     """
 
     out: Path
@@ -67,10 +67,10 @@ class SelectResult:
 
 
 def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
-    """Decide on whole columns, then copy the rows that are kept.
+    """Decide on whole columns, then copy the kept rows.
 
     Raises:
-        CurateError: whatever the user can mend; nothing is at the outputs then that was not there before.
+        CurateError: anything that the user can fix; the outputs are then unchanged.
     """
     settings, end, amount = check_select(settings)
     inputs = input_paths(settings.data)
@@ -147,7 +147,7 @@ def _decide(
 def _notes(
     table: Table, settings: SelectSettings, values: np.ndarray | None, decision: Decision, used: dict[str, Any]
 ) -> Iterator[str]:
-    """What could mislead about the rows kept."""
+    """Warnings about anything misleading in the rows kept."""
     kept, by, names = decision.mask, settings.by, table.schema.names
     found: list[str | None] = []
     if values is not None and by is not None:
@@ -170,20 +170,18 @@ def _notes(
 
 
 def _same_model_note(table: Table, by: str) -> str | None:
-    """That a metric of policy and reference tells nothing, as both were the same model."""
+    """Warn that a metric of policy and reference carries no information because both were the same model."""
     both = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}
     if by not in all_metrics() or not both <= set(columns_read(by, {}, frozenset(table.schema.names))):
         return None
     policy, reference = (recorded(manifests_of(table), "measured_with", role) for role in ("policy", "reference"))
     if policy is None or policy != reference:
         return None
-    return (
-        f"policy and reference were the same model: every implicit margin is 0, and {by} carries no information of it."
-    )
+    return f"policy and reference were the same model: every implicit margin is 0, and {by} carries no information."
 
 
 def _margins(table: Table) -> np.ndarray:
-    """The reward margins of all rows, float64 [rows], NaN where a reward is missing."""
+    """Reward margins of all rows, float64 [rows]; NaN where a reward is missing."""
     margins, first = np.full(table.rows, np.nan), 0
     for batch in table.batches([REWARD.chosen, REWARD.rejected]):
         chosen, rejected = (as_numbers(pl.Series(batch[name])) for name in (REWARD.chosen, REWARD.rejected))
@@ -208,7 +206,7 @@ def _places(settings: SelectSettings) -> list[Place]:
 
 
 def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
-    """Refuse to write what was not kept and what could not be read to one file."""
+    """Refuse to write dropped rows and unreadable rows to the same file."""
     place = unread.path
     if place is not None and settings.rejects is not None and settings.rejects.resolve() == place.resolve():
         raise SettingsError(
@@ -239,11 +237,11 @@ def _manifest(
 
 
 def check_select(settings: SelectSettings) -> tuple[SelectSettings, End, Amount | None]:
-    """The settings with their preset resolved, which end is kept, and how much; refuses what no data could make right.
+    """Check the settings, resolve their preset, and settle which end and how much to keep.
 
     Raises:
-        SettingsError: settings that contradict each other or say nothing, an unknown preset, metric or parameter, a
-            condition that is not one on a row.
+        SettingsError: settings that contradict each other or have no effect, an unknown preset, metric or parameter, or
+            a condition that does not apply to single rows.
     """
     resolved = with_preset(settings)
     end, amount = _amount(resolved)

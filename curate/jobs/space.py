@@ -1,9 +1,9 @@
-"""How much disk a command will surely need: refused at the start where less is free.
+"""The disk space that a command is sure to need; the command refuses to start with less.
 
-The factors are bytes at the peak of a run per byte of input, unfinished work and output together. They were measured
-with file sizes sampled during whole runs on 3,959 judged pairs (11 MB of JSONL), 2,312 pairs of HH-RLHF (3 MB) and 805
-prompts with several responses each (16 MB), as JSONL, as JSONL in gzip and as Parquet in zstd. The smallest of each is
-used, so that a run that would fit is not refused: `score` needed 3.3 to 5.6 times a Parquet input.
+The factors are the peak disk use of a run (unfinished work plus output) in bytes per byte of input. They come from
+file sizes sampled during whole runs on 3,959 judged pairs (11 MB of JSONL), 2,312 pairs of HH-RLHF (3 MB) and 805
+prompts with several responses each (16 MB), as JSONL, gzipped JSONL and zstd Parquet. The smallest factor of each is
+used, so that a run that would fit is never refused: `score` needed 3.3 to 5.6 times a Parquet input.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from curate.storage.places import check_space
 
 @dataclass(frozen=True)
 class Peak:
-    """Bytes at the peak per byte of input.
+    """Peak disk use in bytes per byte of input.
 
     Attributes:
-        text: of input that is not compressed.
-        zipped: of text in a compressed file.
-        columns: of Parquet.
+        text: for uncompressed text.
+        zipped: for compressed text.
+        columns: for Parquet.
     """
 
     text: float
@@ -36,22 +36,22 @@ class Peak:
 SCORE = Peak(0.68, 3.5, 3.3)
 PAIR = Peak(0.3, 1.5, 1.5)
 GENERATE = Peak(0.25, 1.1, 1.2)
-"""Before any response: how long these will be is not known."""
+"""A lower bound, because the length of the responses is not yet known."""
 COPY = Peak(0.2, 1.0, 1.0)
 EXPORT = Peak(0.2, 1.0, 0.5)
 
 
 def check_disk(out: Path, inputs: Sequence[Path], peak: Peak, share: float = 1.0) -> None:
-    """Refuse a disk with surely too little space.
+    """Refuse to start if the disk is sure to fill up.
 
     Args:
         out: the output; unfinished work next to it counts as written.
-        inputs: the files to be read.
-        peak: of the command.
-        share: of the rows that are written.
+        inputs: the files to read.
+        peak: the command's factors.
+        share: share of the rows that will be written.
 
     Raises:
-        StoreError: less is free.
+        StoreError: less space is free.
     """
     needed = sum(_factor(path, peak) * path.stat().st_size for path in inputs if path.is_file())
     work = out.with_name(out.name + ".work")
@@ -60,7 +60,7 @@ def check_disk(out: Path, inputs: Sequence[Path], peak: Peak, share: float = 1.0
 
 
 def kept_share(settings: SelectSettings) -> float:
-    """The share of the rows that a selection surely writes: all where the others go to a file too."""
+    """The share of the rows that a selection is sure to write; 1 if dropped rows are written to a file too."""
     if settings.rejects is not None:
         return 1.0
     amount = settings.top or settings.bottom or settings.middle

@@ -1,4 +1,4 @@
-"""`curate weigh`: add the columns that margin-aware trainers read to a scored table, whoever scored it."""
+"""`curate weigh`: add the columns that margin-aware trainers read to a scored table from any tool."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class WeighResult:
 
     Attributes:
         rows: rows written.
-        nulls: rows for which the method has no value.
-        columns: the distribution of every column of numbers that was added.
-        parameters: the method's, presets and defaults resolved.
-        rejected: rows of the files that could not be read, by reason.
-        rejects: the file that holds them, None when there are none.
+        nulls: rows for which the method gives no value.
+        columns: the distribution of every numeric column added.
+        parameters: the method's parameters, with presets and defaults resolved.
+        rejected: unreadable rows of the files, by reason.
+        rejects: the file that contains them; None when there are none.
     """
 
     out: Path
@@ -51,10 +51,10 @@ class WeighResult:
 
 
 def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
-    """Compute the method's columns over the whole table and write it with them.
+    """Compute the method's columns over the whole table and write the table with them.
 
     Raises:
-        CurateError: whatever the user can mend; nothing is at `out` then that was not there before.
+        CurateError: anything that the user can fix; `out` is then unchanged.
     """
     chosen, parameters = check_weigh(settings)
     inputs = input_paths(settings.data)
@@ -95,10 +95,10 @@ def _weigh(
 
 
 def check_weigh(settings: WeighSettings) -> tuple[Method, dict[str, Any]]:
-    """The method and its parameters, presets and defaults resolved.
+    """Return the method and its parameters, with presets and defaults resolved.
 
     Raises:
-        SettingsError: no such method, preset or parameter, or parameters of another method.
+        SettingsError: an unknown method, preset or parameter, or parameters of another method.
     """
     chosen = find_method(settings.method)
     for name in settings.options:
@@ -110,10 +110,10 @@ def check_weigh(settings: WeighSettings) -> tuple[Method, dict[str, Any]]:
 
 
 def _numbers(table: Table, names: tuple[str, ...]) -> pl.DataFrame:
-    """These columns.
+    """Return these columns.
 
     Raises:
-        SettingsError: one holds no numbers.
+        SettingsError: one of them is not numeric.
     """
     frame = table.numbers(list(names))
     for name in names:
@@ -132,7 +132,7 @@ def _reward_margin(table: Table) -> pl.Series | None:
 
 
 def _population(parameters: dict[str, Any], rows: int) -> str:
-    """Which rows stood in for a trainer's live batch."""
+    """Say which rows played the part of a trainer's live batch."""
     if parameters.get("batch", "all") == "all" or parameters["batch"] >= rows:
         return f"all {rows} measured rows, under the frozen policy"
     return f"consecutive batches of {parameters['batch']} among {rows} measured rows, under the frozen policy"

@@ -1,8 +1,8 @@
-"""The best few candidates of each group, when measuring a candidate is dear and bounding it is cheap.
+"""Find the best few candidates of each group when measuring a candidate is expensive and bounding it is cheap.
 
-Candidates are ranked by merit (larger is better), then by larger margin, then by lower position. A candidate's merit is
-known to lie between its `least` and its `most` (infinite where nothing is known); a `most` of minus infinity says that
-it has no merit. Only candidates that no bound rules out are measured: the best of these are the best of all.
+Candidates are ranked by merit (larger is better), then by larger margin, then by lower position. A candidate's merit
+lies between its bounds `least` and `most` (infinite where nothing is known); `most` = -inf means that it has no merit.
+Only candidates that the bounds cannot rule out are measured, and the result is the same as measuring all of them.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Callable
 import numpy as np
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From positions, int64 [k], and the merits that they must reach to be among the best, float64 [k], to their merits,
-float64 [k]; minus infinity for a candidate that has none, or does not reach so much."""
+"""Maps positions, int64 [k], and the merits they must reach to be among the best, float64 [k], to merits, float64 [k]:
+-inf for a candidate without merit, or one that falls short of what it must reach."""
 
 SHARE_AT_ONCE = 8
-"""A group's next candidates are measured together, this part of those measured before, so that long races end soon."""
+"""Each round measures this fraction of the candidates measured so far, so that large groups need few rounds."""
 
 
 def hopeful(groups: np.ndarray, least: np.ndarray, most: np.ndarray, keep: int) -> np.ndarray:
-    """The positions of the candidates that may be among the `keep` best of their group, ascending, int64 [k].
+    """Positions of the candidates that may be among the `keep` best of their group, ascending, int64 [k].
 
     Args:
         groups: the group of each candidate, ascending, int64 [n].
         least: float64 [n].
         most: float64 [n].
-        keep: how many of each group are wanted.
+        keep: how many candidates to find in each group.
     """
     starts, sizes = _cut(groups)
     falling = np.lexsort((-least, groups))
@@ -38,14 +38,14 @@ def hopeful(groups: np.ndarray, least: np.ndarray, most: np.ndarray, keep: int) 
 
 
 def best_first(groups: np.ndarray, most: np.ndarray, margins: np.ndarray, keep: int, measure: Measure) -> np.ndarray:
-    """The best candidates of each group: the most promising are measured first, until no other can be one of them.
+    """The best candidates of each group: measures the most promising first, and stops when no other can be better.
 
     Args:
         groups: the group of each candidate, ascending, int64 [n].
         most: float64 [n].
         margins: float64 [n].
-        keep: how many of each group are wanted.
-        measure: called with some candidates of many groups at a time, with each candidate at most once.
+        keep: how many candidates to find in each group.
+        measure: called with candidates of many groups at a time; gets each candidate at most once.
 
     Returns:
         The positions of the best, ascending, int64 [k].
@@ -61,7 +61,7 @@ def best_first(groups: np.ndarray, most: np.ndarray, margins: np.ndarray, keep: 
         may_win = (block < ends[racing, None]) & best.beaten_by(
             racing, most[candidates], margins[candidates], candidates
         )
-        # Candidates stand in falling order: where the first of a block cannot win, none behind it can.
+        # Candidates are in descending order: if the first of a block cannot win, none after it can.
         still = may_win[:, 0]
         racing, candidates, may_win = racing[still], candidates[still], may_win[still]
         if not racing.size:
@@ -76,13 +76,13 @@ def best_first(groups: np.ndarray, most: np.ndarray, margins: np.ndarray, keep: 
 
 
 def _cut(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each group starts, and how many candidates it has."""
+    """The start and size of each group."""
     starts = np.flatnonzero(np.diff(groups, prepend=groups[:1] - 1))
     return starts, np.diff(starts, append=groups.size)
 
 
 class _Best:
-    """The best `keep` measured candidates of each group, in falling order; places not taken yet lose to anything."""
+    """The best `keep` measured candidates of each group, in descending order; empty places lose to everything."""
 
     def __init__(self, groups: int, keep: int) -> None:
         self.keep = keep
@@ -91,12 +91,12 @@ class _Best:
         self._positions = np.full((groups, keep), np.iinfo(np.int64).max)
 
     def to_reach(self, groups: np.ndarray) -> np.ndarray:
-        """The merits without which a candidate of these groups cannot be among the best, float64 [groups]."""
+        """The merit that a candidate of each of these groups must reach to be among the best, float64 [groups]."""
         least: np.ndarray = self._merits[groups, -1]
         return least
 
     def positions(self) -> np.ndarray:
-        """Those of all groups' best, ascending."""
+        """Positions of the best candidates of all groups, ascending."""
         return np.sort(self._positions[self._merits > -np.inf])
 
     def beaten_by(
@@ -109,7 +109,7 @@ class _Best:
         return won
 
     def add(self, groups: np.ndarray, merits: np.ndarray, margins: np.ndarray, positions: np.ndarray) -> None:
-        """Take in measured candidates, [groups, k]; those without merit never displace one."""
+        """Add measured candidates, [groups, k]; those without merit never displace another."""
         margins = np.where(merits == -np.inf, -np.inf, margins)
         merits = np.concatenate([self._merits[groups], merits], axis=1)
         margins = np.concatenate([self._margins[groups], margins], axis=1)

@@ -1,4 +1,4 @@
-"""Which candidate pairs must have their edit distance measured so that the best ones are surely among them."""
+"""Which candidate pairs need a measured edit distance to find the best ones for certain."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM
 
 @dataclass(frozen=True)
 class Ranking:
-    """What makes a pair a good one.
+    """What makes a pair good.
 
     Attributes:
         by: the metric.
         options: the user's parameters for every metric.
         present: the columns that pairs have.
-        highest: whether the largest values are the best ones.
-        keep: how many pairs of a prompt are wanted.
+        highest: whether the largest values are best.
+        keep: how many pairs to keep per prompt.
     """
 
     by: str
@@ -46,25 +46,25 @@ class Ranking:
 
     @property
     def prunes(self) -> bool:
-        """Whether bounds of the edit distance bound the metric."""
+        """Whether bounds on the edit distance give bounds on the metric."""
         return bounded_by_edit(self.by, self.options, self.present)
 
     def merits(self, frame: pl.DataFrame) -> np.ndarray:
-        """The metric of these pairs, negated where low is good; NaN for null. float64 [n]."""
+        """The metric of these pairs, negated if low is good; NaN for null. float64 [n]."""
         values: np.ndarray = compute(self.by, frame, self.options)[0].to_numpy()
         return values if self.highest else -values
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The candidate pairs of some prompts, one prompt's behind the other's.
+    """The candidate pairs of some prompts, grouped by prompt.
 
     Attributes:
         prompts: int64 [n], ascending.
         first: number of the chosen text, int64 [n].
         second: number of the rejected text, int64 [n].
         margins: reward margins, float64 [n].
-        known: every column of the pairs but those of the edit distance.
+        known: every column of the pairs except those of the edit distance.
         comparison: the texts.
     """
 
@@ -76,21 +76,21 @@ class Candidates:
     comparison: Comparison
 
     def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The texts' numbers at these positions."""
+        """The numbers of the texts at these positions."""
         return self.first[positions], self.second[positions]
 
     def frame(self, positions: np.ndarray, edits: np.ndarray) -> pl.DataFrame:
-        """The pairs at these positions, as if these were their edit distances."""
+        """The pairs at these positions, assuming these edit distances."""
         columns: Numbers = self.comparison.of_edits(*self.at(positions), edits)
         series = [as_series(c.name, c.type, columns[c.name]) for c in (EDIT_DISTANCE, EDIT_DISTANCE_NORM)]
         return self.known[positions].with_columns(series)
 
 
 def best_pairs(pairs: Candidates, ranking: Ranking) -> np.ndarray:
-    """The positions of each prompt's best pairs, ascending, int64 [k]; few edit distances are measured to find them.
+    """Positions of each prompt's best pairs, ascending, int64 [k], found by measuring few edit distances.
 
-    A pair's value lies between its values at the smallest and the largest edit distance that it can have. Also in
-    floating point: rounding keeps order, so no bound is crossed by a last bit.
+    A pair's value is between its values at the smallest and the largest edit distance possible. This holds in floating
+    point too: rounding is monotone, so no last bit crosses a bound.
     """
     if reads_edit(ranking.by, ranking.options, ranking.present):
         left = _Left.of(pairs, ranking, _measured(pairs.known, ranking), _by_length)
@@ -102,7 +102,7 @@ def best_pairs(pairs: Candidates, ranking: Ranking) -> np.ndarray:
 
 
 def _measured(known: pl.DataFrame, ranking: Ranking) -> np.ndarray:
-    """The positions of the pairs that have every number that the metric reads, but for the distance: int64 [k].
+    """Positions of the pairs that have every number the metric reads, apart from the distance: int64 [k].
 
     The others have no value whatever their distance.
     """
@@ -122,14 +122,14 @@ Bound = Callable[[Candidates, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class _Left:
-    """The pairs that some bounds of the edit distance leave among those that may be the best.
+    """The pairs that the bounds of the edit distance cannot rule out.
 
     Attributes:
         positions: int64 [n].
-        nearest: the smallest edit distance that each can have, int64 [n].
+        nearest: the smallest edit distance possible for each, int64 [n].
         farthest: the largest one, int64 [n].
-        near: the merit of each at the smallest distance, float64 [n], NaN for null.
-        far: the merit of each at the largest distance.
+        near: each pair's merit at the smallest distance, float64 [n], NaN for null.
+        far: each pair's merit at the largest distance.
     """
 
     pairs: Candidates
@@ -142,32 +142,32 @@ class _Left:
 
     @classmethod
     def of(cls, pairs: Candidates, ranking: Ranking, positions: np.ndarray, bound: Bound) -> _Left:
-        """Those of the pairs at these positions that the bound leaves."""
+        """The pairs at these positions that the bound cannot rule out."""
         nearest, farthest = bound(pairs, positions), pairs.comparison.most(*pairs.at(positions))
         near, far = (ranking.merits(pairs.frame(positions, edits)) for edits in (nearest, farthest))
         every = cls(pairs, ranking, positions, nearest, farthest, near, far)
         hope = hopeful(pairs.prompts[positions], every.least, every.most, ranking.keep)
         return cls(pairs, ranking, *(one[hope] for one in (positions, nearest, farthest, near, far)))
 
-    # A value that cannot be computed at one end says nothing of what lies between.
+    # A value that cannot be computed at one end says nothing about the values in between.
     @property
     def least(self) -> np.ndarray:
-        """The least that each can be worth, float64 [n]."""
+        """Lower bounds of the merits, float64 [n]."""
         both = np.minimum(self.near, self.far)
         return np.where(np.isnan(both), -np.inf, both)
 
     @cached_property
     def most(self) -> np.ndarray:
-        """The most that each can be worth, float64 [n]."""
+        """Upper bounds of the merits, float64 [n]."""
         both = np.maximum(self.near, self.far)
         return np.where(np.isnan(both), np.inf, both)
 
     def measure(self, places: np.ndarray, to_reach: np.ndarray) -> np.ndarray:
-        """The merits at these places; minus infinity for null, and where they surely do not reach so much."""
+        """The merits at these places; -inf for null, and for those that surely fall short of `to_reach`."""
         at, within = self.positions[places], self._within(places, to_reach)
         first, second = self.pairs.at(at)
         edits = self.pairs.comparison.edits_within(first, second, within)
-        # Beyond `within` merits fall: what is worth too little there, where the comparison ended, is so at the end.
+        # Merits fall beyond `within`: one too low where the comparison stopped is too low at the full distance too.
         merits = self.ranking.merits(self.pairs.frame(at, edits)).copy()
         lost = (edits > within) & (merits < to_reach)
         again = (edits > within) & ~lost
@@ -177,11 +177,11 @@ class _Left:
         return np.where(lost | np.isnan(merits), -np.inf, merits)
 
     def _within(self, places: np.ndarray, to_reach: np.ndarray) -> np.ndarray:
-        """How far each comparison need go: about to the distance beyond which these merits are out of reach."""
+        """How far each comparison must run: roughly to the distance where these merits drop out of reach."""
         near, far = self.near[places], self.far[places]
         nearest, farthest = self.nearest[places], self.farthest[places]
         with np.errstate(all="ignore"):
-            # Where one over the merit grows evenly with the distance, as dcrm's does, this is that very distance.
+            # Where one over the merit grows evenly with the distance, as dcrm's does, this is exactly that distance.
             share = (1 / to_reach - 1 / near) / (1 / far - 1 / near)
             reached = np.clip(nearest + share * (farthest - nearest) + 1, nearest, farthest)
             falling = (near > far) & (far > 0) & (to_reach > 0) & np.isfinite(reached)
@@ -190,12 +190,12 @@ class _Left:
 
 
 def _by_length(pairs: Candidates, positions: np.ndarray) -> np.ndarray:
-    """The smallest edit distances that the pairs at these positions can have by their lengths."""
+    """Lower bounds of the edit distances of the pairs at these positions, from their lengths."""
     return pairs.comparison.least_by_length(*pairs.at(positions))
 
 
 def _by_tokens(pairs: Candidates, positions: np.ndarray) -> np.ndarray:
-    """The same by their tokens, prompt by prompt."""
+    """The same from their tokens, prompt by prompt."""
     first, second = pairs.at(positions)
     cuts = np.flatnonzero(np.diff(pairs.prompts[positions], prepend=-1, append=-2)).tolist()
     found = [pairs.comparison.least_by_tokens(first[a:b], second[a:b]) for a, b in pairwise(cuts)]

@@ -1,4 +1,4 @@
-"""The candidates of one prompt, and the ordered pairs that may be made of them."""
+"""The candidates of one prompt, and the ordered pairs that can be built from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Pairs = tuple[np.ndarray, np.ndarray]
-"""Positions of the chosen and of the rejected responses, two int64 arrays of one length."""
+"""Positions of the chosen and the rejected responses, two int64 arrays of equal length."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Candidates:
     """One prompt's responses.
 
     Attributes:
-        rewards: float64 [n], NaN where a response has none; None where nothing rates responses.
-        texts: int64 [n], equal numbers for equal texts.
+        rewards: float64 [n], NaN for a response without a reward; None if no response has one.
+        texts: int64 [n], equal for equal texts.
         may_be_chosen: bool [n], false for truncated responses.
-        draws: a random number for each response, uint64 [n], for the strategies that draw; None for the others.
+        draws: a random number for each response, uint64 [n], for strategies that draw; None for the others.
     """
 
     rewards: np.ndarray | None
@@ -28,15 +28,15 @@ class Candidates:
 
     @property
     def size(self) -> int:
-        """How many responses there are."""
+        """The number of responses."""
         return int(self.texts.size)
 
 
 def ordered_pairs(pool: Candidates, min_margin: float | None = None) -> Pairs:
     """All ordered pairs (chosen, rejected), by chosen position, then rejected position.
 
-    The chosen response has the larger reward, where there are rewards, by at least `min_margin`; texts differ; a
-    response that must not be chosen is not. A response without a reward takes part in no pair.
+    The chosen response has the larger reward, by at least `min_margin` (where there are rewards); the two texts differ;
+    a response that must not be chosen never is. A response without a reward is in no pair.
     """
     differ = pool.texts[:, None] != pool.texts[None, :]
     allowed = differ & pool.may_be_chosen[:, None]

@@ -1,4 +1,4 @@
-"""Distances of many pairs of a few texts: each text is tokenised and embedded once, each two compared once at most."""
+"""Distances between texts for many pairs: tokenises and embeds each text once, and compares each two at most once."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ TEXT_TOKENS = ("chosen_text_tokens", "rejected_text_tokens")
 
 @dataclass(frozen=True)
 class Distances:
-    """Measures pairs of texts. `embedding` must be open."""
+    """Measures pairs of texts. Open `embedding` first."""
 
     edit: EditDistance
     embedding: EmbeddingDistance | None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that `Comparison.measure` gives of pairs."""
+        """The columns that `Comparison.measure` returns."""
         return (*EDIT, *TEXT_TOKENS, *([EMBEDDING_DISTANCE.name] if self.embedding is not None else []))
 
     def of(self, texts: dict[int, str]) -> Comparison:
-        """The distances of these slots' texts."""
+        """A comparison of these slots' texts."""
         return Comparison(self, texts)
 
 
 class Comparison:
-    """Some slots' texts, each tokenised and embedded once, and what was measured of them. Equal texts are one text."""
+    """The texts of some slots, tokenised and embedded once, and what was measured so far. Equal texts count as one."""
 
     def __init__(self, distances: Distances, texts: dict[int, str]) -> None:
         numbers = {text: i for i, text in enumerate(dict.fromkeys(texts.values()))}
@@ -48,20 +48,20 @@ class Comparison:
         self._vectors = distances.embedding.embed(list(numbers)) if distances.embedding is not None else None
         self._keys, self._edits = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self.broken_off = 0
-        """How many comparisons were not carried to their end."""
+        """How many comparisons were stopped early."""
 
     def numbers(self, slots: np.ndarray) -> np.ndarray:
-        """The numbers of these slots' texts, by which the other methods know them, int64 [n]."""
+        """The numbers that identify these slots' texts in the other methods, int64 [n]."""
         found: np.ndarray = self._numbers[np.searchsorted(self._slots, slots)]
         return found
 
     @property
     def measured(self) -> int:
-        """How many different pairs of texts have their edit distance measured by now."""
+        """How many distinct pairs of texts have a measured edit distance so far."""
         return int(self._keys.size)
 
     def different(self, first: np.ndarray, second: np.ndarray) -> int:
-        """How many different pairs of texts these are."""
+        """How many distinct pairs of texts these are."""
         return int(np.unique(self._pair_keys(first, second)).size)
 
     def measure(self, first: np.ndarray, second: np.ndarray) -> Numbers:
@@ -69,7 +69,7 @@ class Comparison:
         return {**self.of_edits(first, second, self.edits(first, second)), **self.known(first, second)}
 
     def known(self, first: np.ndarray, second: np.ndarray) -> Numbers:
-        """The columns that need no comparison token by token, float64 [n] each."""
+        """The columns that need no token-by-token comparison, float64 [n] each."""
         sizes = self._sizes.astype(np.float64)
         found = dict(zip(TEXT_TOKENS, (sizes[first], sizes[second]), strict=True))
         if self._vectors is not None:
@@ -77,12 +77,12 @@ class Comparison:
         return found
 
     def of_edits(self, first: np.ndarray, second: np.ndarray, edits: np.ndarray) -> Numbers:
-        """The columns of edit distances, float64 [n] each."""
+        """The columns derived from edit distances, float64 [n] each."""
         shares = normalised(edits, self._sizes[first], self._sizes[second])
         return dict(zip(EDIT, (edits.astype(np.float64), shares), strict=True))
 
     def edits(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The edit distances, int32 [n]; those measured before are not measured again."""
+        """Edit distances, int32 [n]; each pair is measured only once."""
         keys, back = np.unique(self._pair_keys(first, second), return_inverse=True)
         new = keys[~np.isin(keys, self._keys)]
         self._learn(new, edit_distances(*self._sides(new)))
@@ -90,7 +90,7 @@ class Comparison:
         return found
 
     def edits_within(self, first: np.ndarray, second: np.ndarray, most: np.ndarray) -> np.ndarray:
-        """The edit distances where they are at most `most`; else some number in between of the two. int64 [n]."""
+        """Edit distances, exact up to `most`; a larger one gives some number between `most` and itself. int64 [n]."""
         keys, back = np.unique(self._pair_keys(first, second), return_inverse=True)
         within = np.zeros(keys.size, np.int64)
         np.maximum.at(within, back, most)
@@ -112,16 +112,16 @@ class Comparison:
         return [self._comparable[i] for i in first.tolist()], [self._comparable[i] for i in second.tolist()]
 
     def most(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The largest edit distances that these pairs can have: the longer text's tokens, int64 [n]."""
+        """Upper bounds of the edit distances: the longer text's tokens, int64 [n]."""
         longer: np.ndarray = np.maximum(self._sizes[first], self._sizes[second])
         return longer
 
     def least_by_length(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The smallest edit distances that these pairs can have by their texts' lengths, int64 [n]."""
+        """Lower bounds of the edit distances, from the texts' lengths, int64 [n]."""
         return least_by_length(self._sizes[first], self._sizes[second])
 
     def least_by_tokens(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The same for pairs of few texts, by the texts' tokens in any order: closer to the truth, and dearer."""
+        """Lower bounds from the texts' tokens in any order, for pairs of few texts: tighter, but slower."""
         texts, places = np.unique(np.stack([first, second]), return_inverse=True)
         return least_by_tokens(self._tokens.take(texts), *places.reshape(2, first.size))
 

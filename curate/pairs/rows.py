@@ -1,4 +1,4 @@
-"""The rows of a table of picked pairs: the prompt's own columns, the texts as messages, the numbers."""
+"""The output rows of picked pairs: the prompt's own columns, the texts as messages, and the numbers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from curate.writers.rows import MESSAGES, plain
 def pair_tables(
     own_schema: pa.Schema | None, pools: Pools, new: pl.DataFrame, frame: pl.DataFrame
 ) -> Iterator[pa.Table]:
-    """The output's tables, one for each chunk of prompts; numbers and flags are computed over the whole table.
+    """Yield the output's tables, one per chunk of prompts; numbers and flags are computed over the whole table.
 
     Args:
-        own_schema: the input's own columns that are carried over; None for none.
+        own_schema: the input columns to copy; None for none.
         pools: the prompts and their responses.
-        new: the picked pairs, in the order of their prompts.
-        frame: their measurements and metrics, row for row.
+        new: the picked pairs, in prompt order.
+        frame: their measurements and metrics, row by row.
     """
     numbers = frame.with_columns(flag_lists(frame, pl.Series("flags", [[]] * frame.height, pl.List(pl.String))))
     numbers = numbers.with_columns(new["chosen_index"].cast(pl.Int32), new["rejected_index"].cast(pl.Int32))
@@ -48,14 +48,14 @@ def pair_tables(
         rows = {pool.prompt: pool.row for pool in chunk}
         places = inside.select("prompt", "chosen_slot", "rejected_slot").iter_rows()
         picked = [(prompts[rows[p]], responses[c], responses[r]) for p, c, r in places]
-        # Rows come in the order of their prompts' first appearance, and so in ascending order.
+        # Prompts come in order of first appearance, so the rows are ascending.
         first_rows = [rows[p] for p in inside["prompt"].to_list()]
         own = carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
         yield _table(picked, piece, own)
 
 
 def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None) -> pa.Table:
-    """The output's rows of some pairs, each its prompt and its two texts."""
+    """The output rows of some pairs, each given as its prompt and its two texts."""
     records = (Record(tuple(messages_of(prompt)), (chosen, rejected), (0, 1)) for prompt, chosen, rejected in picked)
     flags = [text_flags(record) for record in records]
     numbers = numbers.with_columns(pl.Series("flags", flags, pl.List(pl.String)).list.concat(numbers["flags"]))

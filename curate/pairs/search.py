@@ -1,4 +1,4 @@
-"""From pools to picked pairs: candidate pairs, their numbers, the best of each prompt."""
+"""From pools to picked pairs: build the candidate pairs, get their numbers, pick the best of each prompt."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ COUNTS = MEASURED, BROKEN_OFF, DIFFERENT = "measured", "broken_off", "pairs"
 
 @dataclass(frozen=True)
 class Picked:
-    """What came of the pairing.
+    """The result of pairing.
 
     Attributes:
         new: the picked pairs.
-        old: the pairs that they are compared with.
-        edit_distances: of the candidate pairs: how many different `pairs` of texts there are, of how many the edit
-            distance was `measured`, and how many comparisons were `broken_off` as they could not win any more.
+        old: the pairs they are compared with.
+        edit_distances: counts for the candidate pairs: distinct `pairs` of texts, how many of them were `measured`, and
+            how many comparisons were `broken_off` because they could no longer win.
     """
 
     new: pl.DataFrame
@@ -54,13 +54,13 @@ class Picked:
 
 @dataclass(frozen=True)
 class Pairing:
-    """How pairs are made and picked.
+    """How pairs are built and picked.
 
     Attributes:
-        numbers: per field the values of all slots.
-        texts: per slot a number that equal responses to the same prompt share.
+        numbers: the values of all slots, by field.
+        texts: per slot a number shared by equal responses to the same prompt.
         choosable: per slot whether it may be chosen.
-        parameters: the strategy's, where one is used.
+        parameters: the strategy's parameters, if there is a strategy.
     """
 
     settings: PairSettings
@@ -77,7 +77,7 @@ class Pairing:
 
     @property
     def ranks_by_metric(self) -> bool:
-        """Whether a metric decides, rather than a strategy on rewards."""
+        """Whether pairs are ranked by a metric, rather than chosen by a strategy on rewards."""
         return self.settings.strategy == BEST_OF_N2
 
     @cached_property
@@ -88,17 +88,17 @@ class Pairing:
 
     @property
     def needs_all(self) -> bool:
-        """Whether the metric needs the candidate pairs of all prompts at once."""
+        """Whether the metric needs the candidate pairs of all prompts together."""
         return self.ranks_by_metric and depends_on_population(self.by, self.settings.options, self.present)
 
     @cached_property
     def present(self) -> frozenset[str]:
-        """The measurement columns that pairs have."""
+        """The measurement columns that the pairs have."""
         none = np.zeros(0, np.int64)
         return frozenset(pair_frame(self.numbers, none, none, dict.fromkeys(self.distances.columns, none)).columns)
 
     def lacking(self) -> dict[str, list[str]]:
-        """What to know of the responses that the metric cannot rank as they lack a number that others have."""
+        """Warns about responses that the metric cannot rank because they lack a number that others have."""
         if not self.ranks_by_metric:
             return {}
         columns = taken_if_present(self.by, self.settings.options, self.present)
@@ -108,7 +108,7 @@ class Pairing:
         return {self.by: [lacking_note(self.by, [one.candidates for one in read], count, of)]} if count else {}
 
     def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
-        """Make every prompt's pairs and keep their numbers in shards, one a chunk of prompts; resumes by itself."""
+        """Build every prompt's pairs and store their numbers in shards, one per chunk of prompts. Resumable."""
         shards.sift()
         finished = set(shards.numbers())
         with reporter.step("pairing", pools.size) as step:
@@ -141,7 +141,7 @@ class Pairing:
         return Candidates(prompts, first, second, self._margins(chosen, rejected), known, comparison)
 
     def _margins(self, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:
-        """The reward margins by which ties are broken, float64 [n]; zeros where nothing rates responses."""
+        """Reward margins that break ties, float64 [n]; zeros where responses have no rewards."""
         if REWARD.name not in self.numbers:
             return np.zeros(chosen.size)
         rewards = self.numbers[REWARD.name]
@@ -150,7 +150,7 @@ class Pairing:
 
     @staticmethod
     def _with_distances(places: np.ndarray, comparison: Comparison) -> pl.DataFrame:
-        """These pairs with their distances, and no value yet."""
+        """These pairs with their distances, and no values yet."""
         found = comparison.measure(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
         columns = {name: places[:, i] for i, name in enumerate(PLACES)}
         measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
@@ -172,7 +172,7 @@ class Pairing:
         return np.stack([number, pool.slots[chosen], pool.slots[rejected], chosen, rejected], axis=1)
 
     def _old(self, chunk: Sequence[Pool], *, given: bool) -> np.ndarray:
-        """The places of the pairs that the data itself names, or else of each prompt's highest and lowest reward."""
+        """The slots of the pairs that the data names, or of each prompt's highest and lowest reward."""
         rows = [np.zeros((0, len(PLACES)), np.int64)]
         for pool in chunk:
             if given:
@@ -187,7 +187,7 @@ class Pairing:
         return np.concatenate(rows)
 
     def measured(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The measurement columns of these pairs, row for row."""
+        """The measurement columns of these pairs, row by row."""
         chosen, rejected = frame["chosen_slot"].to_numpy(), frame["rejected_slot"].to_numpy()
         own = {name: frame[name].to_numpy() for name in frame.columns if name not in (*PLACES, VALUE, PART)}
         return pair_frame(self.numbers, chosen, rejected, own)
@@ -197,7 +197,7 @@ class Pairing:
         return frame.with_columns(values.alias(VALUE))
 
     def pick(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Of each prompt the best pairs; ties by larger reward margin, then lower positions. Nulls are never picked."""
+        """The best pairs of each prompt; ties go to the larger reward margin, then lower positions. Nulls never win."""
         margins = self._margins(frame["chosen_slot"].to_numpy(), frame["rejected_slot"].to_numpy())
         ranked = (
             frame.with_columns(margin=pl.Series(margins))
@@ -210,7 +210,7 @@ class Pairing:
         return ranked.group_by("prompt", maintain_order=True).head(self.ranking.keep).drop("margin")
 
     def picked(self, shards: Shards) -> Picked:
-        """The picked pairs and the old ones, in the order of their prompts."""
+        """The picked pairs and the old ones, in prompt order."""
         tables = list(shards.tables())
         both = pl.concat([frame for table in tables if isinstance(frame := pl.from_arrow(table), pl.DataFrame)])
         new, old = (both.filter(pl.col(PART) == part).drop(PART) for part in (NEW, OLD))
@@ -221,16 +221,16 @@ class Pairing:
 
 
 def max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:
-    """How many of the new pairs are their prompt's pair of highest and lowest reward."""
+    """The share of the new pairs that pair their prompt's highest and lowest reward."""
     same = new.join(old, on=["prompt", "chosen_slot", "rejected_slot"], how="semi").height
-    return f"Of the pairs, {100 * same / new.height:.0f}% are also their prompt's max-min pair."
+    return f"{100 * same / new.height:.0f}% of the pairs are also their prompt's max-min pair."
 
 
 def draws(seed: int, prompt: str, responses: Sequence[str]) -> np.ndarray:
     """A random number for each response to a prompt, uint64 [n].
 
-    It depends on the seed and the texts alone: wherever the prompt's rows are, its responses get the same ones. Equal
-    texts get different ones.
+    They depend only on the seed and the texts, so the order of the data does not matter. Equal texts get different
+    numbers.
     """
     seen: Counter[str] = Counter()
     found = np.empty(len(responses), np.uint64)

@@ -1,4 +1,4 @@
-"""The field's usual ways to pair by reward alone, as baselines for best-of-N^2."""
+"""Common strategies that pair by reward alone, as baselines for best-of-N^2."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class NoParameters(BaseModel):
 
 
 class RsDpo(NoParameters):
-    """Rejection sampling's parameters."""
+    """Parameters of rejection sampling."""
 
     eta: float = Field(default=0.85, gt=0, lt=1)
     temperature: float = Field(default=1.0, gt=0)
 
 
 class SweetSpot(NoParameters):
-    """Which response is rejected: the lowest of `draws` random ones, or the one nearest to mean - 2 std."""
+    """How the rejected response is chosen: the lowest of `draws` random ones, or the one nearest to mean - 2 std."""
 
     applies: ClassVar[Applies] = {"draws": {"form": "lowest_of_draws"}}
 
@@ -36,7 +36,7 @@ class SweetSpot(NoParameters):
 
 
 def max_min(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
-    """The highest reward over the lowest; the lower position on ties.
+    """The highest reward against the lowest; ties go to the lower position.
 
     Source: SimPO's data generation (arXiv 2405.14734).
     """
@@ -44,7 +44,7 @@ def max_min(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
 
 
 def max_random(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
-    """The highest reward over a random lower one."""
+    """The highest reward against a random lower one."""
     return _by_rewards(pool, pairs, rejected_first=_draws(pool))
 
 
@@ -62,7 +62,7 @@ def rs_dpo(pool: Candidates, pairs: Pairs, parameters: RsDpo) -> Pairs:
 
 
 def sweet_spot(pool: Candidates, pairs: Pairs, parameters: SweetSpot) -> Pairs:
-    """The highest reward over a low one: the lowest of a few drawn, or the one nearest to mean - 2 std.
+    """The highest reward against a low one: the lowest of a few random draws, or the one nearest to mean - 2 std.
 
     Source: arXiv 2502.16825.
     """
@@ -80,7 +80,7 @@ def sweet_spot(pool: Candidates, pairs: Pairs, parameters: SweetSpot) -> Pairs:
 
 
 def _rewards(pool: Candidates) -> np.ndarray:
-    assert pool.rewards is not None, "the plan demands rewards for these strategies"
+    assert pool.rewards is not None, "the plan requires rewards for these strategies"
     return pool.rewards
 
 
@@ -90,7 +90,7 @@ def _draws(pool: Candidates) -> np.ndarray:
 
 
 def _by_rewards(pool: Candidates, pairs: Pairs, rejected_first: np.ndarray) -> Pairs:
-    """The pairs with the best chosen response first, then in the order given for the rejected one."""
+    """The pairs in order of the best chosen response, then in the given order of the rejected one."""
     chosen, rejected = pairs
     order = np.lexsort((rejected, rejected_first[rejected], chosen, -_rewards(pool)[chosen]))
     return chosen[order], rejected[order]
@@ -107,10 +107,10 @@ OPTION_NAMES = frozenset(name.replace("-", "_") for name in STRATEGIES)
 
 
 def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
-    """A strategy's parameters, checked.
+    """Check and complete a strategy's parameters.
 
     Raises:
-        SettingsError: an unknown parameter, a value out of its range, or a parameter that would change nothing.
+        SettingsError: an unknown parameter, a value out of range, or a parameter without effect.
     """
     model, hint = STRATEGIES[name][1], "See the README on pairing strategies."
     return model(**check_parameters(name.replace("-", "_"), model, given, hint, model.applies))
@@ -119,9 +119,9 @@ def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
 def apply(
     name: str, pool: Candidates, parameters: NoParameters, min_margin: float | None, per_prompt: int | None
 ) -> Pairs:
-    """The pairs that a strategy makes of one prompt's responses: the first `per_prompt` in its order of preference.
+    """The pairs that a strategy builds from one prompt's responses: the first `per_prompt` in its order of preference.
 
-    By default rs-dpo makes all that it accepts, every other strategy one.
+    By default rs-dpo builds every pair that it accepts, the other strategies one.
     """
     chosen, rejected = STRATEGIES[name][0](pool, ordered_pairs(pool, min_margin), parameters)
     most = per_prompt or (None if name == "rs-dpo" else 1)

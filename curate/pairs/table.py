@@ -1,4 +1,4 @@
-"""The table of pairs: measurements as columns, metrics over the whole of it, flags."""
+"""The table of pairs: measurements as columns, metrics over the whole table, flags."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POLARS_TYPES: dict[str, Any] = {"f64": pl.Float64, "i32": pl.Int32, "bool": pl.B
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """One metric's distribution over the table, nulls left out and counted."""
+    """One metric's distribution over the table; nulls are left out and counted."""
 
     name: str
     mean: float | None
@@ -54,7 +54,7 @@ class MetricSummary:
 
 
 def response_fields(numbers: Numbers) -> list[ResponseField]:
-    """The fields of these numbers in the order in which they are written."""
+    """The fields of these numbers, in output order."""
     prefix = f"{REWARD.name}_"
     named = [named_reward(name.removeprefix(prefix)) for name in sorted(numbers) if name.startswith(prefix)]
     known = [field for field in RESPONSE_FIELDS if field.name in numbers]
@@ -62,7 +62,7 @@ def response_fields(numbers: Numbers) -> list[ResponseField]:
 
 
 def as_series(name: str, kind: str, values: np.ndarray) -> pl.Series:
-    """A typed column from float64 values, NaN becoming null."""
+    """A typed column from float64 values; NaN becomes null."""
     return pl.Series(name, values, nan_to_null=True).cast(POLARS_TYPES[kind])
 
 
@@ -70,11 +70,11 @@ def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs
     """Measurements of pairs as typed columns.
 
     Args:
-        numbers: per field the values of all slots.
-        chosen: per pair the slot of its chosen response.
-        rejected: per pair the slot of its rejected response.
-        pairs: per column of the pair itself its values; the texts' own token counts stand in for `chosen_tokens` and
-            `rejected_tokens` where there are no log-probabilities.
+        numbers: the values of all slots, by field.
+        chosen: the slot of each pair's chosen response.
+        rejected: the slot of each pair's rejected response.
+        pairs: values by column of the pair; the texts' own token counts fill `chosen_tokens` and `rejected_tokens`
+            where there are no log-probabilities.
     """
     columns = []
     for field in response_fields(numbers):
@@ -90,7 +90,7 @@ def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs
 
 
 def add_metrics(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
-    """Add every metric that can be computed from the columns of the whole table; also returns the parameters used."""
+    """Add every metric that the table's columns allow; also returns the parameters used."""
     present = frozenset(frame.columns)
     used: dict[str, dict[str, Any]] = {}
     known: dict[str, pl.Series] = {}
@@ -102,7 +102,7 @@ def add_metrics(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, 
 
 
 def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:
-    """The flags of each pair: what its texts showed at reading (lists of text), then what its numbers show."""
+    """The flags of each pair: first those found in its texts while reading, then those of its numbers."""
     tests: dict[str, pl.Series] = {}
     if REWARD.chosen in frame.columns:
         chosen, rejected = as_numbers(frame[REWARD.chosen]), as_numbers(frame[REWARD.rejected])
@@ -121,19 +121,19 @@ def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:
 
 
 def counted_flags(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:
-    """The same tables; the flags of each are counted when it passes."""
+    """Pass these tables through, counting their flags on the way."""
     for table in tables:
         counts.update(flag_counts(pl.Series(table[FLAGS.name])))
         yield table
 
 
 def flag_counts(flags: pl.Series) -> dict[str, int]:
-    """How many of these lists hold each flag."""
+    """How many of these lists contain each flag."""
     return dict(flags.explode().drop_nulls().value_counts().iter_rows())
 
 
 def length_outliers(frame: pl.DataFrame) -> pl.Series:
-    """Whether a response's log token count lies beyond 3 interquartile ranges of the table's quartiles (Tukey)."""
+    """Whether a response's log token count is over 3 interquartile ranges outside the table's quartiles (Tukey)."""
     sides = [frame[TOKENS.chosen].cast(pl.Float64), frame[TOKENS.rejected].cast(pl.Float64)]
     logs = [(side + 1).log() for side in sides]
     both = pl.concat([side.alias("log") for side in logs]).drop_nulls()
