@@ -1,1 +1,1 @@
-"""The data of a run: every response with its slot, staged, measured once."""
+"""The data of a run: staged on disk, with a slot for each response, measured once."""

@@ -1,4 +1,4 @@
-"""The input's own plain columns (an id, a source), carried into an output that has other rows than the input."""
+"""Plain input columns (an id, a source) copied to an output whose rows are not those of the input."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from curate.schema import RESPONSE_FIELDS, SAMPLED, named_reward, table_columns
 from curate.weighing.registry import columns_written
 
 OF_ONE_SIDE = re.compile(r"(chosen|reject|rejected)([_-].+)?|.+[_-](chosen|reject|rejected)")
-"""Names of a pair's sides, and of what is said of one: `chosen_model`, `score_rejected`, `chosen-rating`."""
+"""Names of a pair's sides, and of what describes one: `chosen_model`, `score_rejected`, `chosen-rating`."""
 READ_AS_PROMPT = ("prompt", "response")
-"""Further names that a reader would take for the new rows' prompt or responses."""
+"""Other names that a reader would take for the new rows' prompt or responses."""
 
 
 def carried_schema(staged: Staged, reporter: Reporter) -> pa.Schema | None:
-    """The input's plain columns that still hold for its prompts; None when there are none.
+    """The plain input columns that are still true of its prompts; None when there are none.
 
-    Lists and structs are not plain. Columns that describe the old responses are left out, and the user is told which.
+    Lists and structs are not plain. Columns that describe the old responses are left out, with a note.
     """
     schema = merge_schemas([staged.rows.schema(path) for path in staged.rows.paths()])
     plain = [field for field in schema if not pa.types.is_nested(field.type)]
@@ -37,7 +37,7 @@ def carried_schema(staged: Staged, reporter: Reporter) -> pa.Schema | None:
 
 
 def describes_responses(name: str) -> bool:
-    """Whether a column of the input says something of its responses, which does not hold for new ones."""
+    """Whether an input column describes its responses, and so is not true of new ones."""
     own = {column.name for column in (*table_columns(), *SAMPLED)} | {field.candidates for field in RESPONSE_FIELDS}
     own |= all_metrics().keys() | columns_written()
     if name in own or name.startswith(named_reward("").candidates):
@@ -47,13 +47,13 @@ def describes_responses(name: str) -> bool:
 
 
 def carried(schema: pa.Schema, staged: Staged, rows: list[int]) -> pa.Table:
-    """These columns of these rows, which ascend."""
+    """These columns of these rows, in ascending order."""
     pieces = []
     for number, inside in staged.by_shard(np.array(rows)):
         path = staged.rows.paths()[number]
         held = [name for name in schema.names if name in staged.rows.schema(path).names]
         if held:
             pieces.append(conform(staged.rows.table(path, held).take(inside - staged.shard_starts[number]), schema))
-        else:  # a table without columns would not know how many rows it has
+        else:  # a table without columns would lose its row count
             pieces.append(pa.table({field.name: pa.nulls(inside.size, field.type) for field in schema}, schema=schema))
     return pa.concat_tables(pieces)

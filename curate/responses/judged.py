@@ -1,4 +1,4 @@
-"""Running judges over staged rows, and telling how that went."""
+"""Run judges over staged rows, and summarise their verdicts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from curate.storage.workspace import Workspace
 
 
 def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Sequence[str]) -> np.ndarray:
-    """The judge's reward of every slot, float64, NaN where there is none.
+    """The judge's reward of every slot, float64; NaN if there is none.
 
-    A judge of pairs rates a response once for each pair that it stands in, as its rating depends on the other.
+    A judge of pairs rates a response once for each pair it is in, because the rating depends on the other response.
 
     Raises:
-        ModelError: it rated nothing.
+        ModelError: the judge rated nothing.
     """
     rewards = np.full(staged.names.size, np.nan)
     if judge.pairwise:
@@ -45,7 +45,7 @@ def _unread_answer(shards: Shards) -> str | None:
 
 
 def judge_facts(plan: Plan, workspace: Workspace) -> dict[str, dict[str, int]]:
-    """Per judge how many pairs or responses got each verdict, for the manifest and the summary."""
+    """How many pairs or responses got each verdict, by judge, for the manifest and the summary."""
     judges = [scorer for scorer in plan.scorers if isinstance(scorer, Judge)]
     counted = {judge.name: local.counts(workspace.shards(judge.name), "verdict") for judge in judges}
     return {name.removeprefix("reward."): dict(sorted(counts.items())) for name, counts in counted.items()}

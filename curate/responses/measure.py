@@ -1,4 +1,4 @@
-"""Running the planned scorers over staged rows, and gathering their numbers."""
+"""Run the planned scorers over staged rows, and collect their numbers."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
     """Run every scorer of responses, one model after another.
 
     Returns:
-        Per field name the values of every slot, float64, NaN where there is none: what the data held, replaced by what
-        was measured. And per scorer how the responses' beginnings were found.
+        The values of every slot by field name, float64, NaN if there is none: values from the data, replaced by
+        measured ones. And, by scorer, how the start of each response was found.
     """
     numbers = dict(staged.measured)
     if not any(source.kind == "columns" for source in plan.rewards):
@@ -51,7 +51,7 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
         else:
             rewards[name.removeprefix("reward.")] = values["reward"]
     if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers):
-        # Without log-probabilities the texts' own tokens are counted, with this run's tokenizer.
+        # Without log-probabilities, count the texts' own tokens with this run's tokenizer.
         numbers.pop(TOKENS.name, None)
     cut = [found[name]["truncated"] for name in borders]
     if cut:
@@ -67,7 +67,7 @@ Counters = dict[str, Counter[str]]
 def _run_all(
     plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter
 ) -> tuple[dict[str, Numbers], Counters]:
-    """Per scorer its numbers, and per model that reads whole conversations how the responses' beginnings were found."""
+    """Numbers by scorer; and, for models that read whole conversations, how the starts of responses were found."""
     found: dict[str, Numbers] = {}
     borders: Counters = {}
     for scorer in plan.scorers:
@@ -85,7 +85,7 @@ def _run_all(
 def _run(
     scorer: ResponseScorer, staged: Staged, workspace: Workspace, reporter: Reporter, devices: Sequence[str]
 ) -> Numbers:
-    """The scorer's numbers of every slot."""
+    """The scorer's numbers for every slot."""
     shards = workspace.shards(scorer.name)
     if isinstance(scorer, Judge):
         return {"reward": judged(scorer, staged, shards, reporter, devices)}
@@ -96,7 +96,7 @@ def _run(
 
 
 def _take_rewards(numbers: Numbers, rewards: Numbers, plan: Plan, reporter: Reporter) -> None:
-    """Take over the combined reward, and each source's own where several are named."""
+    """Add the combined reward, and each source's own reward if several are named."""
     if not rewards:
         return
     numbers[REWARD.name] = combine(list(rewards.values()), plan.settings.reward_combine)
@@ -107,10 +107,10 @@ def _take_rewards(numbers: Numbers, rewards: Numbers, plan: Plan, reporter: Repo
 
 
 def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None:
-    """Take over log-probabilities and token counts; those that the data holds for the other model must agree.
+    """Add log-probabilities and token counts; those in the data for the other model must agree.
 
     Raises:
-        SettingsError: the data's log-probabilities sum over other tokens than the new ones.
+        SettingsError: the log-probabilities in the data sum over other tokens than the new ones.
     """
     other = next(field for name, field in ROLE_FIELDS.items() if name != role)
     other_kept = other in numbers and not any(
@@ -129,7 +129,7 @@ def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None
 
 
 def combine(sources: list[np.ndarray], how: Combine) -> np.ndarray:
-    """One reward a response from several sources; null where any of them is null.
+    """Combine several sources into one reward per response; null if any of them is null.
 
     `zmean` is the mean of each source's z-score over all responses of the data set (ddof 0; 0 where it is constant).
     """
@@ -149,7 +149,7 @@ def combine(sources: list[np.ndarray], how: Combine) -> np.ndarray:
 
 
 def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
-    """Run the scorers of pairs' texts: per column the values of every row, float64, NaN where there is none."""
+    """Run the scorers of pair texts: the values of every row by column, float64, NaN if there is none."""
     found: Numbers = {}
     rows = staged.counts.size
     scorers: list[Scorer] = [plan.edit, *([plan.embedding] if plan.embedding else [])]
@@ -161,7 +161,7 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
 
 
 def model_notes(plan: Plan, workspace: Workspace) -> dict[str, list[str]]:
-    """What each model said of how it runs, for the manifest."""
+    """What each model reported about how it runs, for the manifest."""
     notes = {scorer.name: workspace.shards(scorer.name).notes() or [] for scorer in plan.scorers}
     return {name: said for name, said in notes.items() if said}
 

@@ -1,4 +1,4 @@
-"""Prompts with all their responses, streamed some at a time: where a prompt's rows stand does not matter."""
+"""Prompts with all their responses, streamed in chunks; a prompt's rows can be anywhere in the data."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Pool:
     Attributes:
         prompt: the prompt's number.
         row: the first row with this prompt.
-        slots: the slots of its responses, by position, int64 [n].
-        given: the slots of the pairs that the data itself names, int64 [pairs, 2].
+        slots: slots of its responses, by position, int64 [n].
+        given: slots of the pairs that the data names, int64 [pairs, 2].
     """
 
     prompt: int
@@ -39,8 +39,8 @@ class Pools:
 
     Attributes:
         staged: the data.
-        merge_equal: whether equal texts share a position: so for pairs, where a response may stand in several; not
-            for candidates, whose positions are those in the data's own list.
+        merge_equal: whether equal texts share a position. True for pairs, where a response may be in several; false for
+            candidates, whose positions are those of the data's own list.
     """
 
     staged: Staged
@@ -57,16 +57,16 @@ class Pools:
 
     @property
     def size(self) -> int:
-        """How many prompts there are."""
+        """The number of prompts."""
         return int(self._bounds.size - 1)
 
     @property
     def has_given(self) -> bool:
-        """Whether the data itself names pairs."""
+        """Whether the data names pairs."""
         return bool((self.staged.pairs[:, 0] >= 0).any())
 
     def chunks(self) -> Iterator[list[Pool]]:
-        """All pools in order of first appearance, some thousand responses at a time; the same cuts at every call."""
+        """All pools in order of first appearance, a few thousand responses at a time; every call cuts alike."""
         chunk: list[Pool] = []
         slots = 0
         for prompt in range(self.size):
@@ -84,7 +84,7 @@ class Pools:
         rows = self._order[self._bounds[prompt] : self._bounds[prompt + 1]]
         slots = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in rows])
         if self.merge_equal:
-            # A prompt's equal texts bear the name of the first of them, which is one of these slots.
+            # Equal texts of a prompt are named after the first of them, which is one of these slots.
             slots = np.unique(self.staged.names[slots])
         named = rows[self.staged.pairs[rows, 0] >= 0]
         return Pool(prompt, int(rows[0]), slots, starts[named][:, None] + self.staged.pairs[named])
@@ -96,7 +96,7 @@ class Pools:
         }
 
     def models(self, pools: list[Pool]) -> dict[int, str | None]:
-        """Which model wrote the response of every slot of these pools; empty where the data does not say."""
+        """The model that wrote the response of every slot of these pools; empty if the data does not say."""
         if not self.names_models:
             return {}
         found = self._read(pools, MEASURED + MODEL)
@@ -104,15 +104,15 @@ class Pools:
 
     @cached_property
     def names_models(self) -> bool:
-        """Whether any of the data says which model wrote a response."""
+        """Whether the data says anywhere which model wrote a response."""
         return any(MEASURED + MODEL in self.staged.records.schema(path).names for path in self.staged.records.paths())
 
     def prompts(self, pools: list[Pool]) -> dict[int, str]:
-        """The prompt, in its canonical spelling, of every first row of these pools."""
+        """The prompt of every first row of these pools, in canonical spelling."""
         return {row: text for row, _, text in self._read(pools, "prompt")}
 
     def _read(self, pools: list[Pool], column: str) -> Iterator[tuple[int, int, Any]]:
-        """(row, first slot, value) of every row of these pools; only shards that hold one are opened."""
+        """(row, first slot, value) of every row of these pools; opens only the shards it needs."""
         staged, starts = self.staged, self.staged.first_slots
         first, last = pools[0].prompt, pools[-1].prompt + 1
         rows = np.sort(self._order[self._bounds[first] : self._bounds[last]])
@@ -126,10 +126,10 @@ class Pools:
 
 
 def merged(numbers: Numbers, names: np.ndarray) -> tuple[Numbers, int]:
-    """One number a response where the data has several: the mean of its rewards, the first of any other.
+    """Reduce several values per response to one: the mean of rewards, the first value of any other field.
 
     Returns:
-        The numbers, and how many responses had rewards that differ.
+        The numbers, and how many responses had conflicting rewards.
     """
     conflicting = np.zeros(names.size, bool)
     found: Numbers = {}
@@ -143,14 +143,14 @@ def merged(numbers: Numbers, names: np.ndarray) -> tuple[Numbers, int]:
             counts = np.maximum(np.bincount(names[known], minlength=names.size), 1)
             differ = np.zeros(names.size, bool)
             differ[names[known & (values != found[name])]] = True
-            # Where all agree the value itself is kept: a mean of equal numbers may differ from them in the last bit.
+            # If all agree, keep the value itself: the mean of equal numbers may differ in the last bit.
             found[name] = np.where(differ[names], (sums / counts)[names], found[name])
             conflicting |= differ
     return found, int(conflicting.sum())
 
 
 def may_be_chosen(staged: Staged, numbers: Numbers, allow_truncated: bool) -> np.ndarray:
-    """Per slot whether it may be the chosen one: not cut at a length limit, unless that is allowed. bool [slots]."""
+    """Whether each slot may be chosen: not cut at a length limit, unless that is allowed. bool [slots]."""
     if allow_truncated:
         return np.ones(staged.names.size, bool)
     truncated = numbers.get(TRUNCATED.name, np.zeros(staged.names.size))

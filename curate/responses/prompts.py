@@ -1,4 +1,4 @@
-"""The prompts to be sampled, the draws that they need, and the responses once drawn."""
+"""The prompts to sample, the draws they need, and the responses drawn."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from curate.storage.workspace import Workspace
 
 ARROW = {"list<string>": pa.string(), "list<i32>": pa.int32(), "list<f64>": pa.float64()}
 LISTS = {column.name: ARROW[column.type] for column in SAMPLED}
-"""The output's columns with one entry a response."""
+"""The output columns with one entry per response."""
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """The rows whose prompts are sampled. A draw's key is (number of its row here) x (draws of a prompt) + its number.
+    """The rows whose prompts are sampled. A draw's key is (its row's number here) x (draws per prompt) + its number.
 
     Attributes:
         staged: all rows.
-        draws: what is drawn for each.
+        draws: what to draw for each.
         rows: the rows, ascending, int64 [prompts].
-        occurrences: how many of them stand earlier with the same prompt, int64 [prompts].
+        occurrences: how many earlier ones have the same prompt, int64 [prompts].
     """
 
     staged: Staged
@@ -43,25 +43,25 @@ class Prompts:
 
     @property
     def drawn(self) -> int:
-        """Responses that each model draws."""
+        """The number of responses that each model draws."""
         return int(self.rows.size) * len(self.draws.each)
 
     @cached_property
     def _chunks(self) -> list[tuple[int, int, int]]:
-        """Per shard that holds some: its number, and which of the rows it holds, from and to."""
+        """For each shard with rows to sample: its number, and its range of these rows."""
         ends = np.searchsorted(self.rows, self.staged.shard_starts)
         spans = zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
         return [(number, first, last) for number, (first, last) in enumerate(spans) if last > first]
 
     def windows(self, model: str) -> Iterator[Window]:
-        """The draws of one model, a shard of prompts at a time."""
+        """The draws of one model, one shard of prompts at a time."""
         size = len(self.draws.each)
         for number, first, last in self._chunks:
             keys = range(first * size, last * size)
             yield keys, (lambda n=number, f=first, t=last: self._items(model, n, f, t))  # type: ignore[misc]
 
     def texts(self, number: int, first: int, last: int) -> list[str]:
-        """The prompts of these rows, all in one shard, in their canonical spelling."""
+        """The prompts of these rows, all in one shard, in canonical spelling."""
         column = self.staged.records.table(self.staged.records.paths()[number], ["prompt"])["prompt"]
         found: list[str] = column.take(self.rows[first:last] - self.staged.shard_starts[number]).to_pylist()
         return found
@@ -79,10 +79,10 @@ class Prompts:
     def chunks(
         self, writers: Sequence[Generation], workspace: Workspace, keep_duplicates: bool
     ) -> Iterator[tuple[list[int], list[str], pa.Table, Counter[Any]]]:
-        """The finished rows, a shard at a time: their numbers, prompts, the list columns, and a tally.
+        """The finished rows, one shard at a time: their numbers, prompts, list columns, and a tally.
 
-        The tally counts per (model, temperature, what): `drawn`, `kept`, `cut` and `tokens`, the last two of what was
-        drawn.
+        The tally counts by (model, temperature, what): `drawn`, `kept`, `cut` and `tokens`; the last two count
+        everything drawn.
         """
         found = [Found(workspace.shards(writer.name), writer.schema) for writer in writers]
         size = len(self.draws.each)
@@ -105,7 +105,7 @@ class Prompts:
 
 
 def prompts_of(staged: Staged, draws: Draws, every_row: bool) -> Prompts:
-    """The rows to be sampled: the first with each prompt, or all of them."""
+    """The rows to sample: the first with each prompt, or all of them."""
     if every_row:
         counted = pl.DataFrame({"prompt": staged.prompts}).select(pl.int_range(pl.len()).over("prompt"))
         return Prompts(staged, draws, np.arange(staged.prompts.size), counted.to_series().to_numpy())

@@ -1,4 +1,4 @@
-"""The rows of a scored table: the input's own columns with the new ones behind them."""
+"""The rows of a scored table: the input's columns followed by the new ones."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def write_rows(
     out: Path,
     reporter: Reporter,
 ) -> int:
-    """Write the input's own columns with the new ones behind them, and the rows that could not be used.
+    """Write the input's columns followed by the new ones, and the rejected rows.
 
-    A new column of a known name takes its place.
+    A new column replaces an input column of the same name.
 
     Args:
         staged: the rows.
-        columns: (first row, number of rows) -> the new columns of these rows.
-        manifest: goes into the file.
-        out: where to.
-        reporter: told which of the input's columns have other values now.
+        columns: maps (first row, number of rows) to the new columns of these rows.
+        manifest: stored in the file.
+        out: where to write.
+        reporter: notified of input columns whose values were replaced.
     """
     own = merge_schemas([staged.rows.schema(path) for path in staged.rows.paths()])
     as_pairs = "pair_id" in columns(0, 0)
@@ -66,7 +66,7 @@ def write_rows(
 
 
 def _differing(old: pa.ChunkedArray, new: pa.Array) -> int:
-    """In how many rows the new values are others than the old ones; numbers as numbers, also where they were text."""
+    """The number of rows whose new value differs from the old; text that holds numbers is compared as numbers."""
     before, now = pl.Series("", old), pl.Series("", new)
     if now.dtype.is_numeric():
         before, now = as_numbers(before), as_numbers(now)
@@ -76,7 +76,7 @@ def _differing(old: pa.ChunkedArray, new: pa.Array) -> int:
 
 
 def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
-    """Prompt and responses, where the input has no columns of these names."""
+    """Prompt and responses, unless the input already has columns of these names."""
     if as_pairs and not {"chosen", "rejected"} & set(own.names):
         responses = records["responses"].to_pylist()
         answers = {

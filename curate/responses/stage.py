@@ -1,4 +1,4 @@
-"""Reading rows of any layout, once, and laying them out on disk in the house's own form."""
+"""Read rows of any layout once, and stage them on disk in one standard form."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def stage(
     match: str | None = None,
     plain_columns: bool = False,
 ) -> Staged:
-    """Read the data into the workspace, or find it there.
+    """Read the data into the workspace, or reuse what an earlier run staged there.
 
     Args:
         source: the data.
         layout: how its rows are read.
-        workspace: where they are laid out.
-        reporter: told of the progress.
-        as_pairs: keep of each record only its chosen and rejected response, in this order.
+        workspace: where to stage them.
+        reporter: shown the progress.
+        as_pairs: keep only the chosen and rejected response of each record, in this order.
         strict: make the first bad row an error.
-        rewards_of: where the user named score columns: reads the rewards of a row's responses.
-        match: a trainer in which a response's numbers depend on the other response of its pair: then a response that
-            stands in several pairs is measured once for each.
-        plain_columns: keep of the input's own columns only those that are neither lists nor structs.
+        rewards_of: if the user named score columns: reads the rewards of a row's responses.
+        match: a trainer that reads a response depending on the other response of its pair: a response that is in
+            several pairs is then measured once for each.
+        plain_columns: keep only input columns that are neither lists nor structs.
 
     Raises:
-        InputError: no row can be used, or one cannot and `strict` is set.
+        InputError: no row is usable, or one is not and `strict` is set.
     """
     rows, records, rejects = kinds = [workspace.shards(name) for name in STAGED_SHARDS]
     if not _is_staged(workspace, kinds):
@@ -73,7 +73,7 @@ def stage(
 
 
 def _is_staged(workspace: Workspace, kinds: Sequence[Shards]) -> bool:
-    """Whether all that was read is here. If anything of it is damaged all is read again: the source is at hand."""
+    """Whether everything that was read is here. If any of it is damaged, all is read again: the source is available."""
     known = workspace.document(STAGED)
     if known is None:
         return False
@@ -130,7 +130,7 @@ def _record(layout: Layout, row: Row, as_pairs: bool, rewards_of: RewardsOf | No
 
 
 def _lists(kind: pa.DataType) -> pa.DataType:
-    """Lists as Parquet names them: a table held in memory is then the very table that is read back."""
+    """Name list items as Parquet does, so that a table in memory equals the one read back."""
     return pa.list_(pa.field("element", kind))
 
 

@@ -1,7 +1,7 @@
-"""Rows of any layout, read once and laid out on disk in the house's own form.
+"""Rows of any layout, read once and staged on disk in one standard form.
 
-Every response gets a slot, in the data's order; responses with the same text to the same prompt share the first one's
-slot as their name, and are measured once.
+Every response gets a slot, in data order; equal responses to the same prompt share the first one's slot as their
+name, and are measured once.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from curate.storage.shards import Shards
 
 MEASURED = "measured_"
 TEXTS = (FINISH_REASON, MODEL)
-"""What is measured of a response as text."""
+"""Measurements of a response that are text."""
 
 
 @dataclass(frozen=True)
 class Staged:
-    """Staged rows: the numbers in memory, the texts in shards.
+    """Staged rows: numbers in memory, texts in shards.
 
     Attributes:
-        rows: shards of the input's own columns.
-        records: shards of prompt, responses, pair and text flags, row for row beside `rows`.
-        rejects: shards of the rows left out.
-        counts: responses of each row, int64 [rows].
-        names: per slot the slot that measures it (its own, or an earlier equal one's), int64 [slots].
-        measured: per field name what the data held, float64 [slots], NaN for null.
-        shard_rows: rows of each shard.
-        cut: whether a response's generation stopped at its length limit, bool [slots].
-        pairs: per row the positions of its chosen and rejected response, -1 where it names none, int64 [rows, 2].
-        prompts: per row a number that equal prompts share, in order of first appearance, int64 [rows].
+        rows: shards of the input's columns.
+        records: shards of prompt, responses, pair and text flags, aligned with `rows`.
+        rejects: shards of the rejected rows.
+        counts: number of responses of each row, int64 [rows].
+        names: for each slot the slot measured for it (itself, or an earlier equal one), int64 [slots].
+        measured: values from the data by field name, float64 [slots], NaN for null.
+        shard_rows: number of rows in each shard.
+        cut: whether a response hit the length limit when it was generated, bool [slots].
+        pairs: positions of each row's chosen and rejected response, -1 if it names none, int64 [rows, 2].
+        prompts: for each row a number shared by equal prompts, in order of first appearance, int64 [rows].
     """
 
     rows: Shards
@@ -57,22 +57,22 @@ class Staged:
 
     @cached_property
     def first_slots(self) -> np.ndarray:
-        """Per row its first slot, and the number of slots at the end: int64 [rows + 1]."""
+        """The first slot of each row, then the number of slots: int64 [rows + 1]."""
         return np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64)
 
     @cached_property
     def shard_starts(self) -> np.ndarray:
-        """The first row of each shard, and the number of rows at the end: int64 [shards + 1]."""
+        """The first row of each shard, then the number of rows: int64 [shards + 1]."""
         return np.concatenate([[0], np.cumsum(self.shard_rows)]).astype(np.int64)
 
     def by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Ascending rows, grouped by the number of the shard that holds them."""
+        """Ascending rows, grouped by shard number."""
         numbers = np.searchsorted(self.shard_starts, rows, side="right") - 1
         for number in np.unique(numbers).tolist():
             yield number, rows[numbers == number]
 
     def response_windows(self) -> Iterator[Window]:
-        """The responses to be measured, a shard at a time."""
+        """The responses to measure, one shard at a time."""
         starts, row = self.first_slots, 0
         for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
             slots = np.arange(starts[row], starts[row + rows])
@@ -81,14 +81,14 @@ class Staged:
             row += rows
 
     def judging_windows(self) -> Iterator[Window]:
-        """The pairs with their prompts, keyed by row, a shard at a time."""
+        """The pairs with their prompts, keyed by row, one shard at a time."""
         row = 0
         for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
             yield range(row, row + rows), (lambda path=path, row=row: self._judged_pairs(path, row))  # type: ignore[misc]
             row += rows
 
     def pair_windows(self) -> Iterator[Window]:
-        """The pairs' texts, keyed by row, a shard at a time."""
+        """The texts of pairs, keyed by row, one shard at a time."""
         row = 0
         for path, rows in zip(self.records.paths(), self.shard_rows, strict=True):
             yield range(row, row + rows), (lambda path=path, row=row: self._pair_items(path, row))  # type: ignore[misc]
@@ -117,12 +117,12 @@ class Staged:
 
 
 def messages_of(text: str) -> list[dict[str, str]]:
-    """Messages from their canonical spelling."""
+    """Parse messages from their canonical spelling."""
     return [{"role": role, "content": content} for role, content in json.loads(text)]
 
 
 def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
-    """The numbers of staged rows, into memory."""
+    """Load the numbers of staged rows into memory."""
     tables = [_numeric(records, path) for path in records.paths()]
     slots = [int(pa.compute.sum(pa.compute.list_value_length(table["high"])).as_py() or 0) for table in tables]
 
@@ -152,7 +152,7 @@ def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
 
 
 def first_equal(frame: pl.DataFrame) -> np.ndarray:
-    """Per row the number of the first row that equals it, int64 [rows]."""
+    """The number of the first row equal to each row, int64 [rows]."""
     first = frame.with_row_index("row").select(pl.col("row").first().over(frame.columns))
     return first.to_series().cast(pl.Int64).to_numpy()
 
@@ -168,7 +168,7 @@ def _positions(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def flat(column: pa.ChunkedArray) -> np.ndarray:
-    """The values of a list column one after another, NaN for null numbers."""
+    """The concatenated values of a list column, NaN for null numbers."""
     values = column.combine_chunks().flatten()
     array: np.ndarray = values.to_numpy(zero_copy_only=False)
     return array

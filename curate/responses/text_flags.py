@@ -1,4 +1,4 @@
-"""What is peculiar about the texts of a row, as flags; `FLAG_MEANINGS` says what each one means."""
+"""Flags for oddities in the texts of a row; `FLAG_MEANINGS` explains each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REFUSAL = re.compile(
 )
 ANGLED = re.compile(r"<(?:\|[A-Za-z_]\w*\|>|(?:start|end)_of_turn>|<SYS>>|extra_id_1>|\uff5c)")
 LEAST_WORDS = 3
-"""A response that begins with a shorter prompt may well do so by chance."""
+"""A response may begin with a prompt shorter than this by chance."""
 
 
 def text_flags(record: Record) -> list[str]:
-    """The flags that the texts show: of a pair's two responses, else of all responses."""
+    """The flags of a row's texts: for a pair its two responses, otherwise all responses."""
     prompt, responses = record.prompt, record.responses
     found = []
     if record.pair is not None:
@@ -50,8 +50,8 @@ def _prompt_flags(prompt: Sequence[Message], responses: Sequence[str]) -> list[s
 
 
 def has_markup(text: str) -> bool:
-    """Whether a text holds a marker of a known chat template, which a tokenizer may take for the real one."""
-    # looking for one character first is what makes this fast: most texts have none
+    """Whether a text contains a marker of a known chat template, which a tokenizer may read as the real one."""
+    # checking for one character first makes this fast: most texts contain none
     if "<" in text and (ANGLED.search(text) or ("</s>" in text and "<s>" not in text)):
-        return True  # but for `<s>...</s>`, which strikes text out in HTML
+        return True  # except `<s>...</s>`, strikethrough in HTML
     return "[" in text and "INST]" in text and ("[INST]" in text or "[/INST]" in text)

@@ -1,1 +1,1 @@
-"""Which rows of a scored table are kept."""
+"""Which rows of a scored table to keep."""

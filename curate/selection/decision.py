@@ -1,4 +1,4 @@
-"""Which rows of a table `curate select` keeps, and why not the others."""
+"""Which rows of a table `curate select` keeps, and why it drops the others."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ REASON = "reject_reason"
 
 @dataclass(frozen=True)
 class Decision:
-    """Which rows are kept, and why not the others.
+    """Which rows are kept, and why the others are not.
 
     Attributes:
         mask: bool [rows].
-        alive: which could have been kept, their values alone deciding: bool [rows].
-        codes: per row the number of the reason why it is not kept, 0 where it is: uint8 [rows].
-        reasons: the reasons by their numbers.
+        alive: the eligible rows, among which the values decide: bool [rows].
+        codes: the number of the reason why each row is dropped, 0 if it is kept: uint8 [rows].
+        reasons: the reasons by number.
     """
 
     mask: np.ndarray
@@ -29,17 +29,17 @@ class Decision:
 
     @property
     def kept(self) -> int:
-        """How many rows are kept."""
+        """The number of rows kept."""
         return int(self.mask.sum())
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many rows are not kept, by reason, the commonest first."""
+        """The number of rows dropped, by reason, most frequent first."""
         counted: Counter[str] = Counter()
         for code, reason in enumerate(self.reasons[1:], 1):
             counted[reason] += int((self.codes == code).sum())
         return {reason: rows for reason, rows in counted.most_common() if rows}
 
     def reasons_of(self, first: int, rows: int) -> pl.Series:
-        """The reasons of some consecutive rows."""
+        """The reasons of consecutive rows."""
         return pl.Series(REASON, self.reasons).gather(self.codes[first : first + rows])

@@ -1,4 +1,4 @@
-"""Which rows of a table may be kept at all: `--where`, `--drop-ties`, `--one-per-prompt`, `--per`."""
+"""Which rows of a table are eligible: `--where`, `--drop-ties`, `--one-per-prompt`, `--per`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CHUNK_ROWS = 4096
 
 @dataclass(frozen=True)
 class Eligible:
-    """Which rows may be kept, and why not the others.
+    """Which rows are eligible, and why the others are not.
 
     Attributes:
         alive: bool [rows].
-        codes: per row the number of the reason why it may not be kept, 0 where it may: uint8 [rows].
-        reasons: the reasons by their numbers; that of 0 is empty.
+        codes: the number of the reason why each row is not eligible, 0 if it is: uint8 [rows].
+        reasons: the reasons by number; reason 0 is empty.
     """
 
     alive: np.ndarray
@@ -35,14 +35,14 @@ class Eligible:
     reasons: list[str]
 
     def drop(self, rows: np.ndarray, reason: str) -> None:
-        """These rows may not be kept, for this reason, unless another was found before."""
+        """Drop these rows for this reason; a row dropped before keeps its first reason."""
         self.reasons.append(reason)
         self.codes[rows & self.alive] = len(self.reasons) - 1
         self.alive[rows] = False
 
 
 def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, high_first: bool) -> Eligible:
-    """The rows that `--where`, `--drop-ties` and `--one-per-prompt` leave, in this order."""
+    """The rows left by `--where`, `--drop-ties` and `--one-per-prompt`, applied in this order."""
     found = Eligible(np.ones(table.rows, bool), np.zeros(table.rows, np.uint8), [""])
     if settings.where is not None:
         found.drop(~_where(table, settings.where).to_numpy(), f"where: {settings.where}")
@@ -57,7 +57,7 @@ def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, 
 
 
 def ranking_frame(table: Table, alive: np.ndarray, values: np.ndarray | None, groups: pl.Series) -> pl.DataFrame:
-    """The rows that are left as a frame for ranking within groups: row, value, tie, group."""
+    """The remaining rows as a frame for ranking within groups: row, value, tie, group."""
     rows = pl.Series("row", np.flatnonzero(alive), dtype=pl.UInt32)
     return pl.DataFrame(
         {
@@ -71,17 +71,17 @@ def ranking_frame(table: Table, alive: np.ndarray, values: np.ndarray | None, gr
 
 
 def tie_breakers(table: Table, rows: np.ndarray) -> pl.Series:
-    """What ranks these rows where their values are equal: their `pair_id`, else their place."""
+    """What breaks ties between these rows: their `pair_id`, or their position in the data."""
     if PAIR_ID.name in table.schema.names:
         return table.taken(PAIR_ID.name, rows)
     return pl.Series(PAIR_ID.name, rows)
 
 
 def group_column(table: Table, name: str) -> pl.Series:
-    """The column of `--per`.
+    """Return the column of `--per`.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such column.
     """
     if name not in table.schema.names:
         raise SettingsError(f"There is no column {name}.", f"--per {name}", did_you_mean(name, table.schema.names))
@@ -95,7 +95,7 @@ def _where(table: Table, text: str) -> pl.Series:
     for name in wanted.columns:
         if name not in names:
             dotted = next((known for known in names if known.startswith(f"{name}.")), None)
-            hint = f'Quote a name with a dot in it: "{dotted}".' if dotted else did_you_mean(name, names)
+            hint = f'Quote a name that contains a dot: "{dotted}".' if dotted else did_you_mean(name, names)
             raise SettingsError(f"There is no column {name}.", f"--where {text}", hint)
     return wanted.holds(table.numbers(wanted.columns))
 
@@ -111,7 +111,7 @@ def _not_tied(table: Table) -> pl.Series:
 
 
 def _prompt_keys(table: Table) -> pl.Series:
-    """A 128-bit hash of each row's prompt, read as its layout says."""
+    """A 128-bit hash of each row's prompt, as its layout reads it."""
     layout = detect(first_rows(table.source))
     keys, first = np.zeros((table.rows, 2), np.uint64), 0
     for chunk in table.source.chunks(CHUNK_ROWS):

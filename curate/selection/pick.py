@@ -1,7 +1,7 @@
-"""Which rows are kept: shares and counts, ranks with deterministic ties. Knows nothing of files.
+"""Which rows to keep: shares and counts, ranks with deterministic ties. Knows nothing of files.
 
-A table without groups is picked by the values at the cuts, found without sorting: a hundred million rows need one copy
-of their values, and tie-breakers only for the rows that tie at a cut.
+A table without groups needs only the values at the cuts, found without sorting: a hundred million rows take one copy
+of their values, and tie-breakers are read only for rows that tie at a cut.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from curate.errors import SettingsError
 
 End = Literal["top", "bottom", "middle"]
 TieBreakers = Callable[[np.ndarray], pl.Series]
-"""Ascending row numbers -> what ranks these rows where their values are equal, smallest first."""
+"""Maps ascending row numbers to what breaks ties between these rows, smallest first."""
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How many rows: a share of them, or a count."""
+    """How many rows to keep: a share or a count."""
 
     share: Fraction | None = None
     count: int | None = None
 
     def of(self, rows: int) -> int:
-        """floor(share * rows), exactly; or the count, never more than there are rows."""
+        """floor(share * rows), exactly; or the count, capped at `rows`."""
         return int(self.share * rows) if self.share is not None else min(self.count or 0, rows)
 
 
 def parse_amount(text: str, option: str) -> Amount:
-    """`10%`, `2.5%` or a count.
+    """Parse `10%`, `2.5%` or a count.
 
     Raises:
-        SettingsError: anything else, or a share that is not above 0 and at most 100%.
+        SettingsError: anything else, or a share outside (0%, 100%].
     """
     spelled = text.strip()
     try:
@@ -55,10 +55,10 @@ def parse_amount(text: str, option: str) -> Amount:
 
 
 def ranked(frame: pl.DataFrame, *, high_first: bool) -> pl.DataFrame:
-    """The rows in order of their value, the best first; ties by `tie`, then by row; null values last.
+    """The rows by value, best first; ties by `tie`, then by row; null values last.
 
     Args:
-        frame: with the columns `row`, `value` and `tie`.
+        frame: has columns `row`, `value` and `tie`.
         high_first: whether a larger value is better.
     """
     return frame.sort(
@@ -67,17 +67,17 @@ def ranked(frame: pl.DataFrame, *, high_first: bool) -> pl.DataFrame:
 
 
 def best_of_each(frame: pl.DataFrame, key: str, *, high_first: bool) -> pl.DataFrame:
-    """Of the rows that share a key only the best one."""
+    """Only the best of the rows that share a key."""
     return ranked(frame, high_first=high_first).unique(key, keep="first", maintain_order=True)
 
 
 def pick(frame: pl.DataFrame, end: End, amount: Amount, *, high_first: bool) -> pl.Series:
-    """The `row` numbers of the best, the worst or the middle rows of each group; never one without a value.
+    """The `row` numbers of the best, worst or middle rows of each group; rows without a value are never picked.
 
     Args:
-        frame: with the columns `row`, `value`, `tie` and `group`; shares are of a group's rows, nulls included.
-        end: which part; the middle leaves out as many at one end as at the other (one more at the worse end when odd).
-        amount: how many of each group.
+        frame: has columns `row`, `value`, `tie` and `group`; shares refer to a group's rows, nulls included.
+        end: which part; the middle drops equal numbers at both ends (one more at the worse end if odd).
+        amount: how many rows of each group.
         high_first: whether a larger value is better.
     """
     order = ranked(frame, high_first=high_first if end != "bottom" else not high_first)
@@ -101,14 +101,14 @@ def pick_whole(
     *,
     high_first: bool,
 ) -> np.ndarray:
-    """What `pick` says of a table without groups, as a mask [rows].
+    """What `pick` returns for a table without groups, as a mask [rows].
 
     Args:
-        values: float64 [rows], NaN where there is none.
-        alive: bool [rows]: the rows that may be kept; shares are of these.
-        ties: reads the tie-breakers of some rows.
+        values: float64 [rows], NaN where missing.
+        alive: bool [rows]: the eligible rows; shares refer to these.
+        ties: reads the tie-breakers of given rows.
         end: which part.
-        amount: how many.
+        amount: how many rows.
         high_first: whether a larger value is better.
     """
     kept: np.ndarray = alive & ~np.isnan(values)
@@ -134,7 +134,7 @@ def pick_whole(
 
 
 def _cut_values(ranks: np.ndarray, first: int, last: int) -> tuple[float, float]:
-    """The values at the places `first` and `last - 1` of the ascending order; `ranks` is shuffled."""
+    """The values at places `first` and `last - 1` in ascending order; partially sorts `ranks` in place."""
     places = sorted({first, last - 1})
     ranks.partition(places)
     return float(ranks[places[0]]), float(ranks[places[-1]])
@@ -147,7 +147,7 @@ def _between(values: np.ndarray, low: float, high: float, descending: bool) -> n
 
 
 def _ranked_rows(rows: np.ndarray, ties: TieBreakers, first: int, last: int) -> np.ndarray:
-    """Of rows of equal value those at these places of their order; the tie-breakers are read only where they decide."""
+    """Rows of equal value at these places of their order; reads tie-breakers only if they matter."""
     if first <= 0 and last >= rows.size:
         return rows
     frame = pl.DataFrame({"tie": ties(rows), "row": rows}).sort(["tie", "row"], nulls_last=True)

@@ -1,4 +1,4 @@
-"""Named bundles of `curate select` settings, each after a paper; what the user sets goes before them."""
+"""Named bundles of `curate select` settings, each from a paper; explicit settings override them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ AMOUNTS = frozenset({"top", "bottom", "middle"})
 
 @dataclass(frozen=True)
 class Preset:
-    """One bundle.
+    """One bundle of settings.
 
     Attributes:
         name: as `--preset` spells it.
-        settings: of SelectSettings.
+        settings: fields of SelectSettings.
         source: the paper.
-        differs: where this is not what the paper does; empty where nothing is known to differ.
+        differs: how this differs from the paper; empty if no difference is known.
     """
 
     name: str
@@ -55,7 +55,7 @@ PRESETS: Mapping[str, Preset] = {
 
 
 def with_preset(settings: SelectSettings) -> SelectSettings:
-    """The settings with their preset's values where the user set none; one amount of the user's replaces the preset's.
+    """Fill in the preset's values that the user left unset; if the user sets an amount, the preset's amount is dropped.
 
     Raises:
         SettingsError: there is no such preset.
@@ -70,10 +70,10 @@ def with_preset(settings: SelectSettings) -> SelectSettings:
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of this name.
+    """Return the preset of this name.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such preset.
     """
     if name not in PRESETS:
         raise SettingsError(f"select has no preset {name}.", f"--preset {name}", did_you_mean(name, PRESETS))

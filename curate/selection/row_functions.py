@@ -1,6 +1,6 @@
-"""The functions that a `--where` may call: each makes a row's value of values of the same row, and reads nothing else.
+"""The functions that `--where` may call: each computes a row's value from values of the same row and nothing else.
 
-Names and meanings are those of Polars' SQL, so that a condition says the same in both.
+Names and meanings follow Polars' SQL, so that a condition means the same in both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AGGREGATES = frozenset({
     "STDDEV", "STDDEV_SAMP", "STDEV", "STDEV_SAMP", "STRING_AGG", "SUM", "VAR", "VARIANCE", "VAR_SAMP",
 })
 # fmt: on
-"""Known functions of several rows; named only so that the error can say why they are refused."""
+"""Known functions that span several rows, listed only so that the error can say why they are refused."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Function:
     """One function.
 
     Attributes:
-        make: the arguments as expressions -> the value as one.
-        least: the fewest arguments.
-        most: the most arguments.
-        constants: which arguments must be the same for every row, counted from 0.
-        known: whether the value is null where an argument is.
+        make: builds the value's expression from the arguments' expressions.
+        least: minimum number of arguments.
+        most: maximum number of arguments.
+        constants: positions, from 0, of arguments that must be the same for every row.
+        known: whether a null argument makes the value null.
     """
 
     make: Callable[..., pl.Expr]
@@ -43,7 +43,7 @@ class Function:
 
 
 def _substring(text: pl.Expr, start: pl.Expr, length: pl.Expr | None = None) -> pl.Expr:
-    """From a place counted from 1; what is before the text counts towards the length, as in SQL."""
+    """Substring from a position counted from 1; positions before the text count towards the length, as in SQL."""
     first = pl.max_horizontal(start - 1, pl.lit(0))
     if length is None:
         return text.str.slice(first)
@@ -51,13 +51,13 @@ def _substring(text: pl.Expr, start: pl.Expr, length: pl.Expr | None = None) -> 
 
 
 def _strpos(text: pl.Expr, part: pl.Expr) -> pl.Expr:
-    """The place of the first occurrence, counted from 1; 0 where there is none."""
+    """Position of the first occurrence, counted from 1; 0 if there is none."""
     place = (text.str.find(part, literal=True) + 1).fill_null(0)
     return pl.when(text.is_not_null() & part.is_not_null()).then(place)
 
 
 def array_get(values: pl.Expr, place: pl.Expr) -> pl.Expr:
-    """The entry at a place counted from 1, from the end where negative; null where there is none."""
+    """The entry at a position counted from 1, or from the end if negative; null if there is none."""
     at = pl.when(place > 0).then(place - 1).when(place < 0).then(place)
     return values.list.get(at, null_on_oob=True)
 
@@ -67,7 +67,7 @@ def _array_contains(values: pl.Expr, value: pl.Expr) -> pl.Expr:
 
 
 def _array_sum(values: pl.Expr) -> pl.Expr:
-    """Null where there is no value: a sum of none would say 0."""
+    """Null if there is no value, because an empty sum would give 0."""
     return pl.when(values.list.drop_nulls().list.len() > 0).then(values.list.sum())
 
 
@@ -84,7 +84,7 @@ def _concat_ws(separator: str, *values: pl.Expr) -> pl.Expr:
 
 
 def first_true(*parts: pl.Expr) -> pl.Expr:
-    """The value of the first condition that holds: n conditions, n values, and the value where none does."""
+    """The value of the first condition that holds: takes n conditions, n values, and a default."""
     count = len(parts) // 2
     pairs = list(zip(parts[:count], parts[count : 2 * count], strict=True))
     return reduce(
@@ -93,17 +93,17 @@ def first_true(*parts: pl.Expr) -> pl.Expr:
 
 
 def divided(value: pl.Expr, by: pl.Expr) -> pl.Expr:
-    """The whole part of a quotient, towards zero; null where `by` is 0."""
+    """Integer quotient, truncated towards zero; null if `by` is 0."""
     return pl.when(by != 0).then((value.abs() // by.abs()) * value.sign() * by.sign())
 
 
 def remainder(value: pl.Expr, by: pl.Expr) -> pl.Expr:
-    """What is left of `value`, with its sign; null where `by` is 0."""
+    """Remainder with the sign of `value`; null if `by` is 0."""
     return pl.when(by != 0).then((value.abs() % by.abs()) * value.sign())
 
 
 def like_pattern(pattern: str) -> str:
-    """The regular expression of a LIKE's pattern, in which `%` stands for any text and `_` for any letter."""
+    """The regular expression equivalent to a LIKE pattern: `%` matches any text, `_` any one character."""
     return f"^{''.join(WILDCARDS.get(letter) or _literally(letter) for letter in pattern)}$"
 
 
@@ -118,14 +118,14 @@ _SUBSTRING = Function(_substring, 2, 3)
 _TRIM = Function(lambda text, chars=None: text.str.strip_chars(chars), 1, 2, (1,))
 
 FUNCTIONS: Mapping[str, Function] = {
-    # of any value
+    # any value
     "COALESCE": Function(lambda *values: pl.coalesce(*values), 1, MANY, known=False),
     "IFNULL": Function(lambda value, other: pl.coalesce(value, other), 2, 2, known=False),
     "NULLIF": Function(_null_if, 2, 2, known=False),
     "IF": Function(lambda holds, then, other: pl.when(holds).then(then).otherwise(other), 3, 3, known=False),
     "GREATEST": Function(lambda *values: pl.max_horizontal(*values), 1, MANY, known=False),
     "LEAST": Function(lambda *values: pl.min_horizontal(*values), 1, MANY, known=False),
-    # of numbers
+    # numbers
     "ABS": Function(lambda value: value.abs()),
     "SIGN": Function(lambda value: value.sign()),
     "ROUND": Function(lambda value, digits=0: value.round(digits), 1, 2, (1,)),
@@ -143,7 +143,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "POWER": _POWER,
     "DIV": Function(divided, 2, 2),
     "MOD": Function(remainder, 2, 2),
-    # of texts
+    # text
     "LENGTH": _LENGTH,
     "CHAR_LENGTH": _LENGTH,
     "CHARACTER_LENGTH": _LENGTH,
@@ -168,7 +168,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "STRPOS": Function(_strpos, 2, 2),
     "REGEXP_LIKE": Function(lambda text, pattern: text.str.contains(pattern), 2, 2),
     "SPLIT_PART": Function(_split_part, 3, 3),
-    # of lists
+    # lists
     "ARRAY_CONTAINS": Function(_array_contains, 2, 2),
     "ARRAY_LENGTH": Function(lambda values: values.list.len()),
     "ARRAY_GET": Function(array_get, 2, 2),
@@ -177,7 +177,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "ARRAY_UPPER": Function(lambda values: values.list.max()),
     "ARRAY_LOWER": Function(lambda values: values.list.min()),
     "ARRAY_TO_STRING": Function(lambda values, separator: values.list.join(separator, ignore_nulls=True), 2, 2),
-    # of dates
+    # dates
     "YEAR": Function(lambda date: date.dt.year()),
     "MONTH": Function(lambda date: date.dt.month()),
     "DAY": Function(lambda date: date.dt.day()),

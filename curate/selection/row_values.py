@@ -1,4 +1,4 @@
-"""Values of rows while a condition is computed: columns and constants, in which NaN is null."""
+"""Row values while a condition is computed: columns and constants, with NaN as null."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TYPES: dict[str, Any] = {
 
 
 def applied(make: Callable[..., pl.Expr], values: Sequence[Value]) -> Value:
-    """The value of an expression of these values.
+    """Apply an expression to these values.
 
     Args:
-        make: the values as expressions -> the result as one.
+        make: builds the resulting expression from the values as expressions.
         values: columns of equal length, and constants.
     """
     columns = {str(i): value for i, value in enumerate(values) if isinstance(value, pl.Series)}
@@ -36,29 +36,29 @@ def applied(make: Callable[..., pl.Expr], values: Sequence[Value]) -> Value:
 
 
 def of_known(make: Callable[..., pl.Expr], values: Sequence[Value]) -> Value:
-    """The same for an expression that is null where one of its values is; of nothing but nulls no type is known."""
+    """The same for an expression that is null if any value is null; the type is unknown if all values are null."""
     if any(value is None or (isinstance(value, pl.Series) and value.dtype == pl.Null) for value in values):
         return None
     return applied(make, values)
 
 
 def is_boolean(value: Value) -> bool:
-    """Whether it is true, false or null."""
+    """Whether the value is boolean (true, false or null)."""
     if isinstance(value, pl.Series):
         return value.dtype in (pl.Boolean, pl.Null)
     return value is None or isinstance(value, bool)
 
 
 def converted(value: Value, kind: str, strict: bool) -> Value:
-    """The value as one of another type of `TYPES`.
+    """Convert the value to another of `TYPES`.
 
     Args:
         value: a column or a constant.
         kind: the type's name.
-        strict: refuse what cannot be converted, instead of making it null.
+        strict: refuse a value that cannot be converted, instead of making it null.
 
     Raises:
-        SettingsError: a value cannot be converted, or none of its type.
+        SettingsError: a value cannot be converted, or no value of this type can be.
     """
     texts = isinstance(value, str) or (isinstance(value, pl.Series) and value.dtype == pl.String)
 
@@ -74,7 +74,7 @@ def converted(value: Value, kind: str, strict: bool) -> Value:
 
 
 def normal(column: pl.Series) -> pl.Series:
-    """The column with null for NaN, in its lists and structs too, and whole numbers of 64 bits, which do not wrap."""
+    """The column with NaN as null, also in lists and structs, and integers as 64-bit, so that they do not overflow."""
     if column.dtype.is_integer():
         return column.cast(pl.Int64)
     cleaned = _nan_to_null(column.dtype, pl.col("value"))
@@ -84,7 +84,7 @@ def normal(column: pl.Series) -> pl.Series:
 
 
 def _nan_to_null(dtype: Any, value: pl.Expr) -> pl.Expr | None:
-    """None where values of this type hold no NaN. Lists of a fixed length become lists."""
+    """None if values of this type cannot contain NaN. Fixed-size lists become lists."""
     if dtype.is_float():
         return value.fill_nan(None)
     if isinstance(dtype, pl.Array):

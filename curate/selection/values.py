@@ -1,7 +1,7 @@
-"""By what `curate select` ranks: a column of the table, or a metric computed from its measurements.
+"""What `curate select` ranks by: a column of the table, or a metric computed from its measurements.
 
-Values are float64 [rows], NaN where there is none. Columns are read some thousand rows at a time; only a metric over
-the population (a z-score, a quantile) needs those that it reads as a whole.
+Values are float64 [rows], NaN where missing. Columns are read a few thousand rows at a time; only metrics over the
+population (a z-score, a quantile) load the columns they read whole.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from curate.readers.files.table import Table
 from curate.settings import SelectSettings
 
 Used = dict[str, dict[str, Any]]
-"""Per metric the parameters used; empty where nothing was computed."""
+"""The parameters used, by metric; empty if nothing was computed."""
 
 
 def high_first(settings: SelectSettings) -> bool:
-    """Whether larger values are better: as the user says, else as the metric's source does."""
+    """Whether larger values are better: as the user says, or by default as the metric's source says."""
     if settings.order is not None:
         return settings.order == "highest"
     return settings.by not in all_metrics() or find(str(settings.by)).prefer == "high"
@@ -43,12 +43,12 @@ def high_first(settings: SelectSettings) -> bool:
 
 @dataclass(frozen=True)
 class Values:
-    """What rows are ranked by.
+    """The values that rows are ranked by.
 
     Attributes:
         values: None without `--by`.
-        used: the parameters, where the values were computed here.
-        notes: what the user should know of the values.
+        used: the metrics' parameters, if this run computed the values.
+        notes: warnings for the user.
     """
 
     values: np.ndarray | None
@@ -57,10 +57,10 @@ class Values:
 
 
 def ranking_values(table: Table, settings: SelectSettings) -> Values:
-    """The values to rank by.
+    """Return the values to rank by.
 
     Raises:
-        SettingsError: there is neither such a column nor such a metric, or a column that it reads is missing.
+        SettingsError: there is no such column or metric, or a column that the metric reads is missing.
     """
     by, names = settings.by, table.schema.names
     _check_read(settings, names)
@@ -103,7 +103,7 @@ def _computed(table: Table, settings: SelectSettings, by: str, wanted: list[str]
 
 
 def _check_read(settings: SelectSettings, names: list[str]) -> None:
-    """Refuse parameters of a metric that `--by` does not read: they would change nothing."""
+    """Refuse parameters of metrics that `--by` does not read: they would have no effect."""
     by = settings.by
     read = set(parameters_used(by, settings.options, frozenset(names))) if by in all_metrics() and by else set()
     for name in settings.options:

@@ -1,12 +1,12 @@
-"""A `--where`: a SQL condition on one row, read by sqlglot's parser and computed by Polars.
+"""`--where`: a SQL condition on one row, parsed by sqlglot and computed by Polars.
 
-Only what is listed here is computed: columns, constants, operators, and the functions of `row_functions`. A query, a
-table function or an aggregate is refused before any data is looked at, and no other parser sees the text.
+Only what is listed here is computed: columns, constants, operators and the functions of `row_functions`. Queries,
+table functions and aggregates are refused before any data is read, and no other parser sees the text.
 
-Missing values are SQL's: a comparison with NULL is neither true nor false, and a row is kept where the condition is
-true. NaN counts as NULL: in the columns read, in the lists and structs in them, and in every value computed.
+Missing values follow SQL: comparing with NULL is neither true nor false, and only rows where the condition is true are
+kept. NaN counts as NULL: in columns, in their lists and structs, and in every computed value.
 
-Imported where there is a condition, as sqlglot takes a third of a second to import.
+Imported only if there is a condition, because importing sqlglot takes a third of a second.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OF_THEIR_OWN = ("CAST", "TRY_CAST")
 
 
 class _Sql(Dialect):
-    """sqlglot's SQL with Polars' spellings and precedence, in which every function is a name with arguments."""
+    """sqlglot's SQL with Polars' spelling and precedence; every function is parsed as a name with arguments."""
 
     class Tokenizer(tokens.Tokenizer):
         IDENTIFIERS: ClassVar = ['"', "`"]
@@ -54,9 +54,9 @@ class Condition:
     """A condition on a row.
 
     Attributes:
-        text: as it was written.
-        columns: those that it reads.
-        compute: the columns -> its value.
+        text: as the user wrote it.
+        columns: the columns it reads.
+        compute: maps the columns to its value.
     """
 
     text: str
@@ -64,10 +64,10 @@ class Condition:
     compute: Compute
 
     def holds(self, frame: pl.DataFrame) -> pl.Series:
-        """For every row of a frame whether the condition is true; never null.
+        """Whether the condition is true for each row of a frame; never null.
 
         Raises:
-            SettingsError: it cannot be computed from columns of these types, or is neither true nor false.
+            SettingsError: it cannot be computed from columns of these types, or does not give true or false.
         """
         where = f"--where {self.text}"
         try:
@@ -87,10 +87,10 @@ class Condition:
 
 
 def condition(text: str) -> Condition:
-    """Read a `--where`; no data is needed.
+    """Parse a `--where` without reading data.
 
     Raises:
-        SettingsError: it is not a condition on one row.
+        SettingsError: not a condition on one row.
     """
     try:
         tree = _parsed(text)

@@ -1,4 +1,4 @@
-"""What computes each kind of node of a condition; whatever is not listed in `NODES` is refused."""
+"""How each kind of node of a condition is computed; kinds missing from `NODES` are refused."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from curate.selection.row_values import TYPES, Value, applied, converted, is_boo
 Compute = Callable[[pl.DataFrame], Value]
 Applied = Callable[[Callable[..., pl.Expr], Sequence[Value]], Value]
 Node = Any
-"""A node of sqlglot's tree, whose class has had several names."""
+"""A node of sqlglot's tree; its class was renamed between versions."""
 EXAMPLE = 'For example: "reward_margin > 0.5"'
 DIGITS = 18
 
 
 def compiled(node: Node) -> Compute:
-    """What computes a node.
+    """Return the function that computes a node.
 
     Raises:
-        SettingsError: it is none of those that a condition may have.
+        SettingsError: a condition cannot contain such a node.
     """
     if node.args.get("negate"):
         positive = node.copy()
@@ -50,7 +50,7 @@ def _aggregates(name: str) -> SettingsError:
 
 
 def _operator(make: Callable[..., pl.Expr], value_of: Applied = of_known) -> Callable[[Node], Compute]:
-    """For nodes of one or two operands."""
+    """For nodes with one or two operands."""
 
     def make_of(node: Node) -> Compute:
         operands = [compiled(one) for one in (node.this, node.args.get("expression")) if one is not None]
@@ -60,7 +60,7 @@ def _operator(make: Callable[..., pl.Expr], value_of: Applied = of_known) -> Cal
 
 
 def _comparison(make: Callable[..., pl.Expr]) -> Callable[[Node], Compute]:
-    """For nodes that compare two values; a chain such as `0 < a < 1` is refused, as SQL would compare true with 1."""
+    """For nodes that compare two values. A chain such as `0 < a < 1` is refused: SQL would compare true with 1."""
 
     def make_of(node: Node) -> Compute:
         if isinstance(node.this, COMPARISONS) or isinstance(node.expression, COMPARISONS):
@@ -71,7 +71,7 @@ def _comparison(make: Callable[..., pl.Expr]) -> Callable[[Node], Compute]:
 
 
 def _logical(make: Callable[..., pl.Expr]) -> Callable[[Node], Compute]:
-    """For AND, OR and NOT, of three-valued logic; a chain of equal ones is flat, however long."""
+    """For AND, OR and NOT in three-valued logic; a chain of the same operator is flattened, whatever its length."""
 
     def make_of(node: Node) -> Compute:
         parts = list(node.flatten()) if isinstance(node, exp.Connector) else [node.this]
@@ -185,7 +185,7 @@ def _between(node: Node) -> Compute:
 
 
 def _matching(flags: str, like: bool) -> Callable[[Node], Compute]:
-    """For LIKE, ILIKE and the operators of regular expressions."""
+    """For LIKE, ILIKE and the regular-expression operators."""
 
     def make_of(node: Node) -> Compute:
         pattern = node.expression
@@ -257,7 +257,7 @@ READ = frozenset({
     "is_string", "quoted", "typed", "safe", "offset", "_type",
 })
 # fmt: on
-"""What of a node is looked at, or says nothing of its value; a node with anything else is refused."""
+"""Parts of a node that are read, or that do not affect its value; a node with any other part is refused."""
 NODES: dict[type[Any], Callable[[Node], Compute]] = {
     exp.Paren: lambda node: compiled(node.this),
     exp.Column: _column,
