@@ -14,7 +14,7 @@ from curate.recipes.run import RunResult
 
 from .helpers import go, ran
 
-FILES = sorted((Path(__file__).parents[2] / "recipes").iterdir())
+FILES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 PAIRS, PROMPTS, RESPONSES = 40, 10, 4
 REF = {"ref_chosen_logps", "ref_rejected_logps"}
 TARGET, WEIGHT, MARGIN = {"target_margin"}, {"weight"}, {"margin"}

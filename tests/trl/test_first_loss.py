@@ -21,7 +21,7 @@ NEARLY = "nearly 0: the model to be trained already tells these pairs apart"
 
 
 def block(language: str) -> str:
-    section = README[README.index("## Training with TRL") :]
+    section = README[README.index("## Train with TRL") :]
     return re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)[1]
 
 
