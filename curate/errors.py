@@ -1,6 +1,6 @@
-"""Every error that `curate` raises on purpose.
+"""Every error that `curate` raises on purpose, and how each interface spells the setting that it concerns.
 
-CurateError                  what the user can mend; printed as three lines, exit code 2
+CurateError                  what the user can fix; printed as three lines, exit code 2
   InputError                 a file, a column or a row of the data
   SettingsError              an option, a metric parameter, a recipe
   ModelError                 a model or a tokenizer that cannot be used
@@ -12,38 +12,131 @@ RowError                     one bad row; ends in the rejects file, never stops 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 KEPT = "What was done is kept."
 """A note on an exception that left unfinished work to be resumed."""
 
+Value = str | int | float | bool | Path | None
+
+FLAGS = {"options": "--set", "rows_as": "--as", "out": "-o"}
+"""Settings whose option has another name."""
+FIELDS = {flag: name for name, flag in FLAGS.items()}
+MAPPINGS = {"options", "set"}
+"""Settings of many: their values are `metric.parameter=value`, or the input of a recipe with `=value`."""
+OPTION = re.compile(r"`curate [^`]*`|(?<![\w/-])(--set [\w.*-]*[\w*]|-o\b|--[a-z][a-z-]*)(?:=([^\s;`]*[^\s;`,.)]))?")
+
 
 class CurateError(Exception):
-    """An error that the user can mend.
+    """An error that the user can fix.
+
+    Its three texts are written once, as the command line spells options: `--name`, `--name=value`, `--set metric.name`.
+    `str(error)` respells them for Python, as `for_python` and `as_argument` say.
 
     Args:
         what: what went wrong, one sentence.
-        where: the file, option, column or model that it concerns.
+        where: the file, column or model that it concerns; left out where it is a setting.
         hint: what to try next.
+        setting: the name of the setting's field, such as `min_margin`; `options` for a metric's parameter.
+        value: what it was set to, None where it was not given; `dcrm.eps=3` where the setting is `options`.
     """
 
-    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, where: str = "", hint: str = "", *, setting: str = "", value: Value = None) -> None:
         super().__init__(what)
-        self.what, self.where, self.hint = what, where, hint
+        self.what, self.hint = what, hint
+        self.setting, self.value = setting, value
+        self.place = where
+
+    @property
+    def where(self) -> str:
+        """The place that was named, or else the setting as the command line spells it."""
+        return self.place or as_option(self.setting, self.value)
+
+    @where.setter
+    def where(self, place: str) -> None:
+        self.place = place
 
     def __str__(self) -> str:
-        return "\n".join(line for line in (self.what, self.where, self.hint) if line)
+        where = self.place or as_argument(self.setting, self.value)
+        return "\n".join(line for line in (for_python(self.what), where, for_python(self.hint)) if line)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Errors travel between processes, and not every kind is made from these three.
-        return _again, (type(self), self.what, self.where, self.hint)
+        # Errors travel between processes, and not every kind is made from these.
+        return _again, (type(self), self.what, self.place, self.hint, self.setting, self.value)
 
 
-def _again(kind: type[CurateError], what: str, where: str, hint: str) -> CurateError:
+def _again(kind: type[CurateError], what: str, where: str, hint: str, setting: str, value: Value) -> CurateError:
     error = kind.__new__(kind)
-    CurateError.__init__(error, what, where, hint)
+    CurateError.__init__(error, what, where, hint, setting=setting, value=value)
     return error
+
+
+def as_option(setting: str, value: Value = None) -> str:
+    """A setting as the command line spells it: `--by dcrm`, `--fresh`, `--set dcrm.eps=3`."""
+    if not setting:
+        return ""
+    option = FLAGS.get(setting, f"--{setting.replace('_', '-')}")
+    return option if value is None or value is True else f"{option} {value}"
+
+
+def as_argument(setting: str, value: Value = None) -> str:
+    """A setting as a Python call spells it: `by='dcrm'`, `by=` without a value, `options={'dcrm': {'eps': 3}}`."""
+    if setting in MAPPINGS and value is not None:
+        return f"{setting}={_as_mapping(setting, str(value))}"
+    if not setting or value is None:
+        return setting and f"{setting}="
+    return f"{setting}={(str(value) if isinstance(value, Path) else value)!r}"
+
+
+def as_entry(setting: str, value: Value = None) -> str:
+    """A setting as a recipe spells it: `by: dcrm`, `dcrm.eps: 3` for a metric's parameter."""
+    if setting in MAPPINGS and value is not None:
+        setting, _, value = str(value).partition("=")
+    if value is None or value == "":
+        return setting
+    return f"{setting}: {str(value).lower() if isinstance(value, bool) else value}"
+
+
+def for_python(text: str) -> str:
+    """The text with options spelled for Python.
+
+    `--by` alone is named in backquotes, `--by=dcrm` becomes `by='dcrm'` and `--set dcrm.eps=3` the mapping that a call
+    takes. A whole command in backquotes stays a command.
+    """
+
+    def respelled(found: re.Match[str]) -> str:
+        option, value = found[1], found[2]
+        if option is None:
+            return found[0]
+        if option.startswith("--set "):
+            key = option.removeprefix("--set ")
+            setting = "options" if "." in key else "set"
+            return f"{setting}={_as_mapping(setting, key if value is None else f'{key}={value}')}"
+        name = FIELDS.get(option, option.removeprefix("--").replace("-", "_"))
+        return f"`{name}`" if value is None else f"{name}={_literal(value)}"
+
+    return OPTION.sub(respelled, text)
+
+
+def _as_mapping(setting: str, assignment: str) -> str:
+    """`dcrm.eps=3` as `{'dcrm': {'eps': 3}}`, with `...` where there is no value."""
+    key, equals, value = assignment.partition("=")
+    shown = _literal(value) if equals else "..."
+    owner, dot, parameter = key.partition(".") if setting == "options" else (key, "", "")
+    inner = f"{{{parameter!r}: {shown}}}" if dot and parameter != "*" else shown
+    return f"{{{owner!r}: {inner}}}"
+
+
+def _literal(text: str) -> str:
+    """A value as Python spells it; numbers and placeholders such as MODEL stay as they are."""
+    try:
+        float(text)
+    except ValueError:
+        return text if text.isupper() or text == "..." else repr(text)
+    return text
 
 
 class InputError(CurateError):
@@ -59,7 +152,7 @@ class ModelError(CurateError):
 
 
 class StoreError(CurateError):
-    """The output place or the unfinished work beside it cannot be used."""
+    """The output place, or unfinished work next to it, cannot be used."""
 
 
 class MissingExtra(CurateError):

@@ -43,7 +43,9 @@ def served_model(name: str) -> ServedModel | None:
     served, _, tokenizer = rest.partition("@")
     if not served:
         raise SettingsError(
-            "A server's address does not say which model is meant.", name, "http://HOST:PORT#NAME, as /v1/models lists."
+            "A server's address does not say which model is meant.",
+            name,
+            "Write http://HOST:PORT#NAME, with a name that /v1/models lists.",
         )
     return ServedModel(url.rstrip("/").removesuffix("/v1"), served, tokenizer or served)
 

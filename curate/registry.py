@@ -66,12 +66,18 @@ def check_parameters(
     known = [field.alias or name for name, field in model.model_fields.items()]
     for name, value in given.items():
         if isinstance(why := applies.get(name), str):
-            raise SettingsError(f"{owner}.{name} changes nothing: {why}.", f"--set {owner}.{name}={value}", "Drop it.")
+            raise SettingsError(
+                f"{owner}.{name} changes nothing: {why}.",
+                setting="options",
+                value=f"{owner}.{name}={value}",
+                hint="Leave it out.",
+            )
         if name not in known:
             raise SettingsError(
                 f"{owner} has no parameter {name}.",
-                f"--set {owner}.{name}",
-                did_you_mean(name, known) or f"{owner} has no parameters.",
+                setting="options",
+                value=f"{owner}.{name}",
+                hint=did_you_mean(name, known) or f"{owner} has no parameters.",
             )
     try:
         checked = model(**given).model_dump()
@@ -80,7 +86,10 @@ def check_parameters(
         name = str(first["loc"][0])
         value = given.get(name)
         raise SettingsError(
-            f"{owner}.{name} cannot be {value!r}: {first['msg']}.", f"--set {owner}.{name}={value}", hint
+            f"{owner}.{name} cannot be {value!r}: {first['msg']}.",
+            setting="options",
+            value=f"{owner}.{name}={value}",
+            hint=hint,
         ) from error
     for key, field in model.model_fields.items():
         name = field.alias or key
@@ -88,8 +97,9 @@ def check_parameters(
         for other, wanted in unmet.items():
             raise SettingsError(
                 f"{owner}.{name} changes nothing where {other} is {checked[other]}.",
-                f"--set {owner}.{name}={given[name]}",
-                f"Drop it, or add --set {owner}.{other}={wanted}.",
+                setting="options",
+                value=f"{owner}.{name}={given[name]}",
+                hint=f"Leave it out, or add --set {owner}.{other}={wanted}.",
             )
     return checked
 

@@ -45,7 +45,7 @@ def _as_listed(value: Any) -> Any:
         value = value.replace(" ", "")
         parts = value.split(",")
         if not GPUS.fullmatch(value) or len(parts) > len(set(parts)):
-            raise ValueError("all, how many (2), or which (0,2); one alone is --device cuda:N")
+            raise ValueError("all, how many (2), or which (0,2); one alone is --device=cuda:N")
     return value
 
 
@@ -211,16 +211,18 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
     unknown = [key for key in values if key not in kind.model_fields]
     if unknown:
         raise SettingsError(
-            f"There is no setting {unknown[0]}.", f"{kind.__name__}", did_you_mean(unknown[0], kind.model_fields)
+            f"There is no setting {unknown[0]}.", setting=unknown[0], hint=did_you_mean(unknown[0], kind.model_fields)
         )
     try:
         return kind(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        option = "--" + name.split(".")[0].replace("_", "-")
         raise SettingsError(
-            f"The setting {name} cannot be {first['input']!r}: {first['msg']}.", option, "See the command's --help."
+            f"The setting {name} cannot be {first['input']!r}: {first['msg']}.",
+            setting=name.split(".")[0],
+            value=first["input"] if isinstance(first["input"], str | int | float | Path) else None,
+            hint="See the command's help.",
         ) from error
 
 
@@ -237,11 +239,14 @@ def parse_options(assignments: Sequence[str]) -> Options:
         if not (equals and dot and metric and parameter):
             raise SettingsError(
                 f"{assignment!r} is not of the form METRIC.parameter=value.",
-                f"--set {assignment}",
-                "For example: --set dcrm.eps=0.1",
+                setting="options",
+                value=assignment,
+                hint="For example: --set dcrm.eps=0.1",
             )
         metric = metric.replace("-", "_")
         if parameter in options.setdefault(metric, {}):
-            raise SettingsError(f"{metric}.{parameter} is set twice.", f"--set {assignment}", "Keep one of the two.")
+            raise SettingsError(
+                f"{metric}.{parameter} is set twice.", setting="options", value=assignment, hint="Keep one of the two."
+            )
         options[metric][parameter] = value.strip()
     return options

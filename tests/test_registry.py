@@ -90,7 +90,7 @@ def test_what_would_change_nothing_is_refused_and_left_out():
         checked({"lambda": "3", "batch": "4"})
     assert error.value.what == "example.lambda changes nothing where batch is 4."
     assert error.value.where == "--set example.lambda=3"
-    assert error.value.hint == "Drop it, or add --set example.batch=all."
+    assert error.value.hint == "Leave it out, or add --set example.batch=all."
     # Said as it is, it misleads nobody.
     assert checked({"lambda": "2.0", "batch": "4"})["batch"] == 4
     with pytest.raises(SettingsError, match=r"example\.sigma changes nothing: it cancels") as error:

@@ -27,15 +27,17 @@ def check_adapter(spec: ModelSpec) -> None:
     if spec.backend != "torch":
         raise SettingsError(
             "Only the PyTorch backend reads adapters.",
-            f"{spec.name}, --backend {spec.backend}",
-            "Use --backend torch, or merge the adapter into its model.",
+            spec.name,
+            "Use --backend=torch, or merge the adapter into its model.",
+            setting="backend",
+            value=spec.backend,
         )
     if importlib.util.find_spec("peft") is None:
         raise MissingExtra("peft", "lora")
     kind = json.loads((Path(spec.name).expanduser() / ADAPTER_CONFIG).read_text("utf-8")).get("peft_type")
     if kind != "LORA":
         raise ModelError(
-            f"The adapter is of the kind {kind}; only LORA is read.",
+            f"The adapter is of type {kind}; only LORA is supported.",
             spec.name,
-            "Merge it into its model, and give that.",
+            "Merge it into its model, and use the merged model.",
         )

@@ -45,7 +45,10 @@ def check_backend(name: str, tensor_parallel: int | None = None) -> None:
         raise MissingExtra("vllm", "vllm")
     if tensor_parallel is not None and name != "vllm":
         raise SettingsError(
-            "Only vLLM shares a model between GPUs.", f"--tensor-parallel {tensor_parallel}", "Add --backend vllm."
+            "Only vLLM shares a model between GPUs.",
+            setting="tensor_parallel",
+            value=tensor_parallel,
+            hint="Add --backend=vllm.",
         )
 
 
@@ -73,16 +76,18 @@ def _check_gpus(spec: ModelSpec, device: str) -> None:
         number = device.rpartition(":")[2]
         raise SettingsError(
             "vLLM takes the first GPUs that it sees.",
-            f"--device {device}",
-            f"Use --device cuda with CUDA_VISIBLE_DEVICES={number}.",
+            setting="device",
+            value=device,
+            hint=f"Use --device=cuda with CUDA_VISIBLE_DEVICES={number}.",
         )
     import torch
 
     if device != "cpu" and spec.tensor_parallel > torch.cuda.device_count():
         raise SettingsError(
-            f"There are fewer than {spec.tensor_parallel} GPUs.",
-            f"--tensor-parallel {spec.tensor_parallel}",
-            f"CUDA devices here: {torch.cuda.device_count()}.",
+            f"This machine has fewer than {spec.tensor_parallel} GPUs.",
+            setting="tensor_parallel",
+            value=spec.tensor_parallel,
+            hint=f"CUDA devices here: {torch.cuda.device_count()}.",
         )
 
 
@@ -123,7 +128,7 @@ def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
 def _check_served(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
     if kind == "embedding" or spec.reward_head is not None:
         raise SettingsError(
-            "Of a server only log-probabilities, plain rewards and responses are asked.",
+            "A server gives only log-probabilities, plain rewards and responses.",
             spec.name,
             "Give the embedder, or the reward model with --reward-head, as a folder or a hub id.",
         )
@@ -153,7 +158,7 @@ def _must_fit(open_model: Callable[[ModelSpec], Opened]) -> Callable[[ModelSpec]
             raise ModelError(
                 "The model does not fit in the device's memory.",
                 f"{spec.name} on {spec.device}: {first_line(error)}",
-                "Is something else running there? Try --dtype bfloat16, or --backend vllm with --tensor-parallel.",
+                "Is something else running there? Try --dtype=bfloat16, or --backend=vllm with --tensor-parallel.",
             ) from error
 
     return open_it
@@ -208,9 +213,9 @@ def open_generation(spec: ModelSpec) -> GenerationBackend:
     if spec.backend == "server":
         if server_facts(spec.name)["sglang"]:
             raise SettingsError(
-                "SGLang's servers do not promise that a seed draws the same response again.",
+                "An SGLang server may draw another response for the same seed.",
                 spec.name,
-                "Let a vLLM server write, or a model in a folder.",
+                "Generate with a vLLM server, or with a model in a folder.",
             )
         return ServerGeneration(spec)
     from curate.backends.torch.generation import TorchGeneration
@@ -262,9 +267,9 @@ def open_chat_tokenizer(
         tokenizer.fix_day(day)
     if not tokenizer.chat_template:
         raise ModelError(
-            "The tokenizer has no chat template, so nothing says how a conversation is written.",
+            "The tokenizer has no chat template, so a conversation cannot be rendered.",
             name,
-            "Give one with --chat-template FILE.",
+            "Give one with --chat-template=FILE.",
         )
     return tokenizer
 

@@ -19,10 +19,10 @@ from curate.schema import Record
 PLAIN = "logits"
 UNKNOWN = "auto"
 """Code of the model's own of which nothing is known: `logits`, unless it contradicts a field called `score`."""
-FUNCTION = "Use --reward python:MODULE:FUNCTION and call it there as its card says."
+FUNCTION = "Use --reward=python:MODULE:FUNCTION and call it there as its card says."
 OUTPUT_PROJECTIONS = ("lm_head.", "embed_out.", "output.", "cls.")
 """What a language model's checkpoint holds beside its body; reward models trained from one often keep it."""
-JUDGE = "Use --reward judge:MODEL, which asks it and reads its answer."
+JUDGE = "Use --reward=judge:MODEL, which asks it and reads its answer."
 HEAD = re.compile(r"^[A-Za-z_]\w*(:(\d+|mean))?$")
 
 
@@ -95,7 +95,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
     if (own_code or (known and known.own_code and not spec.reward_head)) and not spec.trust_remote_code:
         # Without its code some such models load as plain classifiers, and give wrong numbers.
         raise ModelError(
-            "This reward model computes its reward by code of its own.",
+            "This reward model computes its reward with code of its own.",
             spec.name,
             "If you trust its code, add --trust-remote-code.",
         )
@@ -112,7 +112,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
         raise ModelError(
             f"The reward model has {config.num_labels} outputs, not one.",
             spec.name,
-            "Say which counts, such as --reward-head logits:0 or logits:mean; or use a model with num_labels 1.",
+            "Say which one counts with --reward-head=logits:0 or --reward-head=logits:mean, or use a model with one.",
         )
     return None
 
@@ -126,7 +126,10 @@ def checked(head: str) -> str:
     if HEAD.match(head):
         return head
     raise SettingsError(
-        f"{head!r} names no output.", f"--reward-head {head}", "FIELD, FIELD:INDEX or FIELD:mean, such as logits:0."
+        f"{head!r} does not name an output.",
+        setting="reward_head",
+        value=head,
+        hint="Give FIELD, FIELD:INDEX or FIELD:mean, such as logits:0.",
     )
 
 
@@ -153,7 +156,7 @@ def check_servable(spec: ModelSpec, head: str | None) -> None:
         ModelError: its head is not the plain one.
     """
     if head is not None:
-        raise ModelError("vLLM does not know this reward model's head.", f"{spec.name}: {head}", "Use --backend torch.")
+        raise ModelError("vLLM does not know this reward model's head.", f"{spec.name}: {head}", "Use --backend=torch.")
 
 
 def model_notes(name: str, sample: Sequence[Record]) -> list[str]:

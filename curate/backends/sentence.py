@@ -85,7 +85,7 @@ class SentenceEmbedder:
         except torch.OutOfMemoryError as error:
             if at_once == 1:
                 raise ModelError(
-                    "One text alone does not fit in the device's memory.", first_line(error), "Try --device cpu."
+                    "One text alone does not fit in the device's memory.", first_line(error), "Try --device=cpu."
                 ) from error
         return None
 

@@ -98,5 +98,7 @@ def find_exporter(name: str) -> Exporter:
     """
     spelled = name.strip().lower().replace("_", "-")
     if spelled not in all_exporters():
-        raise SettingsError(f"There is no format {name}.", f"--to {name}", did_you_mean(spelled, all_exporters()))
+        raise SettingsError(
+            f"There is no format {name}.", setting="to", value=name, hint=did_you_mean(spelled, all_exporters())
+        )
     return all_exporters()[spelled]

@@ -114,9 +114,10 @@ def check_export(settings: ExportSettings) -> Exporter:
     exporter = find_exporter(settings.to)
     if exporter.unpaired and settings.keep_scores:
         raise SettingsError(
-            f"A row of {exporter.name} is one response: a pair's scores have no place in it.",
-            "--keep-scores",
-            "Leave it out, or choose a format of pairs.",
+            f"A row of {exporter.name} is one response; it cannot hold a pair's scores.",
+            setting="keep_scores",
+            value=True,
+            hint="Leave it out, or choose a format of pairs.",
         )
     return exporter
 

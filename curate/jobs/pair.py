@@ -154,7 +154,10 @@ def _strategy(settings: PairSettings) -> Any:
     for name in settings.options:
         if name in OPTION_NAMES and name != spelled:
             raise SettingsError(
-                f"{name} is not the strategy of this run.", f"--set {name}.*", f"--strategy {name.replace('_', '-')}"
+                f"{name} is not the strategy of this run.",
+                setting="options",
+                value=f"{name}.*",
+                hint=f"Leave it out, or use --strategy={name.replace('_', '-')}.",
             )
     if settings.strategy == BEST_OF_N2:
         return None
@@ -162,8 +165,9 @@ def _strategy(settings: PairSettings) -> Any:
         if getattr(settings, option) is not None:
             raise SettingsError(
                 f"The strategy {settings.strategy} pairs by reward alone.",
-                f"--{option}",
-                "Leave it out, or the strategy.",
+                setting=option,
+                value=getattr(settings, option),
+                hint="Leave out one of the two.",
             )
     return strategy_parameters(settings.strategy, settings.options.get(spelled, {}))
 

@@ -176,7 +176,7 @@ def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> No
         raise SettingsError(
             change[0].upper() + change[1:],
             f"{EDIT_DISTANCE.name}, and dcrm with it",
-            f"Give --tokenizer with the folder of {before['tokenizer']}, or --tokenizer {now['tokenizer']}.",
+            f"Give the folder of {before['tokenizer']} as --tokenizer, or use --tokenizer={now['tokenizer']}.",
         )
     reporter.note(change)
 
@@ -199,15 +199,17 @@ def check_candidates(settings: ScoreSettings) -> None:
     """
     if settings.embedder:
         raise SettingsError(
-            "These rows are candidates: nothing says yet which two to compare.",
-            f"--embedder {settings.embedder}",
-            "Give the embedder to `curate pair`.",
+            "These rows are candidates: it is not known yet which two to compare.",
+            setting="embedder",
+            value=settings.embedder,
+            hint="Give the embedder to `curate pair`.",
         )
     if settings.match:
         raise SettingsError(
             "These rows are candidates: a trainer reads pairs.",
-            f"--match {settings.match}",
-            "Make pairs with `curate pair` first, then score these.",
+            setting="match",
+            value=settings.match,
+            hint="Make pairs with `curate pair` first, then score these.",
         )
 
 
@@ -216,15 +218,17 @@ def _check_match(settings: ScoreSettings) -> None:
         return
     if not (settings.policy or settings.reference):
         raise SettingsError(
-            "No model here has log-probabilities to measure.",
-            f"--match {settings.match}",
-            "Give --policy, --reference or both.",
+            "No model measures log-probabilities.",
+            setting="match",
+            value=settings.match,
+            hint="Give --policy, --reference or both.",
         )
     if settings.truncation != "keep_start":
         raise SettingsError(
-            f"{settings.match.upper()} keeps the start of what is too long.",
-            f"--truncation {settings.truncation}",
-            "Leave it out.",
+            f"{settings.match.upper()} keeps the start of a longer text.",
+            setting="truncation",
+            value=settings.truncation,
+            hint="Leave it out.",
         )
 
 

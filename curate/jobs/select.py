@@ -197,7 +197,10 @@ def _slices(name: str, values: np.ndarray) -> Slices:
 def _places(settings: SelectSettings) -> list[Place]:
     if settings.rejects is not None and settings.rejects.resolve() == settings.out.resolve():
         raise SettingsError(
-            "The rejects would replace the rows kept.", f"--rejects {settings.rejects}", "Name another."
+            "The rejects would replace the rows kept.",
+            setting="rejects",
+            value=settings.rejects,
+            hint="Name another file.",
         )
     if settings.rejects is None:
         return [Place(settings.out, TABLE)]
@@ -210,9 +213,10 @@ def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
     place = unread.path
     if place is not None and settings.rejects is not None and settings.rejects.resolve() == place.resolve():
         raise SettingsError(
-            f"{sum(unread.reasons.values()):,} rows could not be read, and go to this file too.",
-            f"--rejects {settings.rejects}",
-            "Name another file for the rows that are not kept.",
+            f"{sum(unread.reasons.values()):,} rows could not be read; they are written to this file too.",
+            setting="rejects",
+            value=settings.rejects,
+            hint="Name another file for the rows that are not kept.",
         )
 
 
@@ -258,14 +262,19 @@ def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:
     given = [(end, text) for end, text in ends.items() if text is not None]
     if len(given) > 1:
         raise SettingsError(
-            f"--{given[0][0]} and --{given[1][0]} exclude each other.", "curate select", "Run it twice to combine them."
+            f"--{given[0][0]} and --{given[1][0]} exclude each other.",
+            setting=given[1][0],
+            value=given[1][1],
+            hint="To combine them, select twice.",
         )
     ranked = given or settings.above is not None or settings.below is not None
     if ranked and settings.by is None:
-        raise SettingsError("Nothing says by what the rows are ranked.", "--by", "For example: --by dcrm --top 10%")
+        raise SettingsError(
+            "Nothing says how to rank the rows.", setting="by", hint="For example: --by=dcrm, --top=10%"
+        )
     if not (ranked or settings.where or settings.one_per_prompt or settings.drop_ties):
-        raise SettingsError("Nothing says which rows to keep.", "curate select", "For example: --by dcrm --top 10%")
-    return (given[0][0], parse_amount(given[0][1], f"--{given[0][0]}")) if given else ("top", None)
+        raise SettingsError("Nothing says which rows to keep.", "curate select", "For example: --by=dcrm, --top=10%")
+    return (given[0][0], parse_amount(given[0][1], given[0][0])) if given else ("top", None)
 
 
 def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:

@@ -66,7 +66,7 @@ def kept_share(settings: SelectSettings) -> float:
     amount = settings.top or settings.bottom or settings.middle
     if amount is None or settings.where or settings.one_per_prompt or settings.drop_ties or settings.per:
         return 0.0
-    return float(parse_amount(amount, "--top").share or 0)
+    return float(parse_amount(amount, "top").share or 0)
 
 
 def _factor(path: Path, peak: Peak) -> float:

@@ -104,7 +104,10 @@ def check_weigh(settings: WeighSettings) -> tuple[Method, dict[str, Any]]:
     for name in settings.options:
         if name != chosen.name:
             raise SettingsError(
-                f"{name} is not the method of this run.", f"--set {name}.*", f"--method {name.replace('_', '-')}"
+                f"{name} is not the method of this run.",
+                setting="options",
+                value=f"{name}.*",
+                hint=f"Leave it out, or use --method={name.replace('_', '-')}.",
             )
     return chosen, chosen.parameters(settings.options.get(chosen.name, {}), settings.preset)
 

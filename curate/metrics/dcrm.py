@@ -27,18 +27,25 @@ def _resolve(parameters: Parameters, present: frozenset[str]) -> dict[str, Any]:
     if "auto" in terms:
         raise SettingsError(
             "dcrm.distance is either auto or a list of terms.",
-            f"--set dcrm.distance={','.join(terms)}",
-            "Leave out auto.",
+            setting="options",
+            value=f"dcrm.distance={','.join(terms)}",
+            hint="Leave out auto.",
         )
     for term in terms:
         if term not in TERM_COLUMNS:
             raise SettingsError(
-                f"dcrm knows no distance {term!r}.",
-                f"--set dcrm.distance={','.join(terms)}",
-                did_you_mean(term, [*TERM_COLUMNS, "auto"]),
+                f"dcrm has no distance {term!r}.",
+                setting="options",
+                value=f"dcrm.distance={','.join(terms)}",
+                hint=did_you_mean(term, [*TERM_COLUMNS, "auto"]),
             )
     if not terms:
-        raise SettingsError("dcrm needs a distance.", "--set dcrm.distance=", did_you_mean("", [*TERM_COLUMNS, "auto"]))
+        raise SettingsError(
+            "dcrm needs a distance.",
+            setting="options",
+            value="dcrm.distance=",
+            hint=did_you_mean("", [*TERM_COLUMNS, "auto"]),
+        )
     return {**parameters, "distance": terms}
 
 

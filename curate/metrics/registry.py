@@ -275,7 +275,7 @@ def missing_column(name: str, wanted: str, present: list[str]) -> SettingsError:
     return SettingsError(
         f"{name} needs the column {wanted}, which was not measured.",
         f"columns present: {', '.join(present) or 'none'}",
-        HOW_TO_MEASURE.get(wanted, "`curate score` measures it."),
+        HOW_TO_MEASURE.get(wanted, "Measure it with `curate score`."),
     )
 
 
@@ -287,5 +287,5 @@ HOW_TO_MEASURE: dict[str, str] = {
     **dict.fromkeys(("policy_chosen_logps", "policy_rejected_logps"), "Give a policy: `curate score --policy MODEL`."),
     **dict.fromkeys(("ref_chosen_logps", "ref_rejected_logps"), "Give a reference: `curate score --reference MODEL`."),
     "policy_chosen_alp_alone": "Measure responses alone too: `curate score --policy MODEL --unconditional`.",
-    "embedding_distance": "Give an embedder: `--embedder minilm` (or any sentence-transformers model).",
+    "embedding_distance": "Give an embedder: --embedder=minilm (or any sentence-transformers model).",
 }

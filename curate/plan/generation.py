@@ -132,9 +132,16 @@ def check_generate(settings: GenerateSettings) -> None:
     check_places(settings)
     if settings.options:
         name = next(iter(settings.options))
-        raise SettingsError("Nothing in a generation has parameters.", f"--set {name}", "Leave it out.")
+        raise SettingsError(
+            f"{name} is not used: `curate generate` has no metrics.",
+            setting="options",
+            value=name,
+            hint="Leave it out.",
+        )
     if len(set(settings.temperature)) < len(settings.temperature):
-        raise SettingsError("A temperature is given twice.", "--temperature", "Raise --samples for more responses.")
+        raise SettingsError(
+            "A temperature is given twice.", setting="temperature", hint="Raise --samples for more responses."
+        )
     named_models(settings.policy)
 
 
@@ -150,7 +157,7 @@ def named_models(policies: tuple[str, ...]) -> dict[str, str]:
         name, model = (match[1], match[2]) if match else (short_name(spec), spec)
         if name in found:
             raise SettingsError(
-                f"Two models are called {name}.", f"--policy {spec}", "Give each a name: --policy NAME=MODEL."
+                f"Two models are called {name}.", setting="policy", value=spec, hint="Name each: --policy=NAME=MODEL."
             )
         found[name] = model
     return found
@@ -190,11 +197,12 @@ def _prompt_limit(settings: GenerateSettings, name: str, model: str, notes: list
     if room < 1:
         raise SettingsError(
             f"{name} reads at most {limit} tokens; {settings.max_tokens} for the response leave none for a prompt.",
-            "--max-tokens",
-            "Lower it.",
+            setting="max_tokens",
+            value=settings.max_tokens,
+            hint="Lower it.",
         )
     if settings.max_length and settings.max_length > room:
-        notes.append(f"{name}: beside --max-tokens there is room for {room} prompt tokens, fewer than --max-length.")
+        notes.append(f"{name}: --max-tokens leaves room for {room} prompt tokens, fewer than --max-length.")
     return min(room, settings.max_length or room)
 
 

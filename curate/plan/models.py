@@ -73,11 +73,14 @@ def check_places(settings: ModelSettings) -> None:
     if settings.gpus and settings.workers > 1:
         raise SettingsError(
             "--gpus and --workers exclude each other.",
-            f"--workers {settings.workers}",
-            "Every GPU has one process; leave --workers out.",
+            setting="workers",
+            value=settings.workers,
+            hint="Each GPU gets one process: leave out --workers.",
         )
     if settings.gpus and settings.device not in ("auto", "cuda"):
-        raise SettingsError("--gpus and --device exclude each other.", f"--device {settings.device}", "Keep one.")
+        raise SettingsError(
+            "--gpus and --device exclude each other.", setting="device", value=settings.device, hint="Leave one out."
+        )
     if settings.workers > 1 and settings.device.startswith("cuda"):
         raise _no_gpu(settings)
 
@@ -97,9 +100,10 @@ def devices_of(settings: ModelSettings, specs: Sequence[ModelSpec]) -> tuple[str
 
 def _no_gpu(settings: ModelSettings) -> SettingsError:
     return SettingsError(
-        "--workers are processes on the CPU; the models here run on a GPU.",
-        f"--workers {settings.workers}",
-        "Use --gpus all, or --device cpu.",
+        "--workers starts processes on the CPU, but the models run on a GPU.",
+        setting="workers",
+        value=settings.workers,
+        hint="Use --gpus=all, or --device=cpu.",
     )
 
 
@@ -109,14 +113,12 @@ def template_text(settings: ModelSettings) -> str | None:
     Raises:
         SettingsError: it cannot be read.
     """
-    if settings.chat_template is None:
-        return None
+    path = settings.chat_template
     try:
-        return read_text(settings.chat_template)
+        return None if path is None else read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"The chat template cannot be read: {error}.", "--chat-template", "Give a Jinja file."
-        ) from error
+        what = f"The chat template cannot be read: {error}."
+        raise SettingsError(what, setting="chat_template", value=path, hint="Give a Jinja file.") from error
 
 
 def reward_scorers(
@@ -148,8 +150,9 @@ def _heads(settings: MeasureSettings, models: list[str]) -> dict[str, str]:
         if (equals and name not in models) or not models:
             raise SettingsError(
                 f"There is no reward model {name}." if equals else "There is no reward model.",
-                f"--reward-head {given}",
-                did_you_mean(name, models) if models else "Give one with --reward.",
+                setting="reward_head",
+                value=given,
+                hint=did_you_mean(name, models) if models else "Give one with --reward.",
             )
         found |= dict.fromkeys([name] if equals else models, head)
     return found
@@ -160,7 +163,7 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
     options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
     if options.mode == "pairwise" and not as_pairs:
         raise SettingsError(
-            "A judge of pairs needs rows that are pairs.", "--set judge.mode=pairwise", "Use mode=pointwise."
+            "A judge of pairs needs pairs.", setting="options", value="judge.mode=pairwise", hint="Use mode=pointwise."
         )
     pairwise = as_pairs and options.mode != "pointwise"
     question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
@@ -176,8 +179,9 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
     if limit is not None and limit <= options.max_tokens:
         raise SettingsError(
             f"The judge reads at most {limit} tokens; {options.max_tokens} for its answer leave none for the question.",
-            f"--set judge.max_tokens={options.max_tokens}",
-            "Lower it.",
+            setting="options",
+            value=f"judge.max_tokens={options.max_tokens}",
+            hint="Lower it.",
         )
     check_weights(model)
     spec = check_model(resolved(replace(model_spec(settings, model), max_length=limit)), "causal")
@@ -200,7 +204,7 @@ def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[Respons
         SettingsError: responses are to be measured alone, and there is no policy.
     """
     if settings.unconditional and not settings.policy:
-        raise SettingsError("Nothing measures the responses alone.", "--unconditional", "Give the model with --policy.")
+        raise SettingsError("No model measures the responses alone.", setting="unconditional", hint="Give --policy.")
     models = {"policy": settings.policy, "reference": settings.reference}
     given = {role: name for role, name in models.items() if name}
     if settings.unconditional:
@@ -264,8 +268,10 @@ def _short(name: str, limit: int, match: str | None) -> str:
     if match:
         raise SettingsError(
             f"The model reads at most {limit} tokens; {match.upper()} would give it more.",
-            f"{name}, --match {match}",
-            f"Give --max-length {limit} here, and max_length={limit} to the trainer.",
+            f"{name} model",
+            f"Give --max-length={limit} here, and max_length={limit} to the trainer.",
+            setting="match",
+            value=match,
         )
     return f"{name}: the model reads at most {limit} tokens, fewer than --max-length."
 

@@ -46,12 +46,14 @@ def plan_rewards(specs: Sequence[str], rows: Sequence[Row], sample: Sequence[Rec
     for name in names:
         if names.count(name) > 1:
             raise SettingsError(
-                f"Two reward sources are called {name}.", "--reward", "Give each a name: --reward NAME=SPEC."
+                f"Two reward sources are called {name}.", setting="reward", hint="Name each: --reward=NAME=SPEC."
             )
     for source in sources:
         _check_source(source, rows, in_data)
     if sum(source.kind == "columns" for source in sources) > 1:
-        raise SettingsError("Only one reward source can be columns.", "--reward", "Score twice to combine two.")
+        raise SettingsError(
+            "Only one reward source can be columns.", setting="reward", hint="Score twice to combine two."
+        )
     return sources
 
 
@@ -60,17 +62,18 @@ def _check_source(source: RewardSource, rows: Sequence[Row], in_data: bool) -> N
         find_function(source.target)
     elif source.kind == "columns" and not source.target and not in_data:
         raise SettingsError(
-            "The data has no score columns that are known.",
+            "The data has no score columns with a known name.",
             f"columns: {', '.join(rows[0])}",
-            "Name them: --reward columns:CHOSEN,REJECTED.",
+            "Name them: --reward=columns:CHOSEN,REJECTED.",
         )
     elif source.kind == "columns":
         for column in _columns(source):
             if not any(column in row for row in rows):
                 raise SettingsError(
                     f"The data has no column {column}.",
-                    f"--reward columns:{source.target}",
-                    did_you_mean(column, list(rows[0])),
+                    setting="reward",
+                    value=f"columns:{source.target}",
+                    hint=did_you_mean(column, list(rows[0])),
                 )
 
 
@@ -113,8 +116,9 @@ def rewards_reader(sources: Sequence[RewardSource], as_pairs: bool) -> RewardsOf
     if len(columns) != (2 if as_pairs else 1):
         raise SettingsError(
             "Pairs have two score columns, candidates one column of lists.",
-            f"--reward columns:{source.target}",
-            "--reward columns:CHOSEN,REJECTED or --reward columns:SCORES",
+            setting="reward",
+            value=f"columns:{source.target}",
+            hint="Use --reward=columns:CHOSEN,REJECTED for pairs, --reward=columns:SCORES for candidates.",
         )
 
     def read(row: Row) -> tuple[float | None, ...]:

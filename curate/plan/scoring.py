@@ -184,11 +184,15 @@ def check_settings(settings: MeasureSettings) -> None:
     if JUDGE_OPTIONS in settings.options:
         judge_options(settings.options[JUDGE_OPTIONS])
         if not any(parse_reward(spec).kind == "judge" for spec in settings.reward):
-            raise SettingsError("No reward comes from a judge.", "--set judge.*", "Add --reward judge:MODEL.")
+            raise SettingsError(
+                "No reward comes from a judge.", setting="options", value="judge.*", hint="Add --reward=judge:MODEL."
+            )
     check_backend(settings.backend, settings.tensor_parallel)
     check_places(settings)
     if settings.engine == "ray":
-        raise SettingsError("The Ray engine is not part of this version.", "--engine ray", "Use --engine local.")
+        raise SettingsError(
+            "The Ray engine is not part of this version.", setting="engine", value="ray", hint="Use --engine=local."
+        )
 
 
 def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
@@ -222,7 +226,9 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
         if name != JUDGE_OPTIONS:
             plan.require(name)
     if settings.chat_template and not any(isinstance(one, ModelScorer) for one in plan.scorers):
-        raise SettingsError("No model here reads a chat template.", "--chat-template", "Leave it out, or give a model.")
+        raise SettingsError(
+            "None of the models reads a chat template.", setting="chat_template", hint="Leave it out, or give a model."
+        )
     return plan
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.errors import CurateError, SettingsError, did_you_mean
+from curate.errors import CurateError, SettingsError, as_entry, as_option, did_you_mean
 from curate.readers import Layout, Row
 from curate.recipes.commands import COMMANDS, Command
 from curate.recipes.file import Given, RecipeFile
@@ -17,7 +17,6 @@ from curate.recipes.yaml_text import parse_yaml
 from curate.settings import Settings, make
 
 REFERENCE = re.compile(r"\$\{([^}]*)(\}|$)")
-SETTING = re.compile(r"-{0,2}([\w-]+)")
 DECIDED = frozenset({"out", "fresh", "rejects"})
 """Settings that the run itself decides."""
 
@@ -39,11 +38,13 @@ class Place:
     name: str
 
     def add_to(self, error: CurateError) -> None:
-        """Let an error that arose in this step say so, with the line of the setting where it names one."""
-        setting = SETTING.match(error.where)
-        entry = (setting[1].replace("-", "_"),) if setting else ()
+        """Let an error that arose in this step say so, with the line of the setting that it concerns."""
+        entry = [error.setting] if error.setting else []
+        if error.setting == "options" and error.value is not None:
+            entry += str(error.value).partition("=")[0].split(".")
         where = f"{self.file.where('steps', self.number - 1, 'with', *entry)}, step {self.name}"
-        error.where = f"{where}: {error.where}" if error.where else where
+        told = error.place or as_entry(error.setting, error.value)
+        error.place = f"{where}: {told}" if told else where
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,14 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
         if not (equals and key.strip()):
             raise SettingsError(
                 f"{assignment!r} is not of the form KEY=VALUE.",
-                f"--set {assignment}",
-                "For example: --set data=pairs.jsonl or --set select.top=25%",
+                setting="set",
+                value=assignment,
+                hint="For example: --set data=pairs.jsonl or --set select.top=25%",
             )
         if key.strip() in found:
-            raise SettingsError(f"{key.strip()} is set twice.", f"--set {assignment}", "Keep one of the two.")
+            raise SettingsError(
+                f"{key.strip()} is set twice.", setting="set", value=assignment, hint="Keep one of the two."
+            )
         found[key.strip()] = value.strip()
     return found
 
@@ -121,7 +125,7 @@ def read_overrides(given: Mapping[str, Any], file: RecipeFile) -> Overrides:
             known = [*file.recipe.inputs, *(f"{name}.SETTING" for name in steps)]
             hint = did_you_mean(key if not rest else step, [*file.recipe.inputs, *steps])
             hint = hint if hint.startswith("Did") else f"Known: {', '.join(known)}."
-            raise SettingsError(f"The recipe has nothing called {key}.", f"--set {key}", hint)
+            raise SettingsError(f"The recipe has nothing called {key}.", setting="set", value=key, hint=hint)
     return Overrides(inputs, settings)
 
 
@@ -130,7 +134,7 @@ def _value(value: Any, key: str) -> Any:
     if not isinstance(value, str):
         return tuple(str(one) for one in value) if isinstance(value, list | tuple) else value and str(value)
     if value.startswith("["):
-        return tuple(parse_yaml(value, f"--set {key}").value)
+        return tuple(parse_yaml(value, as_option("set", key)).value)
     return None if value in ("null", "") else value
 
 
@@ -141,7 +145,10 @@ def _put(settings: dict[str, Any], path: Sequence[str], value: Any, key: str) ->
         settings.setdefault("options", {}).setdefault(path[0], {})[path[1]] = value
     else:
         raise SettingsError(
-            "A setting is STEP.setting or STEP.METRIC.parameter.", f"--set {key}", "For example: select.dcrm.eps=0.1"
+            f"{key} is neither STEP.setting nor STEP.METRIC.parameter.",
+            setting="set",
+            value=key,
+            hint="For example: --set select.dcrm.eps=0.1",
         )
 
 
@@ -185,7 +192,7 @@ def not_given(name: str, file: RecipeFile) -> SettingsError:
     return SettingsError(
         f"The input {name} is not given{f': {about}' if about else ''}.",
         file.where("inputs", name),
-        f"--set {name}=...",
+        f"Give it with --set {name}=...",
     )
 
 
@@ -207,13 +214,13 @@ def _settings(command: Command, values: dict[str, Any], out: Path) -> Settings:
     known = [name for name in fields if name not in DECIDED]
     for name in values:
         if name in DECIDED:
-            raise SettingsError(f"The run itself decides {name}.", name, "Leave it out.")
+            raise SettingsError(f"The run itself decides {name}.", setting=name, hint="Leave it out.")
         if name not in known:
-            raise SettingsError(f"{command.name} has no setting {name}.", name, did_you_mean(name, known))
+            raise SettingsError(f"{command.name} has no setting {name}.", setting=name, hint=did_you_mean(name, known))
     given = {name: value for name, value in values.items() if value is not None}
     for name in (name for name, one in fields.items() if one.is_required() and name not in {"out", *given}):
         hint = "data: ${inputs.data}, or the output of an earlier step." if name == "data" else f"Add {name}: ..."
-        raise SettingsError(f"{command.name} needs {name}.", name, hint)
+        raise SettingsError(f"{command.name} needs {name}.", setting=name, hint=hint)
     for name, value in given.items():
         if isinstance(value, str) and fields[name].annotation == tuple[str, ...]:
             given[name] = (value,)
@@ -251,20 +258,26 @@ class _Scope:
 
     def _plain(self, name: str, value: Given) -> Given:
         if any("${" in part for part in ([value] if isinstance(value, str) else value or ())):
-            raise SettingsError(f"The input {name} refers to something else.", f"--set {name}", "Write its value out.")
+            raise SettingsError(
+                f"The input {name} refers to something else.", setting="set", value=name, hint="Write its value out."
+            )
         return value
 
     def _text(self, found: re.Match[str], setting: str) -> str:
         value = self._named(found, setting)
         if not isinstance(value, str):
-            raise SettingsError(f"{found[0]} is a list, and cannot be part of a text.", setting, "Name it alone.")
+            raise SettingsError(
+                f"{found[0]} is a list, and cannot be part of a text.", setting=setting, hint="Use it alone."
+            )
         return value
 
     def _named(self, found: re.Match[str], setting: str) -> Given:
         name, spelled = found[1].strip(), found[0]
         kind, _, rest = name.partition(".")
         if not found[2]:
-            raise SettingsError(f"{spelled} is not closed.", setting, "Write ${inputs.NAME} or ${steps.NAME}.")
+            raise SettingsError(
+                f"{spelled} is not closed.", setting=setting, hint="Write ${inputs.NAME} or ${steps.NAME}."
+            )
         if kind == "inputs" and rest in self.inputs:
             if self.inputs[rest] is None:
                 self.missing += [rest] if rest not in self.missing else []
@@ -273,6 +286,10 @@ class _Scope:
         if kind == "steps" and rest in self.outputs and setting == "data":
             return self.outputs[rest]
         if kind == "steps" and setting != "data":
-            raise SettingsError("Only `data` reads a step's output.", f"{setting}: {spelled}", "Use an input.")
+            raise SettingsError(
+                "Only `data` reads a step's output.", setting=setting, value=spelled, hint="Use an input."
+            )
         known = [*(f"inputs.{one}" for one in self.inputs), *(f"steps.{one}" for one in self.outputs)]
-        raise SettingsError(f"{spelled} names no input and no earlier step.", setting, did_you_mean(name, known))
+        raise SettingsError(
+            f"{spelled} names no input and no earlier step.", setting=setting, hint=did_you_mean(name, known)
+        )

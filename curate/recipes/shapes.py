@@ -164,9 +164,11 @@ def after_pair(settings: PairSettings, before: Shape) -> Shape:
 def after_select(settings: SelectSettings, before: Shape) -> Shape:
     """What `curate select` writes."""
     settings = with_preset(settings)
-    for option, name in (("--per", settings.per), *(("--where", one) for one in _read_by(settings.where))):
+    for setting, name in (("per", settings.per), *(("where", one) for one in _read_by(settings.where))):
         if name is not None and before.lacks(name):
-            raise SettingsError(f"There is no column {name}.", f"{option} {name}", did_you_mean(name, before.columns))
+            raise SettingsError(
+                f"There is no column {name}.", setting=setting, value=name, hint=did_you_mean(name, before.columns)
+            )
     by = settings.by
     if by is None or (not settings.options and by in before.columns):
         return before
@@ -176,8 +178,9 @@ def after_select(settings: SelectSettings, before: Shape) -> Shape:
     elif before.lacks(by):
         raise SettingsError(
             f"There is neither a metric nor a column called {by}.",
-            f"--by {by}",
-            did_you_mean(by, [*all_metrics(), *before.columns]),
+            setting="by",
+            value=by,
+            hint=did_you_mean(by, [*all_metrics(), *before.columns]),
         )
     return replace(before, columns=before.columns | {by})
 
@@ -208,8 +211,9 @@ def after_export(settings: ExportSettings, before: Shape) -> Shape:
     if before.kind == "candidates":
         raise SettingsError(
             "These rows are candidates: a trainer reads pairs.",
-            f"--to {find_exporter(settings.to).name}",
-            "Make pairs with `curate pair` first.",
+            setting="to",
+            value=find_exporter(settings.to).name,
+            hint="Make pairs with `curate pair` first.",
         )
     return Shape()
 

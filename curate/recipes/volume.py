@@ -117,5 +117,5 @@ def _selected(settings: SelectSettings, before: Volume) -> Volume:
     resolved = with_preset(settings)
     assert before.rows is not None
     amount = next((text for text in (resolved.top, resolved.bottom, resolved.middle) if text), None)
-    rows = parse_amount(amount, "--top").of(before.rows) if amount and not resolved.per else before.rows
+    rows = parse_amount(amount, "top").of(before.rows) if amount and not resolved.per else before.rows
     return replace(before, rows=rows, at_most=True)

@@ -120,9 +120,9 @@ def _take_logps(numbers: Numbers, role: str, found: Numbers, plan: Plan) -> None
         both = np.isfinite(numbers[TOKENS.name]) & np.isfinite(found["tokens"]) & np.isfinite(numbers[other])
         if (numbers[TOKENS.name][both] != found["tokens"][both]).any():
             raise SettingsError(
-                f"The data's {other} count other tokens than the {role} does now.",
-                f"--{role}",
-                "Measure policy and reference in one run, with the same --max-length.",
+                f"The data's {other} and the {role} count different tokens.",
+                setting=role,
+                hint="Measure policy and reference in one run, with the same --max-length.",
             )
     numbers[ROLE_FIELDS[role]] = found["logps"]
     numbers[TOKENS.name] = found["tokens"]

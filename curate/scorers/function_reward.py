@@ -36,7 +36,10 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
     module_name, _, name = target.partition(":")
     if not (module_name and name):
         raise SettingsError(
-            "A Python reward is spelled python:MODULE:FUNCTION.", f"--reward python:{target}", "python:my_rewards:score"
+            "A Python reward is spelled python:MODULE:FUNCTION.",
+            setting="reward",
+            value=f"python:{target}",
+            hint="For example: --reward=python:my_rewards:score",
         )
     here = str(Path.cwd())
     if here not in sys.path:
@@ -44,17 +47,21 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        # Whatever the user's module raises while it is imported is the user's to mend.
+        # Whatever the user's module raises while it is imported is the user's to fix.
         raise SettingsError(
             f"The module {module_name} cannot be imported: {type(error).__name__}: {first_line(error)}",
-            f"--reward python:{target}",
-            "Import it in Python to see more; check PYTHONPATH.",
+            setting="reward",
+            value=f"python:{target}",
+            hint="Import it in Python to see more; check PYTHONPATH.",
         ) from error
     function = getattr(module, name, None)
     if not callable(function):
         known = [key for key, value in vars(module).items() if callable(value)]
         raise SettingsError(
-            f"{module_name} has no function {name}.", f"--reward python:{target}", did_you_mean(name, known)
+            f"{module_name} has no function {name}.",
+            setting="reward",
+            value=f"python:{target}",
+            hint=did_you_mean(name, known),
         )
     _check_callable(function, target)
     return function  # type: ignore[no-any-return]
@@ -66,18 +73,21 @@ def _check_callable(function: Callable[..., Any], target: str) -> None:
     Raises:
         SettingsError: it belongs to Python, or does not take one list.
     """
-    where = f"--reward python:{target}"
     inner = function.func if isinstance(function, partial) else function
     home = sys.modules.get(getattr(inner, "__module__", None) or "")
     pythons_own = inspect.isbuiltin(inner) or (inspect.isroutine(inner) and _is_pythons_own(home))
     if pythons_own or inspect.isclass(inner):
-        raise SettingsError("This is not a function that rates responses.", where, WANTED)
+        raise _refused("This is not a function that rates responses.", target)
     try:
         inspect.signature(function).bind([])
     except TypeError as error:
-        raise SettingsError(f"The reward function cannot be called with one list: {error}.", where, WANTED) from error
+        raise _refused(f"The reward function cannot be called with one list: {error}.", target) from error
     except ValueError:
         return  # written in another language, it has no signature to look at
+
+
+def _refused(what: str, target: str) -> SettingsError:
+    return SettingsError(what, setting="reward", value=f"python:{target}", hint=WANTED)
 
 
 def _is_pythons_own(module: ModuleType | None) -> bool:
@@ -124,12 +134,14 @@ class FunctionReward:
         try:
             return self._function(given)
         except Exception as error:
-            # Whatever the user's function raises is the user's to mend.
+            # Whatever the user's function raises is the user's to fix.
             place = traceback.extract_tb(error.__traceback__)[-1]
             raise SettingsError(
-                f"The reward function raised {type(error).__name__}: {last_line(error)}",
-                f"{place.filename}:{place.lineno}, in {place.name}; --reward python:{self.target}",
+                f"The reward function {self.target} raised {type(error).__name__}: {last_line(error)}",
+                f"{place.filename}:{place.lineno}, in {place.name}",
                 WANTED,
+                setting="reward",
+                value=f"python:{self.target}",
             ) from error
 
     def _checked(self, values: Any, wanted: int) -> list[float | None]:
@@ -144,15 +156,15 @@ class FunctionReward:
         if value is None:
             return None
         if isinstance(value, str | bytes):
-            raise self._wrong(f"{_shown(value)}, which is no number")
+            raise self._wrong(f"{_shown(value)}, which is not a number")
         try:
             found = float(value)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-            raise self._wrong(f"{_shown(value)}, which is no number") from error
+            raise self._wrong(f"{_shown(value)}, which is not a number") from error
         return found if math.isfinite(found) else None
 
     def _wrong(self, what: str) -> SettingsError:
-        return SettingsError(f"The reward function returned {what}.", f"--reward python:{self.target}", WANTED)
+        return _refused(f"The reward function returned {what}.", self.target)
 
     def facts(self) -> dict[str, Any]:
         """The function's name, and a hash of its module's source: an edited function gives other numbers."""

@@ -89,9 +89,11 @@ class JudgeOptions(BaseModel):
         try:
             return read_text(self.template) if self.template else default
         except (OSError, UnicodeDecodeError) as error:
-            where = f"--set {OPTIONS}.template={self.template}"
             raise SettingsError(
-                f"The judge's template cannot be read: {error}.", where, "Give a Jinja file."
+                f"The judge's template cannot be read: {error}.",
+                setting="options",
+                value=f"{OPTIONS}.template={self.template}",
+                hint="Give a Jinja file.",
             ) from error
 
 
@@ -101,7 +103,7 @@ def judge_options(given: dict[str, Any]) -> JudgeOptions:
     Raises:
         SettingsError: an unknown parameter, or a value that it cannot have.
     """
-    hint = "template=FILE, mode=auto|pairwise|pointwise, max_tokens=N"
+    hint = "A judge has template=FILE, mode=auto|pairwise|pointwise and max_tokens=N."
     return JudgeOptions(**check_parameters(OPTIONS, JudgeOptions, given, hint))
 
 
@@ -114,25 +116,26 @@ class Question:
         pairwise: which of these.
 
     Raises:
-        SettingsError: it is no template, or leaves out the request or a response.
+        SettingsError: it is not a template, or leaves out the request or a response.
     """
 
     def __init__(self, source: str, pairwise: bool) -> None:
         self.source, self.pairwise = source, pairwise
         names = ["response_a", "response_b"] if pairwise else ["response"]
-        where, hint = (
-            f"--set {OPTIONS}.template",
-            "It reads {{ prompt }}, " + ", ".join(f"{{{{ {n} }}}}" for n in names),
-        )
+        hint = "It must print {{ prompt }}, " + ", ".join(f"{{{{ {n} }}}}" for n in names) + "."
         try:
             environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
             self._template = environment.from_string(source)
             probe = self.ask([{"role": "user", "content": "<prompt>"}], [f"<{name}>" for name in names])
         except TemplateError as error:
-            raise SettingsError(f"The judge's template cannot be used: {first_line(error)}.", where, hint) from error
+            raise self._wrong(f"The judge's template cannot be used: {first_line(error)}.", hint) from error
         for name in ("prompt", *names):
             if f"<{name}>" not in probe:
-                raise SettingsError(f"The judge's template leaves out the {name}.", where, hint)
+                raise self._wrong(f"The judge's template leaves out the {name}.", hint)
+
+    @staticmethod
+    def _wrong(what: str, hint: str) -> SettingsError:
+        return SettingsError(what, setting="options", value=f"{OPTIONS}.template", hint=hint)
 
     def __reduce__(self) -> tuple[type[Question], tuple[str, bool]]:
         # A template that was compiled cannot be pickled.

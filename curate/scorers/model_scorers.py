@@ -149,7 +149,7 @@ def check_borders(name: str, borders: Counter[str], refusal: str) -> list[str]:
         raise ModelError(
             f"The chat template refuses every conversation: {refusal or 'no reason given'}.",
             name,
-            "Give another template with --chat-template FILE.",
+            "Give another template with --chat-template=FILE.",
         )
     notes = []
     if borders["refused"]:

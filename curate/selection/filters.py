@@ -84,7 +84,9 @@ def group_column(table: Table, name: str) -> pl.Series:
         SettingsError: there is no such column.
     """
     if name not in table.schema.names:
-        raise SettingsError(f"There is no column {name}.", f"--per {name}", did_you_mean(name, table.schema.names))
+        raise SettingsError(
+            f"There is no column {name}.", setting="per", value=name, hint=did_you_mean(name, table.schema.names)
+        )
     return table.numbers([name])[name]
 
 
@@ -96,7 +98,7 @@ def _where(table: Table, text: str) -> pl.Series:
         if name not in names:
             dotted = next((known for known in names if known.startswith(f"{name}.")), None)
             hint = f'Quote a name that contains a dot: "{dotted}".' if dotted else did_you_mean(name, names)
-            raise SettingsError(f"There is no column {name}.", f"--where {text}", hint)
+            raise SettingsError(f"There is no column {name}.", setting="where", value=text, hint=hint)
     return wanted.holds(table.numbers(wanted.columns))
 
 
@@ -120,7 +122,7 @@ def _prompt_keys(table: Table) -> pl.Series:
                 prompt = text_of(layout.parse(row).prompt)
             except RowError as error:
                 raise InputError(
-                    f"A row's prompt cannot be read: {error}.", origin, "Leave out --one-per-prompt, or mend the row."
+                    f"A row's prompt cannot be read: {error}.", origin, "Leave out --one-per-prompt, or fix the row."
                 ) from error
             keys[first + i] = np.frombuffer(text_hash(prompt), np.uint64)
         first += len(chunk.rows)

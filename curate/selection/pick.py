@@ -33,8 +33,8 @@ class Amount:
         return int(self.share * rows) if self.share is not None else min(self.count or 0, rows)
 
 
-def parse_amount(text: str, option: str) -> Amount:
-    """Parse `10%`, `2.5%` or a count.
+def parse_amount(text: str, setting: str) -> Amount:
+    """Parse `10%`, `2.5%` or a count, given for a setting.
 
     Raises:
         SettingsError: anything else, or a share outside (0%, 100%].
@@ -50,7 +50,10 @@ def parse_amount(text: str, option: str) -> Amount:
     except (ValueError, ZeroDivisionError):
         pass
     raise SettingsError(
-        f"{text!r} is neither a share nor a count of rows.", option, f"For example: {option} 10% or {option} 500."
+        f"{text!r} is neither a share nor a count of rows.",
+        setting=setting,
+        value=text,
+        hint=f"For example: --{setting}=10% or --{setting}=500.",
     )
 
 

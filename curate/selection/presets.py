@@ -76,5 +76,7 @@ def find_preset(name: str) -> Preset:
         SettingsError: there is no such preset.
     """
     if name not in PRESETS:
-        raise SettingsError(f"select has no preset {name}.", f"--preset {name}", did_you_mean(name, PRESETS))
+        raise SettingsError(
+            f"select has no preset {name}.", setting="preset", value=name, hint=did_you_mean(name, PRESETS)
+        )
     return PRESETS[name]

@@ -11,6 +11,7 @@ from polars.exceptions import PolarsError
 
 from curate.errors import SettingsError
 
+EXAMPLE = 'For example: "reward_margin > 0.5"'
 Value = pl.Series | float | int | str | bool | datetime.date | list[Any] | None
 """A column, or one value for every row."""
 TYPES: dict[str, Any] = {
@@ -20,6 +21,11 @@ TYPES: dict[str, Any] = {
     "BOOLEAN": pl.Boolean,
     "DATE": pl.Date,
 }
+
+
+def wrong(what: str, hint: str = EXAMPLE) -> SettingsError:
+    """The error of a condition; whoever holds the whole condition adds the setting and its text."""
+    return SettingsError(what, hint=hint)
 
 
 def applied(make: Callable[..., pl.Expr], values: Sequence[Value]) -> Value:
@@ -70,7 +76,7 @@ def converted(value: Value, kind: str, strict: bool) -> Value:
     try:
         return applied(make, [value])
     except PolarsError as error:
-        raise SettingsError(f"Not every value can be cast to {kind}.", "", "TRY_CAST gives NULL for those.") from error
+        raise wrong(f"Not every value can be cast to {kind}.", "TRY_CAST gives NULL for those.") from error
 
 
 def normal(column: pl.Series) -> pl.Series:

@@ -69,13 +69,16 @@ def ranking_values(table: Table, settings: SelectSettings) -> Values:
     if by in names and not settings.options:
         kind = table.schema.field(by).type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-            raise SettingsError(f"The column {by} holds no numbers.", f"--by {by}", "Rank by a metric or a number.")
+            raise SettingsError(
+                f"The column {by} holds no numbers.", setting="by", value=by, hint="Rank by a metric or a number."
+            )
         return Values(_filled(table, (as_numbers(frame[by]) for frame in _frames(table, [by]))))
     if by not in all_metrics():
         raise SettingsError(
             f"There is neither a metric nor a column called {by}.",
-            f"--by {by}",
-            did_you_mean(by, [*all_metrics(), *names]),
+            setting="by",
+            value=by,
+            hint=did_you_mean(by, [*all_metrics(), *names]),
         )
     present = frozenset(names)
     wanted = list(columns_read(by, settings.options, present))
@@ -108,8 +111,10 @@ def _check_read(settings: SelectSettings, names: list[str]) -> None:
     read = set(parameters_used(by, settings.options, frozenset(names))) if by in all_metrics() and by else set()
     for name in settings.options:
         if name not in read:
-            ranking = f"Ranking by {by}" if by else "Selecting without --by"
-            raise SettingsError(f"{ranking} does not use {name}.", f"--set {name}.*", "Leave it out.")
+            ranking = f"Ranking by {by}" if by else "A selection without --by"
+            raise SettingsError(
+                f"{ranking} does not use {name}.", setting="options", value=f"{name}.*", hint="Leave it out."
+            )
 
 
 def _frames(table: Table, columns: list[str]) -> Iterator[pl.DataFrame]:

@@ -23,8 +23,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from curate.errors import SettingsError, first_line
-from curate.selection.row_values import is_boolean, normal
-from curate.selection.where_nodes import EXAMPLE, Compute, Node, compiled
+from curate.selection.row_values import EXAMPLE, is_boolean, normal, wrong
+from curate.selection.where_nodes import Compute, Node, compiled
 
 KEYWORDS = {name: kind for name, kind in tokens.Tokenizer.KEYWORDS.items() if name != "DIV"}
 WITHOUT_ARGUMENTS = ("ANY", "CASE")
@@ -69,19 +69,21 @@ class Condition:
         Raises:
             SettingsError: it cannot be computed from columns of these types, or does not give true or false.
         """
-        where = f"--where {self.text}"
         try:
             value = self.compute(pl.DataFrame([normal(frame[name]) for name in self.columns]))
         except SettingsError as error:
-            error.where = where
+            error.setting, error.value = "where", self.text
             raise
         except PolarsError as error:
             what = f"The condition cannot be used: {first_line(error)}"
-            raise SettingsError(what, where, "Compare a column with values of its own type.") from error
+            hint = "Compare a column with values of its own type."
+            raise SettingsError(what, setting="where", value=self.text, hint=hint) from error
         except RecursionError as error:
             raise _too_deep(self.text) from error
         if not is_boolean(value):
-            raise SettingsError("The condition is neither true nor false.", where, EXAMPLE)
+            raise SettingsError(
+                "The condition is neither true nor false.", setting="where", value=self.text, hint=EXAMPLE
+            )
         column = value if isinstance(value, pl.Series) else pl.repeat(value, frame.height, dtype=pl.Boolean, eager=True)
         return column.cast(pl.Boolean).fill_null(False)
 
@@ -96,18 +98,18 @@ def condition(text: str) -> Condition:
         tree = _parsed(text)
         compute = compiled(tree)
     except SettingsError as error:
-        error.where = f"--where {text}"
+        error.setting, error.value = "where", text
         raise
     except RecursionError as error:
         raise _too_deep(text) from error
     columns = tuple(dict.fromkeys(column.parts[0].name for column in tree.find_all(exp.Column)))
     if not columns:
-        raise SettingsError("The condition names no column.", f"--where {text}", EXAMPLE)
+        raise SettingsError("The condition names no column.", setting="where", value=text, hint=EXAMPLE)
     return Condition(text, columns, compute)
 
 
 def _too_deep(text: str) -> SettingsError:
-    return SettingsError("The condition is nested too deeply.", f"--where {text[:60]}...", EXAMPLE)
+    return SettingsError("The condition is nested too deeply.", setting="where", value=f"{text[:60]}...", hint=EXAMPLE)
 
 
 def _parsed(text: str) -> Node:
@@ -117,9 +119,9 @@ def _parsed(text: str) -> Node:
         details: Sequence[dict[str, Any]] = getattr(error, "errors", ())
         near = details[0].get("highlight") if details else None
         what = f"The condition cannot be read near {near!r}." if near else "The condition cannot be read."
-        raise SettingsError(what, "", EXAMPLE) from error
+        raise wrong(what) from error
     if len(trees) != 1 or trees[0] is None:
-        raise SettingsError("--where takes one condition.", "", EXAMPLE)
+        raise wrong("--where takes one condition.")
     if trees[0].find(exp.Query) is not None:
-        raise SettingsError("A condition cannot contain a query.", "", EXAMPLE)
+        raise wrong("A condition cannot contain a query.")
     return trees[0]

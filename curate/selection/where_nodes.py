@@ -11,13 +11,12 @@ from sqlglot import exp
 
 from curate.errors import SettingsError, did_you_mean
 from curate.selection import row_functions as functions
-from curate.selection.row_values import TYPES, Value, applied, converted, is_boolean, of_known
+from curate.selection.row_values import EXAMPLE, TYPES, Value, applied, converted, is_boolean, of_known, wrong
 
 Compute = Callable[[pl.DataFrame], Value]
 Applied = Callable[[Callable[..., pl.Expr], Sequence[Value]], Value]
 Node = Any
 """A node of sqlglot's tree; its class was renamed between versions."""
-EXAMPLE = 'For example: "reward_margin > 0.5"'
 DIGITS = 18
 
 
@@ -40,13 +39,12 @@ def compiled(node: Node) -> Compute:
 def _refused(node: Node) -> SettingsError:
     if node.find(exp.Window) is not None:
         return _aggregates("OVER")
-    return SettingsError(f"A condition cannot contain {node.sql()[:60]}", "", EXAMPLE)
+    return wrong(f"A condition cannot contain {node.sql()[:60]}")
 
 
 def _aggregates(name: str) -> SettingsError:
-    return SettingsError(
-        f"--where must be true or false for each row; it cannot aggregate ({name}).", "", "To rank rows: --by, --top."
-    )
+    what = f"--where must be true or false for each row; it cannot aggregate ({name})."
+    return wrong(what, "To rank rows, use --by and --top.")
 
 
 def _operator(make: Callable[..., pl.Expr], value_of: Applied = of_known) -> Callable[[Node], Compute]:
@@ -64,7 +62,7 @@ def _comparison(make: Callable[..., pl.Expr]) -> Callable[[Node], Compute]:
 
     def make_of(node: Node) -> Compute:
         if isinstance(node.this, COMPARISONS) or isinstance(node.expression, COMPARISONS):
-            raise SettingsError(f"Comparisons cannot be chained: {node.sql()[:60]}", "", "Join two with AND.")
+            raise wrong(f"Comparisons cannot be chained: {node.sql()[:60]}", "Join two with AND.")
         return _operator(make)(node)
 
     return make_of
@@ -90,7 +88,7 @@ def _logical(make: Callable[..., pl.Expr]) -> Callable[[Node], Compute]:
 def _require_booleans(values: Sequence[Value], nodes: Sequence[Node]) -> None:
     for value, node in zip(values, nodes, strict=True):
         if not is_boolean(value):
-            raise SettingsError(f"{node.sql()[:60]} is neither true nor false.", "", EXAMPLE)
+            raise wrong(f"{node.sql()[:60]} is neither true nor false.")
 
 
 def _constant(value: Value) -> Compute:
@@ -118,7 +116,7 @@ def _field(of: Compute, name: str) -> Compute:
         kind = value.dtype if isinstance(value, pl.Series) else None
         known = [one.name for one in kind.fields] if isinstance(kind, pl.Struct) else []
         if name not in known:
-            raise SettingsError(f"There is no field {name}.", "", did_you_mean(name, known) or EXAMPLE)
+            raise wrong(f"There is no field {name}.", did_you_mean(name, known) or EXAMPLE)
         return applied(lambda one: one.struct.field(name), [value])
 
     return compute
@@ -190,7 +188,7 @@ def _matching(flags: str, like: bool) -> Callable[[Node], Compute]:
     def make_of(node: Node) -> Compute:
         pattern = node.expression
         if not pattern.is_string:
-            raise SettingsError(f"A pattern is a text in single quotes, not {pattern.sql()[:60]}", "", EXAMPLE)
+            raise wrong(f"A pattern is a text in single quotes, not {pattern.sql()[:60]}")
         text = flags + (functions.like_pattern(pattern.name) if like else pattern.name)
         value = compiled(node.this)
         return lambda frame: of_known(lambda one: one.str.contains(text), [value(frame)])
@@ -218,9 +216,8 @@ def _cast(strict: bool) -> Callable[[Node], Compute]:
     def make_of(node: Node) -> Compute:
         kind = getattr(node.args["to"].this, "name", "")
         if kind not in TYPES or node.args["to"].expressions:
-            raise SettingsError(
-                f"No value can be cast to {node.args['to'].sql()[:60]}", "", "INT, DOUBLE, TEXT, BOOLEAN or DATE."
-            )
+            types = "Use INT, DOUBLE, TEXT, BOOLEAN or DATE."
+            raise wrong(f"No value can be cast to {node.args['to'].sql()[:60]}", types)
         value = compiled(node.this)
         return lambda frame: converted(value(frame), kind, strict)
 
@@ -233,17 +230,17 @@ def _call(node: Node) -> Compute:
     if name in functions.AGGREGATES:
         raise _aggregates(name)
     if found is None:
-        raise SettingsError(f"A condition cannot use the function {name}.", "", did_you_mean(name, functions.FUNCTIONS))
+        raise wrong(f"A condition cannot use the function {name}.", did_you_mean(name, functions.FUNCTIONS))
     arguments = [compiled(one) for one in node.expressions]
     if not found.least <= len(arguments) <= found.most:
         wanted = found.least if found.least == found.most else f"{found.least} to {found.most}"
-        raise SettingsError(f"{name} takes {wanted} arguments, not {len(arguments)}.", "", EXAMPLE)
+        raise wrong(f"{name} takes {wanted} arguments, not {len(arguments)}.")
 
     def compute(frame: pl.DataFrame) -> Value:
         values = [one(frame) for one in arguments]
         fixed = {i: values[i] for i in found.constants if i < len(values)}
         if any(isinstance(one, pl.Series) for one in fixed.values()):
-            raise SettingsError(f"{name} needs a constant there.", "", EXAMPLE)
+            raise wrong(f"{name} needs a constant there.")
         value_of = of_known if found.known else applied
         return value_of(lambda *given: found.make(*(fixed.get(i, one) for i, one in enumerate(given))), values)
 

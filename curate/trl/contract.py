@@ -73,7 +73,7 @@ def check_trl() -> None:
     wrong = wrong or broken()
     if wrong:
         raise SettingsError(
-            f"This TRL is not one that CuratedDPOTrainer was made for: {wrong[0]}.",
+            f"CuratedDPOTrainer does not support this version of TRL: {wrong[0]}.",
             f"trl {trl.__version__}",
             "Install it with: pip install 'curate-preferences[trl]'",
         )

@@ -129,7 +129,7 @@ def find_loss(name: str) -> Loss:
     """
     spelled = name.replace("-", "_")
     if spelled not in LOSSES:
-        raise SettingsError(f"There is no loss {name}.", f"loss={name!r}", did_you_mean(spelled, LOSSES))
+        raise SettingsError(f"There is no loss {name}.", setting="loss", value=name, hint=did_you_mean(spelled, LOSSES))
     return LOSSES[spelled]
 
 

@@ -99,15 +99,17 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             if name not in present:
                 raise SettingsError(
                     f"The loss {self._loss.name} reads the column {name}, which the data does not have.",
-                    f"loss={self._loss.name!r}",
-                    "Measure rewards (`curate score --reward`), and keep their difference as this column.",
+                    setting="loss",
+                    value=self._loss.name,
+                    hint="Measure rewards (`curate score --reward`), and keep their difference as this column.",
                 )
         doubled = [name for name in ("weight", "target_margin") if name in present and name not in self._loss.optional]
         if doubled:
             raise SettingsError(
                 f"The loss {self._loss.name} makes its own weights and margins; the data has {' and '.join(doubled)}.",
-                f"loss={self._loss.name!r}",
-                "Train on them with loss='dpo' or loss='simpo', or drop them: dataset.remove_columns(...).",
+                setting="loss",
+                value=self._loss.name,
+                hint="Train on them with loss='dpo' or loss='simpo', or drop them: dataset.remove_columns(...).",
             )
         if self._given:
             _refuse_unlike(args, present)
@@ -150,7 +152,7 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             raise InputError(
                 f"The {dataset_name} data has no {missing[0]}, which the train data has.",
                 dataset_name,
-                "Score, weigh and export both alike.",
+                "Score, weigh and export both in the same way.",
             )
         if hasattr(prepared, "__len__"):
             _refuse_nulls(prepared, wanted, dataset_name)

@@ -30,9 +30,10 @@ def bpo(
     lost = -alpha * (policy_rejected_logps - ref_rejected_logps)
     if gained.size and not gained.any() and not lost.any():
         raise SettingsError(
-            "BPO means nothing where policy and reference are the same model: every log-ratio is 0.",
-            "--method bpo",
-            "Score with the policy as it is after some training, and its starting point as reference.",
+            "BPO needs a policy that differs from the reference: here every log-ratio is 0.",
+            setting="method",
+            value="bpo",
+            hint="Score with the policy after some training, and its starting point as reference.",
         )
     return {
         "bpo_margin": beta * np.minimum(gained, lost),

@@ -61,8 +61,9 @@ class Method:
         if preset is not None and preset not in self.presets:
             raise SettingsError(
                 f"{self.name} has no preset {preset}.",
-                f"--preset {preset}",
-                did_you_mean(preset, self.presets) or f"{self.name} has no presets.",
+                setting="preset",
+                value=preset,
+                hint=did_you_mean(preset, self.presets) or f"{self.name} has no presets.",
             )
         hint = "The README's table of methods shows the parameters."
         wanted = {**self.presets.get(preset or "", {}), **given}
@@ -105,7 +106,7 @@ def find_method(name: str) -> Method:
     spelled = name.replace("-", "_")
     if spelled not in all_methods():
         known = [one.replace("_", "-") for one in all_methods()]
-        raise SettingsError(f"There is no method {name}.", f"--method {name}", did_you_mean(name, known))
+        raise SettingsError(f"There is no method {name}.", setting="method", value=name, hint=did_you_mean(name, known))
     return all_methods()[spelled]
 
 

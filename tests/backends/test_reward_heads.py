@@ -169,7 +169,7 @@ def test_vllm_is_refused_a_head_of_its_own(own_code: str) -> None:
     for head in (None, "score"):
         with pytest.raises(ModelError, match="vLLM does not know") as caught:
             check_model(trusting(own_code, backend="vllm", reward_head=head), "reward")
-        assert "--backend torch" in caught.value.hint
+        assert "--backend=torch" in caught.value.hint
 
 
 # ---- plain classifiers
@@ -209,7 +209,7 @@ def test_weights_that_a_plain_classifier_leaves_out_are_refused(tmp_path: Path) 
 @pytest.mark.parametrize("head", ["logits:", "logits:-1", ":0", "logits:max", "a b"])
 def test_a_misspelled_head(tmp_path: Path, head: str) -> None:
     config = transformers.LlamaConfig(**SHAPE, num_labels=1)
-    with pytest.raises(SettingsError, match="names no output"):
+    with pytest.raises(SettingsError, match="does not name an output"):
         choose_head(ModelSpec("somewhere/model", reward_head=head), config)
 
 

@@ -327,7 +327,7 @@ def test_strict_makes_the_first_bad_row_an_error(tmp_path):
 
 def test_the_advice_of_the_strict_error_can_be_followed(tmp_path):
     data = write_jsonl(tmp_path / "d.jsonl", [*pair_rows(4), "{broken"])
-    with pytest.raises(InputError, match="Without --strict it is set aside"):
+    with pytest.raises(InputError, match="Leave out `strict` to set such rows aside"):
         run_score(data, tmp_path / "s.parquet", strict=True)
     assert run_score(data, tmp_path / "s.parquet").rows == 4
 

@@ -213,7 +213,7 @@ def test_a_parameter_that_a_form_ignores_is_refused_and_not_shown() -> None:
             values("alignment_potential", frame, form=other, **{parameter: value})
         assert error.value.what == f"alignment_potential.{parameter} changes nothing where form is {other}."
         assert error.value.where == f"--set alignment_potential.{parameter}={value}"
-        assert error.value.hint == f"Drop it, or add --set alignment_potential.form={form}."
+        assert error.value.hint == f"Leave it out, or add --set alignment_potential.form={form}."
         for asked, shown in ((other, False), (form, True)):
             used = registry.compute("alignment_potential", frame, {"alignment_potential": {"form": asked}})[1]
             assert (parameter in used) == shown

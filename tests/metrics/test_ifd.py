@@ -107,7 +107,7 @@ def test_pairs_of_candidates_have_it_too(tmp_path: Path) -> None:
 
 def test_a_policy_is_needed(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "d.jsonl", [{"prompt": "q", "chosen": "a", "rejected": "b"}])
-    with pytest.raises(SettingsError, match="Nothing measures the responses alone"):
+    with pytest.raises(SettingsError, match="No model measures the responses alone"):
         run_score(data, tmp_path / "s.parquet", unconditional=True)
     run_score(data, tmp_path / "s.parquet", policy="fake:1")
     with pytest.raises(SettingsError, match="ifd needs the column policy_chosen_alp_alone") as error:

@@ -92,7 +92,7 @@ def test_what_cannot_be_set_is_refused(tmp_path, key, value, told):
         ("share: 20%", "share: ${inputs.data}", 18, "refers"),
         ("by: bees", "by: bees\n      options: [a]", 21, "options"),
         ("by: bees", "by: bees\n      options: {bees: low}", 21, "options"),
-        ("      top: ${inputs.share}\n", "", 18, "--by"),
+        ("      top: ${inputs.share}\n", "", 18, "by="),
     ],
 )
 def test_a_wrong_step_is_named_with_its_line(tmp_path, old, new, line, told):

@@ -126,10 +126,10 @@ def test_a_stopped_run_goes_on_with_the_step_that_was_not_done(file, out, tmp_pa
 
 
 def test_an_error_says_in_which_step_it_arose(file, out, failing):
-    failing("select", SettingsError("What is wrong.", "--by", "Mend it."))
+    failing("select", SettingsError("What is wrong.", setting="by", value="bees", hint="Fix it."))
     with pytest.raises(SettingsError) as caught:
         go(file, out)
-    assert "small.yaml, line 20, step select: --by" in caught.value.where
+    assert "small.yaml, line 20, step select: by: bees" in caught.value.where
 
 
 def test_changed_settings_of_an_unfinished_run_are_refused(file, out, failing):

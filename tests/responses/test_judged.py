@@ -148,9 +148,9 @@ def test_ratings_are_numbers_that_metrics_read(pairs, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"set_": ["judge.template=t.txt"]}, "--reward judge:MODEL"),
+        ({"set_": ["judge.template=t.txt"]}, "reward='judge:MODEL'"),
         ({"reward": ("judge:fake:1",), "set_": ["judge.template=nowhere.txt"]}, "nowhere.txt"),
-        ({"reward": ("judge:fake:1",), "set_": ["judge.temperature=1"]}, "judge.temperature"),
+        ({"reward": ("judge:fake:1",), "set_": ["judge.temperature=1"]}, "'temperature': ..."),
         ({"reward": ("judge:./no/model",)}, "no/model"),
         ({"reward": ("judge:fake:1", "judge:fake:1")}, "NAME=SPEC"),
     ],
@@ -163,7 +163,7 @@ def test_wrong_settings_are_refused(pairs, tmp_path, settings, told):
 
 
 def test_a_judge_of_pairs_needs_pairs(candidates, tmp_path, demo_models):
-    with pytest.raises(SettingsError, match="rows that are pairs"):
+    with pytest.raises(SettingsError, match="A judge of pairs needs pairs"):
         run_score(candidates, tmp_path / "s.parquet", reward=("judge:fake:1",), set_=["judge.mode=pairwise"])
     with pytest.raises(SettingsError, match="4096 tokens; 5000 for its answer"):
         given = {"reward": (f"judge:{demo_models / 'policy'}",), "set_": ["judge.max_tokens=5000"]}

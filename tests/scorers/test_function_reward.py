@@ -106,15 +106,15 @@ def test_a_function_cannot_spoil_the_items(module: str) -> None:
     ("name", "what"),
     [
         ("short", "2 values for 3"),
-        ("words", "str 'good', which is no number"),
-        ("digits", "str '1', which is no number"),
+        ("words", "str 'good', which is not a number"),
+        ("digits", "str '1', which is not a number"),
         ("nothing", "NoneType None, not a list"),
         ("one", "float 1.0, not a list"),
         ("text", "str '123', not a list"),
         ("mapping", "dict .*, not a list"),
         ("lazy", "generator .*, not a list"),
-        ("nested", r"list \[1\], which is no number"),
-        ("huge", "int 1000.*, which is no number"),
+        ("nested", r"list \[1\], which is not a number"),
+        ("huge", "int 1000.*, which is not a number"),
     ],
 )
 def test_a_wrong_answer_names_the_function(module: str, name: str, what: str) -> None:
@@ -186,7 +186,8 @@ def test_an_exception_of_the_function_is_told_with_its_place(module: str) -> Non
         rewards(f"{module}:raises", items(2))
     line = MODULE.splitlines().index("def deeper(items):") + 2
     assert f"{module}.py:{line}, in deeper" in caught.value.where
-    assert f"--reward python:{module}:raises" in caught.value.where
+    assert (caught.value.setting, caught.value.value) == ("reward", f"python:{module}:raises")
+    assert f"{module}:raises" in caught.value.what
     assert "list[dict]" in caught.value.hint
     assert len(str(caught.value).splitlines()) == 3
     with pytest.raises(SettingsError, match="raised AssertionError:"):

@@ -93,14 +93,14 @@ def test_one_of_each_key_is_its_best(rows, high_first):
 
 @given(st.integers(1, 1000), st.integers(0, 100_000))
 def test_shares_are_exact(tenths, rows):
-    amount = parse_amount(f"{tenths // 10}.{tenths % 10}%", "--top")
+    amount = parse_amount(f"{tenths // 10}.{tenths % 10}%", "top")
     found = amount.of(rows)
     assert found == tenths * rows // 1000
 
 
 def test_29_percent_of_100_is_29():
     # 0.29 * 100 is 28.999999999999996 in floating point
-    assert parse_amount("29%", "--top").of(100) == 29
+    assert parse_amount("29%", "top").of(100) == 29
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,11 @@ def test_29_percent_of_100_is_29():
 )
 def test_other_amounts_are_refused(text):
     with pytest.raises(SettingsError) as caught:
-        parse_amount(text, "--top")
-    assert caught.value.where == "--top"
+        parse_amount(text, "top")
+    assert caught.value.where == f"--top {text}"
+    assert caught.value.hint == "For example: --top=10% or --top=500."
 
 
 @pytest.mark.parametrize(("text", "amount"), [("10%", Amount(Fraction(1, 10))), (" 500 ", Amount(None, 500))])
 def test_amounts(text, amount):
-    assert parse_amount(text, "--top") == amount
+    assert parse_amount(text, "top") == amount

@@ -53,7 +53,7 @@ def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
     for shown in ('policy: "a" -> "b"', "gone: true -> null", "new: null -> 2"):
         assert shown in what
     assert "same" not in what
-    assert "--fresh" in what
+    assert "--fresh" in caught.value.hint
     with Workspace(tmp_path / "o", identity) as work:
         assert work.shards("s").read(TABLE.schema).equals(TABLE), "the refused run must not touch the work"
 

@@ -94,7 +94,7 @@ def test_a_response_in_two_pairs_is_measured_for_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"match": "trl"}, "No model here has log-probabilities"),
+        ({"match": "trl"}, "No model measures log-probabilities"),
         ({"match": "trl", "policy": "fake:1", "truncation": "drop"}, "keeps the start"),
         ({"match": "trl", "policy": "fake:1", "rows_as": "candidates"}, "a trainer reads pairs"),
     ],

@@ -140,7 +140,7 @@ def test_heads_that_vllm_cannot_read_on_a_cpu(place: Path, demo_models: Path) ->
     error = refused(place, policy=with_tokenizer(place / "narrow", demo_models))
     assert isinstance(error, ModelError)
     assert "head" in error.where
-    assert "--backend torch" in error.hint
+    assert "--backend=torch" in error.hint
     # what stood in its way does not stand in the way of the next
     run_score(place / "d.jsonl", place / "o.parquet", backend="vllm", policy=str(demo_models / "policy"))
 
@@ -180,4 +180,4 @@ def test_the_command_line_prints_three_lines(
     code, out, err = curate(*words, "--trust-remote-code", "--quiet")
     assert (code, out) == (2, "")
     assert [line[:6] for line in err.splitlines()] == ["error:", "where:", "  try:"], err
-    assert "--backend torch" in err
+    assert "--backend=torch" in err

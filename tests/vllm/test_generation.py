@@ -85,7 +85,7 @@ def test_further_tokens_that_end_a_turn(writer: VllmGeneration, prompts: list[Id
 
 
 def test_a_temperature_that_vllm_would_raise_is_refused(writer: VllmGeneration, prompts: list[Ids]) -> None:
-    with pytest.raises(SettingsError, match="vLLM draws at"):
+    with pytest.raises(SettingsError, match="vLLM samples at"):
         writer.generate(prompts[:1], [0], Sampling(temperature=0.001))
 
 

@@ -80,7 +80,7 @@ def test_too_few_log_probabilities_are_refused(policy: VllmLogprobs, monkeypatch
 def test_nan_is_refused(policy: VllmLogprobs, monkeypatch: pytest.MonkeyPatch) -> None:
     nan: Any = SimpleNamespace(prompt_logprobs=SimpleNamespace(logprobs=[-1.0, float("nan")], token_ids=[6, 7]))
     monkeypatch.setattr(policy.llm, "generate", lambda *_, **__: [nan])
-    with pytest.raises(ModelError, match="no number"):
+    with pytest.raises(ModelError, match="not a finite number"):
         policy.logps([Rendered([5, 6, 7], 1, "exact")])
 
 

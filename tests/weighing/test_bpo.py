@@ -47,10 +47,10 @@ def test_the_margin_is_the_smaller_of_both_sides(frame, beta, alpha):
 def test_one_and_the_same_model_is_refused():
     frame = random_table(seed=2, rows=5)
     same = frame.with_columns(ref_chosen_logps="policy_chosen_logps", ref_rejected_logps="policy_rejected_logps")
-    with pytest.raises(SettingsError, match="same model"):
+    with pytest.raises(SettingsError, match="differs from the reference"):
         columns("bpo", same)
     # rows that could not be measured do not hide it
-    with pytest.raises(SettingsError, match="same model"):
+    with pytest.raises(SettingsError, match="differs from the reference"):
         columns("bpo", pl.concat([same, frame.head(1).with_columns(ref_chosen_logps=pl.lit(None, pl.Float64))]))
 
 

@@ -70,7 +70,7 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> tuple[Any, Open | None]:
                 "The adapter cannot be loaded.", f"{spec.name}: {first_line(error)}", f"Does it fit {key[0]}?"
             ) from error
     if any(LACKS in str(one.message) for one in said):
-        raise ModelError("The adapter lacks weights, which would be left out.", spec.name, f"Does it fit {key[0]}?")
+        raise ModelError("The adapter lacks some of its weights.", spec.name, f"Does it fit {key[0]}?")
     inner = adapter.get_base_model().eval()
     keeps = spec.keep_base and only_adds(adapter.active_peft_config)
     return inner, Open(key, adapter, attention) if keeps else None

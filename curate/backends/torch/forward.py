@@ -60,7 +60,7 @@ class TorchModel:
         largest = max(max(ids) for ids in rows)
         if largest >= self.loaded.vocabulary:
             raise ModelError(
-                f"The tokenizer makes the token id {largest}; the model knows {self.loaded.vocabulary}.",
+                f"The tokenizer gives the token id {largest}, but the model has {self.loaded.vocabulary} tokens.",
                 self.loaded.model.name_or_path,
                 "Use the tokenizer that belongs to this model.",
             )

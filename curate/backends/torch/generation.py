@@ -119,9 +119,9 @@ class TorchGeneration(TorchModel):
     def _finite(self, logp: float) -> float:
         if not np.isfinite(logp):
             raise ModelError(
-                "The model's output is no number (NaN or infinite).",
+                "The model's output is not a finite number.",
                 self.loaded.model.name_or_path,
-                "Try --dtype float32; check that the checkpoint is whole.",
+                "Try --dtype=float32; check that the checkpoint is complete.",
             )
         return logp
 

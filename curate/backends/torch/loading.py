@@ -213,7 +213,7 @@ def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str, *, re
         raise ModelError(
             f"The reward model has {model.config.num_labels} outputs, not one.",
             name,
-            "Say which counts, such as --reward-head logits:0 or logits:mean; or use a model with num_labels 1.",
+            "Say which one counts with --reward-head=logits:0 or --reward-head=logits:mean, or use a model with one.",
         )
 
 
@@ -230,10 +230,15 @@ def choose_device(wanted: str) -> str:
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
-        raise SettingsError(f"There is no device {wanted}.", "--device", "Use auto, cpu, cuda or cuda:N.") from error
+        raise SettingsError(
+            f"There is no device {wanted}.", setting="device", value=wanted, hint="Use auto, cpu, cuda or cuda:N."
+        ) from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SettingsError(
-            f"There is no device {wanted}.", "--device", f"CUDA devices here: {torch.cuda.device_count()}."
+            f"There is no device {wanted}.",
+            setting="device",
+            value=wanted,
+            hint=f"CUDA devices here: {torch.cuda.device_count()}.",
         )
     return wanted
 
@@ -246,22 +251,23 @@ def cuda_devices(wanted: str) -> tuple[str, ...]:
     """
     import torch
 
-    option, count = f"--gpus {wanted}", torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
-        raise SettingsError("There is no CUDA device here.", option, "Leave it out, or use --workers N on the CPU.")
+        raise _no_gpus("This machine has no CUDA device.", wanted, "Leave it out, or use --workers=N on the CPU.")
     listed = "," in wanted
     numbers = [int(n) for n in wanted.split(",")] if listed else range(count if wanted == "all" else int(wanted))
     if missing := [n for n in numbers if n >= count]:
         what = f"There is no GPU {missing[0]}." if listed else f"There are not {wanted} GPUs here."
-        raise SettingsError(what, option, f"CUDA devices here: {count}, numbered from 0.")
+        raise _no_gpus(what, wanted, f"CUDA devices here: {count}, numbered from 0.")
     kinds = {torch.cuda.get_device_name(n): n for n in numbers}
     if len(kinds) > 1:
-        raise SettingsError(
-            f"These GPUs are of different kinds, which round differently: {', '.join(sorted(kinds))}.",
-            option,
-            "Name some of one kind: --gpus 0,1.",
-        )
+        what = f"These GPUs are of different kinds, which round differently: {', '.join(sorted(kinds))}."
+        raise _no_gpus(what, wanted, "Name GPUs of one kind, such as --gpus=0,1.")
     return tuple(f"cuda:{n}" for n in numbers)
+
+
+def _no_gpus(what: str, wanted: str, hint: str) -> SettingsError:
+    return SettingsError(what, setting="gpus", value=wanted, hint=hint)
 
 
 def choose_dtype(wanted: str, device: str) -> str:
@@ -278,7 +284,7 @@ def choose_dtype(wanted: str, device: str) -> str:
 
 def _hint(message: str) -> str:
     if "safetensors" in message:
-        return "Only safetensors checkpoints are loaded, as others can run code; convert the model first."
+        return "Only safetensors checkpoints are loaded, because others can run code; convert the model first."
     if "trust_remote_code" in message:
         return "If you trust its code, add --trust-remote-code."
     return "Check the path or the hub id; offline, a hub model must be in the cache."

@@ -41,7 +41,7 @@ class TorchHeadRewards(TorchModel):
             raise ModelError(
                 "The reward model's own code failed.",
                 f"{self._name}: {first_line(error)}",
-                "It may miss a part of its chat template; give --max-length or --truncation drop, or see its card.",
+                "It may miss a part of its chat template; give --max-length or --truncation=drop, or see its card.",
             ) from error
         return read_head(fields_of(output), self._head, self._name)
 
@@ -70,7 +70,7 @@ def read_head(fields: dict[str, Any], head: str, name: str) -> float:
                 raise ModelError(
                     "The reward model gives both logits and a score, and they differ.",
                     name,
-                    "See its card, and say which counts: --reward-head score or --reward-head logits.",
+                    "See its card, and say which one counts: --reward-head=score or --reward-head=logits.",
                 )
     field, _, how = head.partition(":")
     if field not in fields:
@@ -86,6 +86,6 @@ def read_head(fields: dict[str, Any], head: str, name: str) -> float:
         raise ModelError(
             f"{field} holds {len(values)} numbers.",
             name,
-            f"Say which counts: --reward-head {field}:INDEX (from 0) or {field}:mean.",
+            f"Say which one counts: --reward-head={field}:INDEX (from 0) or --reward-head={field}:mean.",
         )
     return values[int(how or 0)]

@@ -34,11 +34,11 @@ def check_positions(spec: ModelSpec) -> None:
         )
         fits = kind == "longrope" and short and spec.max_length and spec.max_length < short
         if kind in {"dynamic", "longrope"} and not fits:
-            hint = f"Use --backend torch, or --max-length {short - 1}." if kind == "longrope" and short else ""
+            hint = f"Use --backend=torch, or --max-length={short - 1}." if kind == "longrope" and short else ""
             raise ModelError(
                 f"The model scales positions by a text's length ({kind}), which vLLM does once for all texts.",
                 spec.name,
-                hint or "Use --backend torch.",
+                hint or "Use --backend=torch.",
             )
 
 
@@ -79,7 +79,7 @@ def _poolings(settings: dict[str, Any]) -> list[str]:
 
 
 def _refused(path: str, why: str) -> ModelError:
-    return ModelError(f"vLLM cannot stand in for this embedder: {why}.", path, "Use --backend torch.")
+    return ModelError(f"vLLM cannot run this embedder: {why}.", path, "Use --backend=torch.")
 
 
 def _json(path: str, name: str) -> Any:

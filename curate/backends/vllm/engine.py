@@ -75,7 +75,7 @@ class VllmModel:
         largest = max(max(ids) for ids in rows)
         if largest >= self.vocabulary:
             raise ModelError(
-                f"The tokenizer makes the token id {largest}; the model knows {self.vocabulary}.",
+                f"The tokenizer gives the token id {largest}, but the model has {self.vocabulary} tokens.",
                 self.spec.name,
                 "Use the tokenizer that belongs to this model.",
             )
@@ -95,7 +95,7 @@ class VllmModel:
             raise ModelError(
                 "vLLM stopped working.",
                 f"{self.spec.name}: {reason(error)}",
-                "Run the same command to go on; if it stops again, lower --max-length or use --backend torch.",
+                "Rerun the same command to resume; if it stops again, lower --max-length or use --backend=torch.",
             ) from error
 
     def start_with(self, check: Callable[[], None]) -> None:
@@ -113,7 +113,7 @@ class VllmModel:
             ModelError: `holds` is false; `what` says what is wrong then.
         """
         if not holds:
-            raise ModelError(f"vLLM cannot be trusted with this model: {what}.", self.spec.name, "Use --backend torch.")
+            raise ModelError(f"vLLM cannot be trusted with this model: {what}.", self.spec.name, "Use --backend=torch.")
 
     def finite(self, number: float) -> float:
         """The number, if it is one.
@@ -124,9 +124,9 @@ class VllmModel:
         if isfinite(number):
             return number
         raise ModelError(
-            "The model's output is no number (NaN or infinite).",
+            "The model's output is not a finite number.",
             self.spec.name,
-            "Try --dtype float32; check that the checkpoint is whole.",
+            "Try --dtype=float32; check that the checkpoint is complete.",
         )
 
     def facts(self) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def start(spec: ModelSpec, options: dict[str, Any]) -> Any:
         said = reason(error)
         clear()
         short = any(word in str(error) for word in ("KV cache", "memory"))
-        hint = "Lower --max-length, or use --backend torch." if short else "Use --backend torch."
+        hint = "Lower --max-length, or use --backend=torch." if short else "Use --backend=torch."
         raise ModelError("vLLM cannot open the model.", f"{spec.name}: {said}", hint) from error
 
 
@@ -213,12 +213,15 @@ def prepare(spec: ModelSpec) -> None:
         raise ModelError(
             "vLLM is installed, but cannot be imported.",
             reason(error),
-            "Without a GPU: pip uninstall torchvision torchaudio torchcodec. Else use --backend torch.",
+            "Without a GPU: pip uninstall torchvision torchaudio torchcodec. Otherwise use --backend=torch.",
         ) from error
     made_for = current_platform.device_type or "no device here"
     if made_for != spec.device.split(":")[0]:
         raise SettingsError(
-            f"The installed vLLM is made for {made_for}, not for {spec.device}.", "--backend vllm", "Set --device."
+            f"The installed vLLM is made for {made_for}, not for {spec.device}.",
+            setting="backend",
+            value="vllm",
+            hint="Set --device.",
         )
 
 

@@ -147,7 +147,10 @@ class VllmGeneration(VllmModel):
         """
         if 0 < sampling.temperature < LEAST_TEMPERATURE:
             raise SettingsError(
-                f"vLLM draws at {LEAST_TEMPERATURE} at least.", f"--temperature {sampling.temperature}", "0 is greedy."
+                f"vLLM samples at temperatures of {LEAST_TEMPERATURE} or more.",
+                setting="temperature",
+                value=sampling.temperature,
+                hint="Use 0 for greedy decoding.",
             )
         outputs = self.run(lambda: self._draw(prompts, seeds, sampling))
         return [self._sample(one.outputs[0]) for one in outputs]

@@ -245,7 +245,7 @@ def test_a_model_that_says_no_number_is_an_error(
     monkeypatch.setattr(
         TorchGeneration, "logits", lambda self, **given: (logits(self, **given)[0] * float("nan"), None)
     )
-    with pytest.raises(ModelError, match="no number"):
+    with pytest.raises(ModelError, match="not a finite number"):
         policy.generate(prompts, range(5), Sampling(max_tokens=3))
 
 

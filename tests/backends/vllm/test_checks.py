@@ -40,7 +40,7 @@ def test_dynamic_scaling_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0})
     with pytest.raises(ModelError, match=r"text's length \(dynamic\)") as caught:
         check_positions(ModelSpec(path, max_length=16))
-    assert caught.value.hint == "Use --backend torch."
+    assert caught.value.hint == "Use --backend=torch."
 
 
 @pytest.mark.parametrize("max_length", [64, 256, None])
@@ -48,7 +48,7 @@ def test_two_sets_of_factors_are_refused_for_long_texts(tmp_path: Path, max_leng
     """vLLM wants room for one token more: 64 tokens already make it take the factors for long texts."""
     with pytest.raises(ModelError, match=r"text's length \(longrope\)") as caught:
         check_positions(ModelSpec(longrope(tmp_path), max_length=max_length))
-    assert "--max-length 63" in caught.value.hint
+    assert "--max-length=63" in caught.value.hint
 
 
 def test_two_sets_of_factors_are_one_for_short_texts(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_embedders_that_do_more(
 ) -> None:
     with pytest.raises(ModelError, match=told) as caught:
         check_sentence_model(sentence_model(tmp_path, pooling, *parts, prompt=prompt))
-    assert caught.value.hint == "Use --backend torch."
+    assert caught.value.hint == "Use --backend=torch."
 
 
 def test_a_plain_transformer_names_no_pooling(tmp_path: Path) -> None:
