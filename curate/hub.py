@@ -137,14 +137,14 @@ def not_loaded(what: str, name: str, error: BaseException, hint: str = "Check th
         return ModelError(what, where, hint)
     if is_offline():
         return ModelError(
-            f"There is no folder {name} here, and the hub's cache does not hold what is wanted.",
+            f"There is no folder {name} here, and the hub's cache does not contain it.",
             where,
-            "Check the path; or unset HF_HUB_OFFLINE, so that the hub is asked.",
+            "Check the path, or unset HF_HUB_OFFLINE to ask the hub.",
         )
     if (reason := why_unreachable()) is not None:
         return ModelError(
             f"There is no folder {name} here; the hub cannot be reached.",
             f"{endpoint()}: {reason}",
-            "Check the path; or the network, HF_ENDPOINT and the proxy's settings. What the cache holds needs neither.",
+            "Check the path, or the network, HF_ENDPOINT and the proxy's settings. Cached models need none of these.",
         )
     return ModelError(what, where, hint)

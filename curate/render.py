@@ -256,7 +256,7 @@ class AloneRenderer(Renderer):
         context = [*begin, *header[: max(0, len(header) - missing)]] or edges[:1]
         if not context:
             raise ModelError(
-                "Nothing can stand before a response that is read alone.",
+                "A response cannot be read alone: no token comes before it.",
                 self.tokenizer.name,
                 "The chat template adds no generation prompt, and the tokenizer has no begin-of-text token.",
             )

@@ -148,7 +148,7 @@ def test_a_name_that_is_neither_a_folder_nor_reachable(tmp_path: Path, words: li
 def test_a_data_set_when_the_hub_is_away(tmp_path: Path) -> None:
     done = run(tmp_path, ["-m", "curate", "inspect", "hf://owner/name"], HF_ENDPOINT=closed_port())
     assert done.returncode == 2
-    assert "The hub cannot be reached, and its cache does not hold this data set." in done.stderr
+    assert "The hub cannot be reached, and its cache does not contain this data set." in done.stderr
     assert len(done.stderr.splitlines()) == 3
 
 

@@ -289,7 +289,7 @@ def test_the_end_of_text_begins_where_there_is_no_other_token(tmp_path: Path) ->
     tokenizer._tokenizer.bos_token = None
     assert text_of(tokenizer, alone(tokenizer, user("hi"), "yo").ids) == END + "a:yo\n"
     tokenizer._tokenizer.eos_token = None
-    with pytest.raises(ModelError, match="Nothing can stand before a response"):
+    with pytest.raises(ModelError, match="A response cannot be read alone"):
         alone(tokenizer, user("hi"), "yo")
 
 

@@ -68,5 +68,5 @@ def _refuse_strangers(place: Path) -> None:
         raise StoreError(
             f"The demo cannot put its models here: found {strangers[0]}, which it did not make.",
             str(place),
-            "Move it away or choose another --output.",
+            "Move it away or choose another place with -o.",
         )

@@ -193,9 +193,9 @@ class Crew:
         if said.cut != self._opened.cut:
             difference = _difference(said.cut, self._opened.cut)
             raise ModelError(
-                f"The model runs otherwise on {member.device} than on another device: {difference}.",
+                f"The model runs differently on {member.device} than on another device: {difference}.",
                 self._scorer.title,
-                "Use one device, or some of one kind.",
+                "Use one device, or several of one kind.",
             )
 
     def _lost(self, member: Member, how: str) -> None:
@@ -221,16 +221,16 @@ class Crew:
             raise ModelError(
                 f"{what}, and no other is left.",
                 self._scorer.title,
-                "Look at the machine's memory, or use fewer processes; in a script of your own, call curate under "
+                "Check the machine's memory, or use fewer processes; in a script of your own, call curate under "
                 "`if __name__ == '__main__':`. What was measured is kept.",
             )
-        self._say(f"{self._scorer.title}: {what}; the others go on without it.")
+        self._say(f"{self._scorer.title}: {what}; the others continue without it.")
 
     def _hopeless_batch(self, batch: Batch, how: str) -> ModelError:
         keys = sorted(batch.keys)
         more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
         return ModelError(
-            f"A batch ended its process {TRIES} times ({how}).",
+            f"A worker process crashed {TRIES} times on the same batch ({how}).",
             f"{self._scorer.title}, items {', '.join(map(str, keys[:SHOWN_KEYS]))}{more} (counted from 0)",
             "Lower --batch-tokens or --max-length, or use fewer processes. What was measured is kept.",
         )

@@ -128,7 +128,7 @@ def _refuse_media(names: Sequence[str], good: Sequence[tuple[Row, Record]]) -> N
             raise InputError(
                 f"The column {name} holds images or sounds, which are not read.",
                 "A model would not see what the prompts may ask about.",
-                "Drop the column if the texts stand without it.",
+                "Drop the column if the texts make sense without it.",
             )
 
 

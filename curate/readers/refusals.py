@@ -54,7 +54,7 @@ def check_texts(sample: Sequence[Row]) -> None:
     if 2 * repeated >= len(pairs):
         raise InputError(
             f"The responses begin with the text of their prompt, in {repeated} of the first {len(pairs)} rows.",
-            "It would stand twice in what the model reads.",
+            "The model would read it twice.",
             "Cut it off. Where the responses are meant to repeat it, give the prompt as a list of one message.",
         )
     if all(all(map(_is_json_list, texts)) for _, texts in pairs):
@@ -78,7 +78,7 @@ def _check_speaker(sample: Sequence[Row]) -> None:
     if named and 2 * named >= len(found):
         raise InputError(
             f"The responses begin with `Assistant:`, in {named} of {len(found)} rows.",
-            "It would be taken for a part of what they say.",
+            "The model would take it for part of the response.",
             "Cut it off: the model's own template marks who speaks.",
         )
 

@@ -27,4 +27,6 @@ def nothing_usable(first: Reject | None, name: str) -> InputError:
 
 def unusable(reject: Reject) -> InputError:
     """The error that a strict run makes of a row that cannot be used."""
-    return InputError(f"A row cannot be used: {reject.reason}.", reject.origin, "Without --strict it is set aside.")
+    return InputError(
+        f"A row cannot be used: {reject.reason}.", reject.origin, "Leave out --strict to set such rows aside."
+    )

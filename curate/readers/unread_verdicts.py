@@ -42,7 +42,7 @@ def check_verdicts(sample: Sequence[Row], layout: Layout) -> None:
         column, value = found[0]
         raise InputError(
             f"The rows have a list of responses, and {column} (as {str(value)[:40]!r}) says which is better.",
-            f"So do {len(found)} of the first {parsed} rows. With a list it is not read.",
+            f"So do {len(found)} of the first {parsed} rows. Next to a list it is not read.",
             "Put the better response into a column chosen, and the other into rejected.",
         )
 

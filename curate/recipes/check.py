@@ -133,7 +133,7 @@ def _check_inputs(steps: Sequence[Step], out: Path) -> None:
         for path in input_paths(outside):
             if out.resolve() in path.resolve().parents:
                 raise StoreError(
-                    "The data lies in the run's own output folder.", str(path), "Choose another place with -o."
+                    "The data is in the run's own output folder.", str(path), "Choose another place with -o."
                 )
 
 

@@ -89,18 +89,18 @@ def read_recipe(path: Path) -> RecipeFile:
     """Read and check a recipe file; its steps' settings are not looked into yet.
 
     Raises:
-        SettingsError: there is no such file, it is no recipe, or a key of it is unknown.
+        SettingsError: there is no such file, it is not a recipe, or a key of it is unknown.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise SettingsError(
             f"A recipe is a .yaml file, not {path.suffix or 'one without a suffix'}.",
             str(path),
-            "`curate score` and its kin read data; recipes lie in recipes/.",
+            "To read data, use `curate score` and the other commands; recipes are in recipes/.",
         )
     document = parse_yaml(_text(path), str(path))
     if not isinstance(document.value, dict):
         raise SettingsError(
-            "This is no recipe: it holds no keys.", str(path), "A recipe has name, about, inputs and steps."
+            "This is not a recipe: it has no keys.", str(path), "A recipe has name, about, inputs and steps."
         )
     try:
         recipe = Recipe(**document.value)
@@ -117,7 +117,9 @@ def _text(path: Path) -> str:
     except FileNotFoundError as error:
         raise SettingsError("There is no such recipe.", str(path), _beside(path)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The recipe cannot be read: {error}.", str(path), "Check its name and rights.") from error
+        raise SettingsError(
+            f"The recipe cannot be read: {error}.", str(path), "Check its name and permissions."
+        ) from error
 
 
 def _beside(path: Path) -> str:
@@ -133,7 +135,7 @@ def _check_names(file: RecipeFile) -> None:
     for number, name in enumerate(names):
         if name in names[:number]:
             raise SettingsError(
-                f"Two steps are called {name}.", file.where("steps", number), "Give one of them an id of its own."
+                f"Two steps are called {name}.", file.where("steps", number), "Give one of them its own id."
             )
 
 
@@ -147,8 +149,10 @@ def _problem(error: ValidationError, document: Document, path: Path) -> Settings
     if first["type"] == "extra_forbidden":
         return SettingsError(f"A recipe has no key {shown}.", where, did_you_mean(str(place[-1]), _known(place[:-1])))
     if first["type"] == "missing":
-        return SettingsError(f"The recipe lacks {shown}.", where, f"Known there: {', '.join(_known(place[:-1]))}.")
-    return SettingsError(f"{shown} cannot be {first['input']!r}: {first['msg']}.", where, "See the recipes that exist.")
+        return SettingsError(f"The recipe lacks {shown}.", where, f"Known here: {', '.join(_known(place[:-1]))}.")
+    return SettingsError(
+        f"{shown} cannot be {first['input']!r}: {first['msg']}.", where, "See the recipes in recipes/ for examples."
+    )
 
 
 def _known(place: Place) -> Iterable[str]:

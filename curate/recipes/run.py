@@ -118,7 +118,7 @@ def check_recipe(out: Path, recipe: str) -> None:
     held = _read(out / RECORD).get("recipe", recipe)
     if held != recipe:
         raise StoreError(
-            f"The output folder holds a run of the recipe {held}.",
+            f"The output folder contains a run of the recipe {held}.",
             str(out),
             "Choose another place with -o, or add --fresh to start over here.",
         )
@@ -206,9 +206,9 @@ class Record:
             return False
         if held["output"] != _fingerprints(step.out):
             raise StoreError(
-                f"The output of the step {step.name} was changed since it was made.",
+                f"The output of the step {step.name} has changed since it was written.",
                 str(step.out),
-                "Move it away to make it anew, or choose another place with -o.",
+                "Move it away to write it again, or choose another place with -o.",
             )
         return True
 

@@ -38,7 +38,7 @@ def parse_yaml(text: str, name: str) -> Document:
     """Read a text of one document.
 
     Raises:
-        SettingsError: it is no YAML, or uses more of it than plain values: tags, anchors, merges, keys given twice.
+        SettingsError: it is not YAML, or uses more of it than plain values: tags, anchors, merges, keys given twice.
     """
     if len(text) > MOST_CHARACTERS:
         raise SettingsError("The file is too large for a recipe.", name, "A recipe is a few dozen lines.")
@@ -50,13 +50,13 @@ def parse_yaml(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f"{name}, line {mark.line + 1}" if mark else name
         raise SettingsError(
-            f"The recipe is no valid YAML: {error.problem or error.context}.",
+            f"The recipe is not valid YAML: {error.problem or error.context}.",
             where,
             "Check indentation; ': ' and ' #' in a value need quotes, and so does ${...} inside [ ] and { }.",
         ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise SettingsError(
-            "The recipe is no valid YAML.", name, f"{str(error).splitlines()[0] if str(error) else 'Too deep.'}"
+            "The recipe is not valid YAML.", name, f"{str(error).splitlines()[0] if str(error) else 'Too deep.'}"
         ) from error
     return Document(value, lines)
 
@@ -65,7 +65,7 @@ def _plain(node: yaml.Node, place: Place, lines: dict[Place, int], seen: set[int
     line = node.start_mark.line + 1
     lines[place] = min(line, lines.get(place, line))
     if id(node) in seen:
-        raise SettingsError("A recipe has no anchors.", f"{name}, line {line}", "Write the value out.")
+        raise SettingsError("A recipe cannot use YAML anchors.", f"{name}, line {line}", "Write the value out.")
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode) and node.tag == TAG + "map":
         return {key: _plain(value, (*place, key), lines, seen, name) for key, value in _items(node, place, lines, name)}
@@ -83,9 +83,9 @@ def _items(node: yaml.MappingNode, place: Place, lines: dict[Place, int], name: 
     for key, value in node.value:
         where = f"{name}, line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode) or key.tag not in PLAIN_TAGS:
-            raise SettingsError("A key is no plain word.", where, "Write NAME: value.")
+            raise SettingsError("A key is not a plain word.", where, "Write NAME: value.")
         if key.value in known:
-            raise SettingsError(f"The key {key.value} stands there twice.", where, "Keep one of the two.")
+            raise SettingsError(f"The key {key.value} is there twice.", where, "Keep one of the two.")
         known.add(key.value)
         lines[(*place, key.value)] = key.start_mark.line + 1
         yield key.value, value

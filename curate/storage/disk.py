@@ -76,7 +76,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                "The disk is full.", str(path.parent), "Free some space and run the same command: it goes on from here."
+                "The disk is full.", str(path.parent), "Free some space, then rerun the same command to resume."
             ) from error
         if error.errno is None:  # raised by a library that met something else than the disk
             raise

@@ -72,16 +72,16 @@ def check_nothing_foreign(place: Place) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISLNK(mode) and not (place.kind.stays and path.is_dir()):
-        raise StoreError("A symbolic link is in the place of the output.", str(path), "Name what it points to.")
+        raise StoreError("The output path is a symbolic link.", str(path), "Name the path that it points to.")
     if not (path.is_file() or path.is_dir()):
-        raise StoreError("What is in the place of the output is neither a file nor a folder.", str(path), ELSEWHERE)
+        raise StoreError("The output path is neither a file nor a folder.", str(path), ELSEWHERE)
     foreign = place.kind.foreign(path)
     if foreign is None:
         return
     if path.is_file():
-        what = "The place of the output is taken by a file that curate did not write."
+        what = "The output path is a file that curate did not write."
     else:
-        what = f"The output folder holds something else: {foreign}."
+        what = f"The output folder contains something else: {foreign}."
     raise StoreError(what, str(path), f"Move it away. {ELSEWHERE}")
 
 
@@ -131,7 +131,7 @@ def _check_name(path: Path) -> None:
     if longest > LONGEST_NAME:
         room = LONGEST_NAME - longest + len(os.fsencode(path.name))
         raise StoreError(
-            f"The output's name is {len(os.fsencode(path.name))} bytes long; at most {room} are possible.",
+            f"The output's name is {len(os.fsencode(path.name))} bytes long; the limit is {room}.",
             str(path.parent / f"{path.name[:40]}..."),
             "Choose a shorter name with -o.",
         )

@@ -55,7 +55,7 @@ class Shards:
         """
         if not self.folder.is_dir():
             raise StoreError(
-                "The folder of unfinished work is gone.", str(self.folder), "Run the same command to start over."
+                "The folder of unfinished work is gone.", str(self.folder), "Rerun the same command to start over."
             )
         return sorted(path for path in self.folder.glob("shard-*.parquet") if SHARD.fullmatch(path.name))
 

@@ -169,7 +169,7 @@ class Workspace:
         entries = {entry.name for entry in self.folder.iterdir()}
         if entries and LOCK not in entries:
             raise StoreError(
-                "The folder for unfinished work holds something else.",
+                "The folder for unfinished work contains something else.",
                 str(self.folder),
                 "Choose another place with -o.",
             )
@@ -206,7 +206,7 @@ class Workspace:
         return StoreError(
             f"There is unfinished work with other settings or data ({shown}).",
             str(self.folder),
-            "Repeat the earlier command to finish it, or add --fresh to start over.",
+            "Rerun the earlier command to finish it, or add --fresh to start over.",
         )
 
 

@@ -261,7 +261,7 @@ def check_weights(name: str) -> None:
         raise ModelError(
             "The folder holds no safetensors weights.",
             name,
-            "Only safetensors checkpoints are loaded, as others can run code; convert the model first.",
+            "Only safetensors checkpoints are loaded, because others can run code; convert the model first.",
         )
 
 

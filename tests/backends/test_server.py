@@ -213,7 +213,7 @@ def of_other_tokens(path: str, answer: Any) -> Any:
     ("change", "told"),
     [
         (without_last, "1 prompt_logprobs came back for 2 tokens"),
-        (of_other_tokens, "None is no number"),
+        (of_other_tokens, "None is not a number"),
         (lambda path, answer: {"choices": []}, "0 prompt_logprobs"),
         (lambda path, answer: ["what"], "0 prompt_logprobs"),
     ],
@@ -235,7 +235,7 @@ def test_answers_of_writing_that_cannot_be_used(fake: FakeServer) -> None:
 def test_no_json(fake: FakeServer) -> None:
     backend = open_logprobs(spec(fake))
     fake.failures = [(200, {}, b"<html>")]
-    with pytest.raises(ModelError, match="no JSON that can be read"):
+    with pytest.raises(ModelError, match="is not valid JSON"):
         backend.logps(ROWS[:1])
 
 
@@ -249,7 +249,7 @@ def test_several_outputs(fake: FakeServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "head"), [("embedding", None), ("reward", "score")])
 def test_what_is_not_asked_of_a_server(fake: FakeServer, kind: Any, head: str | None) -> None:
-    with pytest.raises(CurateError, match="Of a server only"):
+    with pytest.raises(CurateError, match="A server gives only"):
         check_model(spec(fake, reward_head=head), kind)
 
 
@@ -323,7 +323,7 @@ def test_what_cannot_be_a_log_probability_is_refused(fake: FakeServer, value: An
 
     backend = open_generation(spec(fake)) if kind == "writing" else open_logprobs(spec(fake))
     fake.change = lie
-    with pytest.raises(ModelError, match=r"is no number|which is positive"):
+    with pytest.raises(ModelError, match=r"is not a number|which is positive"):
         if kind == "writing":
             backend.generate([[5]], [1], Sampling())  # type: ignore[union-attr]
         else:
@@ -343,7 +343,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 def test_an_answer_nested_deeply_is_refused(fake: FakeServer, content: bytes) -> None:
     backend = open_logprobs(spec(fake))
     fake.failures = [(200, {}, content)]
-    with pytest.raises(ModelError, match="no JSON that can be read"):
+    with pytest.raises(ModelError, match="is not valid JSON"):
         backend.logps(ROWS[:1])
     fake.failures = [(400, {}, content)]
     with pytest.raises(ModelError, match="refuses") as caught:
@@ -394,7 +394,7 @@ def test_the_key_is_never_shown(fake: FakeServer, monkeypatch: pytest.MonkeyPatc
         assert "[key]" in str(caught.value)
     fake.failures = []
     fake.change = lambda *_: {"choices": [{"prompt_logprobs": [None, {"6": {"logprob": SECRET}}]}]}
-    with pytest.raises(ModelError, match=r"\[key\] is no number"):
+    with pytest.raises(ModelError, match=r"\[key\] is not a number"):
         backend.logps([Rendered([5, 6], 1, "exact")])
     fake.change = lambda *_: {"data": [{"id": SECRET}]}
     server_facts.cache_clear()
@@ -457,7 +457,7 @@ def test_answers_of_sglang_about_other_tokens(sglang: FakeServer, change: Any) -
 def test_a_place_without_a_number(sglang: FakeServer) -> None:
     backend = open_logprobs(spec(sglang))
     sglang.change = lambda path, answer: {"meta_info": {"input_token_logprobs": [[None, 6, None], [-1.0, 7, None]]}}
-    with pytest.raises(ModelError, match="None is no number"):
+    with pytest.raises(ModelError, match="None is not a number"):
         backend.logps([Rendered([5, 6, 7], 1, "exact")])
 
 

@@ -82,7 +82,7 @@ def test_other_files_are_no_recipes(tmp_path):
     with pytest.raises(SettingsError, match=r"\.jsonl"):
         read_recipe(data)
     for text in ("", "just text\n", "- a\n- b\n"):
-        with pytest.raises(SettingsError, match="no recipe"):
+        with pytest.raises(SettingsError, match="not a recipe"):
             read_recipe(write(tmp_path, text))
     (tmp_path / "r.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match="cannot be read"):

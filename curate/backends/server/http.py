@@ -47,7 +47,7 @@ class Server:
 
         self.url, self._key = url, os.environ.get(KEY, "").strip()
         if not (self._key.isascii() and self._key.isprintable()):
-            raise ModelError("The server's key has characters that no header can hold.", KEY, "Copy it again.")
+            raise ModelError("The server's key has characters that a header cannot hold.", KEY, "Copy it again.")
         self._waits, self._seconds = WAITS if patient else WAITS[:1], seconds
         self._client = httpx2.Client(
             timeout=httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
@@ -158,15 +158,15 @@ class Server:
                 return json.loads(content)
             except (ValueError, RecursionError) as error:
                 raise ModelError(
-                    "The server's answer is no JSON that can be read.", where, "Is this the address of a vLLM server?"
+                    "The server's answer is not valid JSON.", where, "Is this the address of a vLLM server?"
                 ) from error
-        hint = "See what the server says, and its log."
+        hint = "Read the server's message above, and its log."
         if status in (401, 403):
             hint = f"Set the environment variable {KEY} to the server's key."
         elif status == 404:
             hint = "See the names at /v1/models, and whether the server was started for this kind of model."
         said = self.redacted(f"{where}: status {status}: {_message(content)}")
-        raise ModelError("The server refuses.", said[:SHOWN], hint)
+        raise ModelError("The server rejected the request.", said[:SHOWN], hint)
 
 
 def _next(answered: SimpleQueue[tuple[int, Any]]) -> tuple[int, Any]:

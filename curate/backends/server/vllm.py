@@ -119,7 +119,7 @@ class ServerModel:
             found = float(number) if isinstance(number, int | float) and not isinstance(number, bool) else nan
         except OverflowError:
             found = nan
-        self.require(isfinite(found), f"{self._shown(number)} is no number")
+        self.require(isfinite(found), f"{self._shown(number)} is not a number")
         return found
 
     def logp(self, number: Any) -> float:

@@ -28,12 +28,12 @@ def readable(name: object) -> Iterator[None]:
         where = error.where if error.where.startswith(str(name)) else f"{name}: {error.where}"
         raise InputError(error.what, where, error.hint) from error
     except PermissionError as error:
-        raise InputError("The file may not be read.", str(name), "Ask for the right to read it, or copy it.") from error
+        raise InputError("The file may not be read.", str(name), "Change its permissions, or copy it.") from error
     except (OSError, EOFError, pa.ArrowException, ValueError, OverflowError, csv.Error) as error:
         raise InputError(
             f"The file cannot be read: {first_line(error)}",
             str(name),
-            "Check that it is complete, and of the kind its name says.",
+            "Check that it is complete, and that its format matches its name.",
         ) from error
 
 

@@ -63,7 +63,9 @@ def open_hub(spec: str) -> HubSource:
     """
     parts = SPEC.match(spec)
     if parts is None:
-        raise InputError("This is no name of a data set.", spec, "Write hf://owner/name[@revision][:config][/split].")
+        raise InputError(
+            "This is not the name of a data set.", spec, "Write hf://owner/name[@revision][:config][/split]."
+        )
     loaded = _load(spec, parts["name"], parts["config"], parts["revision"], parts["split"])
     dataset = loaded if parts["split"] else loaded[_choose(spec, sorted(loaded))]
     return HubSource(spec, _commit(dataset) or parts["revision"], dataset)
@@ -80,7 +82,7 @@ def _load(spec: str, name: str, config: str | None, revision: str | None, split:
         # the library raises whatever the network, the hub or a parser below it raised
         if not is_offline() and (away := why_unreachable()) is not None:
             raise InputError(
-                "The hub cannot be reached, and its cache does not hold this data set.",
+                "The hub cannot be reached, and its cache does not contain this data set.",
                 f"{spec}, {endpoint()}: {away}",
                 "Check the network, HF_ENDPOINT and the proxy's settings; or name files.",
             ) from error

@@ -22,7 +22,7 @@ def rows_within(whole: object) -> list[Any] | None:
     lists = [key for key in (*ROWS, *SPLITS) if _is_rows(whole.get(key))]
     if len(lists) > 1:
         raise InputError(
-            f"The file holds several lists of rows: {', '.join(lists)}.", "", "Save the one to read in its own file."
+            f"The file holds several lists of rows: {', '.join(lists)}.", hint="Save the one to read in its own file."
         )
     if lists:
         return list(whole[lists[0]])
@@ -47,7 +47,7 @@ def _by_column(whole: dict[str, Any]) -> list[Any] | None:
         # the same numbers may stand in another order in another column
         keys = next(iter(whole.values())).keys()
         if any(column.keys() != keys for column in whole.values()):
-            raise InputError("The columns of the file do not have the same rows.", "", "Write it again, row by row.")
+            raise InputError("The columns of the file do not have the same rows.", hint="Write it again, row by row.")
     columns = {name: [c[key] for key in keys] if numbered else c for name, c in whole.items()}
     if not all(isinstance(column, list) for column in columns.values()) or len({len(c) for c in columns.values()}) > 1:
         return None

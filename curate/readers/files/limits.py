@@ -54,9 +54,9 @@ def read_whole(stream: BinaryIO, size: int, compressed: bool) -> bytes:
     content = stream.read(most + 1)
     if len(content) > most:
         raise InputError(
-            f"The file unfolds to more than {most >> 20} MiB, which is read into memory at once.",
+            f"The file unpacks to more than {most >> 20} MiB, and it would be read into memory at once.",
             f"{size:,} bytes on disk",
-            "If that is right, unpack it first, or write one JSON object a line.",
+            "If that is right, unpack it first, or write one JSON object per line.",
         )
     return content
 

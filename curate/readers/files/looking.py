@@ -34,5 +34,5 @@ def first_rows(source: Source) -> list[Row]:
         if len(rows) >= SAMPLE_ROWS:
             break
     if not rows:
-        raise InputError("There is no readable row.", source.name, "Is this the right file?")
+        raise InputError("The data has no readable row.", source.name, "Is this the right file?")
     return rows

@@ -40,9 +40,7 @@ def find_files(name: str) -> list[Path]:
     try:
         return _found(name, Path(name))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"The place cannot be looked into: {error}", name[:200], "Check its name and rights."
-        ) from error
+        raise InputError(f"The path cannot be read: {error}", name[:200], "Check its name and permissions.") from error
 
 
 def _found(name: str, path: Path) -> list[Path]:
@@ -52,7 +50,11 @@ def _found(name: str, path: Path) -> list[Path]:
         if not path.is_file():
             raise InputError("This is neither a file nor a folder.", name, "Write the data to a file first.")
         if suffix_of(path) is None:
-            raise InputError(f"Files of the kind {path.suffix or 'without a suffix'} are not read.", name, READABLE)
+            raise InputError(
+                f"Files {f'of type {path.suffix}' if path.suffix else 'without a suffix'} cannot be read.",
+                name,
+                READABLE,
+            )
         return [path]
     if glob.has_magic(name):
         return _in_glob(name)
@@ -78,7 +80,7 @@ def _in_glob(name: str) -> list[Path]:
         raise InputError("The pattern matches no readable file.", name, READABLE)
     folders = [path for path in found if path.is_dir()]
     if not folders:
-        raise InputError("The pattern matches nothing.", name, "Quote it, so that the shell leaves it alone.")
+        raise InputError("The pattern matches nothing.", name, "Quote it to keep the shell from expanding it.")
     return [file for folder in folders for file in _in_folder(folder)]
 
 
@@ -122,7 +124,7 @@ def _saved_files(folder: Path) -> list[Path]:
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
         raise InputError(
-            f"The saved data set lacks its files: {', '.join(missing) or 'none named'}.", str(folder), "Save it anew."
+            f"The saved data set lacks its files: {', '.join(missing) or 'none named'}.", str(folder), "Save it again."
         )
     return files
 

@@ -99,7 +99,7 @@ def open_source(data: Sequence[str]) -> Source:
         InputError: something named is missing, unreadable, of an unknown kind, or there is not one row in all of it.
     """
     if not data:
-        raise InputError("No data is named.", "", READABLE)
+        raise InputError("No data is named.", hint=READABLE)
     parts: list[Source] = []
     seen: set[Path] = set()
     for name in data:
@@ -133,9 +133,9 @@ def _probe(source: JoinedSource) -> None:
     if source.head:
         return
     if reject is None:
-        raise InputError("There are no rows in the data.", source.name, "Name a file that has some.")
+        raise InputError("The data has no rows.", source.name, "Name a file that has rows.")
     raise InputError(
-        "Not one row of the data can be read.",
+        "No row of the data can be read.",
         source.name,
         f"The first failure, at {reject.origin}: {reject.reason}.",
     )

@@ -83,7 +83,7 @@ def test_a_small_file_that_unfolds_to_a_large_array(monkeypatch, tmp_path, wrapp
     rows = [{**PAIR, "x": "0" * 2_000_000}]
     content = json.dumps({"data": rows} if wrapped else rows, indent=1).encode()
     (tmp_path / "d.json.gz").write_bytes(gzip.compress(content))
-    with pytest.raises(InputError, match="unfolds to more than 1 MiB") as caught:
+    with pytest.raises(InputError, match="unpacks to more than 1 MiB") as caught:
         read(tmp_path / "d.json.gz")
     assert "unpack it" in caught.value.hint
     (tmp_path / "d.json").write_bytes(content)
