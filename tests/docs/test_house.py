@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +24,15 @@ def test_the_tree_has_every_file_and_room_and_no_other() -> None:
 
 def test_every_room_and_file_says_what_it_is() -> None:
     assert [name for _, name, said in entries(ROOT / "curate") if not said] == []
+
+
+def test_the_order_of_the_rooms_is_the_one_that_is_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["type"] == "layers")
+    said = PAGE[PAGE.index("Imports go down only:") : PAGE.index("`make check` enforces")]
+    assert [re.findall(r"`(\w+)`", layer) for layer in said.split(" >")] == [
+        layer.split(" | ") for layer in layers if layer != "__main__"
+    ]
 
 
 def test_every_file_that_the_page_names_exists() -> None:
