@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer.main
 
+import curate
 from curate.cli.app import app
 from curate.metrics import registry
 from tests.docs.pages import FRONT, blocks, curate_lines, section, table, text
@@ -70,3 +72,9 @@ def test_hours_follow_from_the_arithmetic_of_the_page() -> None:
         hours = flop / rate / 3600
         assert one == f"{hours:.1f} h"
         assert eight == f"{hours / 8:.2f} h"
+
+
+def test_every_command_but_two_is_a_function() -> None:
+    commands = set(typer.main.get_command(app).commands)
+    assert {name for name in commands if not hasattr(curate, name)} <= {"metrics", "demo"}
+    assert set(curate.__all__) >= commands - {"metrics", "demo"}
