@@ -252,7 +252,7 @@ def test_stopped_behind_the_reading_of_few_rows(job, kind, tmp_path, monkeypatch
     data = write_jsonl(tmp_path / "d.jsonl", rows)
     run = {"score": run_score, "pair": run_pair}[job]
     with monkeypatch.context() as patched:
-        patched.setattr(f"curate.pipeline.{job}.measure_responses", lambda *_: exit("stopped"))
+        patched.setattr(f"curate.jobs.{job}.measure_responses", lambda *_: exit("stopped"))
         with pytest.raises(SystemExit):
             run(data, tmp_path / "broken.parquet")
     assert (tmp_path / "broken.parquet.work" / "staged.json").exists()

@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from curate.pipeline import export, generate, pair, score, select, weigh, where  # noqa: F401
-from curate.workflow import commands, plan, run  # noqa: F401
 
 from curate.cli import main
 from curate.demo.world import make_pairs, make_prompts
+from curate.jobs import export, generate, pair, score, select, weigh  # noqa: F401
+from curate.recipes import preview, run  # noqa: F401
+from curate.selection import where  # noqa: F401
 from curate.storage import placing
 
 EVENTS = frozenset(("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"))
