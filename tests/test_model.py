@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate import identity
+from curate import model
 from curate.hashing import pair_id, text_hash, text_of
 from curate.model import model_identity
 
@@ -88,9 +88,9 @@ def test_a_copy_elsewhere_is_the_same_model(tmp_path: Path) -> None:
 def test_a_large_file_is_sampled_from_its_first_byte_to_its_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "WHOLE_FILE_BYTES", 1000)
-    monkeypatch.setattr(identity, "SAMPLES", 4)
-    monkeypatch.setattr(identity, "SAMPLE_BYTES", 10)
+    monkeypatch.setattr(model, "WHOLE_FILE_BYTES", 1000)
+    monkeypatch.setattr(model, "SAMPLES", 4)
+    monkeypatch.setattr(model, "SAMPLE_BYTES", 10)
     weights = bytearray(2000)
     found = {model_identity(a_model(tmp_path / "m", bytes(weights)))["hash"]}
     for place in (0, 9, 1990, 1999):
