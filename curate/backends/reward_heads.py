@@ -112,7 +112,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
         raise ModelError(
             f"The reward model has {config.num_labels} outputs, not one.",
             spec.name,
-            "Say which one counts with --reward-head=logits:0 or --reward-head=logits:mean, or use a model with one.",
+            "Say which counts: --reward-head=logits:0 or --reward-head=logits:mean; or use a model with one output.",
         )
     return None
 

@@ -154,7 +154,7 @@ def test_logits_and_score_that_differ_are_not_chosen_from(tmp_path: Path) -> Non
     path = write_model(tmp_path / "two", logits="rewards[:, :1]")
     with pytest.raises(ModelError, match="they differ") as caught:
         open_rewards(trusting(path)).rewards(IDS)
-    assert "--reward-head score" in caught.value.hint
+    assert "--reward-head=score" in caught.value.hint
     close(open_rewards(trusting(path, reward_head="score")).rewards(IDS), [v[0] for v in alone(path)])
 
 
@@ -179,7 +179,7 @@ def test_several_outputs_need_a_word_of_the_user(tmp_path: Path) -> None:
     path = save_reward(transformers.LlamaConfig(**SHAPE), tmp_path, outputs=3)
     with pytest.raises(ModelError, match="3 outputs, not one") as caught:
         open_rewards(ModelSpec(path, device="cpu"))
-    assert "--reward-head logits:0" in caught.value.hint
+    assert "--reward-head=logits:0" in caught.value.hint
     ours = open_rewards(ModelSpec(path, device="cpu", reward_head="logits:2")).rewards(IDS)
     with torch.inference_mode():
         model = open_alone(path, "reward")

@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path, notes: Path) ->
 def test_a_batch_that_always_kills_is_named_and_the_rest_is_kept(tmp_path: Path, notes: Path) -> None:
     with pytest.raises(ModelError) as caught:
         run(Cubes(notes, ends_at=1, ends=9), windows(), TOTAL, Shards(tmp_path / "shards"), Told(), TWO)
-    assert "3 times (killed by SIGKILL)" in caught.value.what
+    assert "3 times on the same batch (killed by SIGKILL)" in caught.value.what
     assert caught.value.where == "cubes, items 0, 1, 2, 3 (counted from 0)"
     assert "kept" in caught.value.hint
     assert len(list(notes.glob("ended-*"))) == 3
@@ -155,7 +155,7 @@ def test_no_process_that_lives_is_an_error(tmp_path: Path, notes: Path) -> None:
     told = Told()
     with pytest.raises(ModelError, match=r"3 times in a row \(killed by SIGKILL\), and no other is left"):
         run(Cubes(notes, bad=("bad",)), windows(), TOTAL, Shards(tmp_path / "shards"), told, ("bad", "bad"))
-    assert ["the others go on without it" in note for note in told.notes] == [True]
+    assert ["the others continue without it" in note for note in told.notes] == [True]
 
 
 def test_devices_that_would_cut_otherwise_are_refused(tmp_path: Path, notes: Path) -> None:

@@ -213,7 +213,7 @@ def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str, *, re
         raise ModelError(
             f"The reward model has {model.config.num_labels} outputs, not one.",
             name,
-            "Say which one counts with --reward-head=logits:0 or --reward-head=logits:mean, or use a model with one.",
+            "Say which counts: --reward-head=logits:0 or --reward-head=logits:mean; or use a model with one output.",
         )
 
 

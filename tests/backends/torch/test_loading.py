@@ -157,5 +157,5 @@ def test_gpus_that_are_not_there_or_unlike_are_refused(four_gpus: None, wanted: 
 
 def test_no_gpu_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SettingsError, match="no CUDA device here"):
+    with pytest.raises(SettingsError, match="no CUDA device"):
         cuda_devices("all")
