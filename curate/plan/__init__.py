@@ -1,1 +1,1 @@
-"""What a run will measure and with which models, settled before any data is touched."""
+"""What a run will measure, and with which models, settled before any data is processed."""

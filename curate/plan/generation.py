@@ -1,4 +1,4 @@
-"""What `curate generate` will do, decided before a model loads: which models write, how often, which prompts fit."""
+"""The plan of `curate generate`, made before any model loads: which models generate, how often, which prompts fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEED_BITS = 63
 
 @dataclass(frozen=True)
 class Draws:
-    """The draws of one prompt by one model: for each temperature its samples, in this order."""
+    """The draws of one prompt by one model: each temperature's samples in turn."""
 
     temperatures: tuple[float, ...]
     samples: int
@@ -37,18 +37,18 @@ class Draws:
 
     @property
     def each(self) -> list[tuple[float, int]]:
-        """(temperature, number of the sample); at temperature 0 all samples would be equal, so there is one."""
+        """(temperature, sample number); temperature 0 has one sample, because all would be equal."""
         return [(t, i) for t in self.temperatures for i in range(self.samples if t else 1)]
 
     def seed_of(self, model: str, prompt: str, occurrence: int, temperature: float, sample: int) -> int:
-        """The seed of one draw, below 2**63: it depends on nothing else, so more samples leave the first as they are.
+        """The seed of one draw, below 2**63. It depends on nothing else, so more samples do not change earlier ones.
 
         Args:
             model: its name in this run.
-            prompt: canonical spelling of the messages.
-            occurrence: how many earlier rows with this prompt were sampled on their own.
-            temperature: of the draw.
-            sample: number of the sample.
+            prompt: the messages in canonical spelling.
+            occurrence: how many earlier rows with the same prompt were sampled separately.
+            temperature: the draw's temperature.
+            sample: the sample's number.
         """
         parts = (str(self.seed), model, prompt, str(occurrence), repr(temperature), str(sample))
         return int.from_bytes(text_hash(*parts)[:8], "big") >> (64 - SEED_BITS)
@@ -56,13 +56,13 @@ class Draws:
 
 @dataclass
 class GenerationPlan:
-    """A run, decided.
+    """A planned run.
 
     Attributes:
-        layout: reads the prompts; refuses those that are too long for a model.
-        limits: per model the most tokens of a prompt; None where nothing limits them.
-        writers: one a model.
-        devices: where the models run, a copy on each; empty for this process.
+        layout: reads the prompts; refuses prompts that are too long for a model.
+        limits: maximum prompt tokens by model; None for no limit.
+        writers: one per model.
+        devices: devices with a copy of the models each; empty to run in this process.
         notes: what the user should know before the run.
         reading: which of the data's columns are read.
     """
@@ -78,7 +78,7 @@ class GenerationPlan:
     reading: Reading = field(default_factory=Reading)
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the result, for the manifest and for telling unfinished work apart."""
+        """Everything that decides the result, for the manifest and for recognising unfinished work."""
         rendering = ("tokenizer_hash", "template_hash", DATE)
         rendered_by = [[w.identity[key] for key in rendering if key in w.identity] for w in self.writers]
         return {
@@ -99,7 +99,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     """Check the settings against the data and the models.
 
     Raises:
-        CurateError: anything that would stop the run later, and can be known now.
+        CurateError: anything that would stop the run later and can be known now.
     """
     check_generate(settings)
     settings = dated(settings)
@@ -110,7 +110,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     plan.reading = what_is_read(layout, rows)
     plan.notes += plan.reading.notes()
     if 0 in settings.temperature and settings.samples > 1:
-        plan.notes.append("temperature 0 always gives the same response: it is drawn once.")
+        plan.notes.append("temperature 0 always gives the same response, so it is drawn once.")
     for name, model in named_models(settings.policy).items():
         shards = f"responses-{len(plan.writers)}"
         plan.writers.append(make_writer(settings, name, model, shards))
@@ -122,10 +122,10 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
 
 
 def check_generate(settings: GenerateSettings) -> None:
-    """Refuse what can be known to be wrong without data.
+    """Check what can be checked without data.
 
     Raises:
-        SettingsError: parameters, a temperature given twice, two models of one name, a backend that is not here.
+        SettingsError: bad parameters, a repeated temperature, two models of one name, or an unknown backend.
         MissingExtra: the backend is not installed.
     """
     check_backend(settings.backend, settings.tensor_parallel)
@@ -146,10 +146,10 @@ def check_generate(settings: GenerateSettings) -> None:
 
 
 def named_models(policies: tuple[str, ...]) -> dict[str, str]:
-    """Model by name: the user's, or the model's own.
+    """Models by name: the name the user gives, or the model's own.
 
     Raises:
-        SettingsError: two have one name.
+        SettingsError: two models have the same name.
     """
     found: dict[str, str] = {}
     for spec in policies:
@@ -164,10 +164,10 @@ def named_models(policies: tuple[str, ...]) -> dict[str, str]:
 
 
 def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) -> Generation:
-    """What draws one model's responses, and keeps them in the shards of this name; no weights are loaded yet.
+    """What samples one model's responses and stores them in these shards; no weights are loaded yet.
 
     Raises:
-        ModelError: the model is not there, or has no chat template.
+        ModelError: the model does not exist, or has no chat template.
     """
     tokenizer = open_chat_tokenizer(
         model,
@@ -184,7 +184,7 @@ def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) 
 
 
 def _longest(settings: GenerateSettings, model: str) -> int | None:
-    """Most tokens of prompt and response together."""
+    """Maximum tokens of prompt and response together."""
     wanted = settings.max_length + settings.max_tokens if settings.max_length else None
     return min((one for one in (wanted, model_limit(model_spec(settings, model))) if one), default=None)
 

@@ -1,4 +1,4 @@
-"""The scorers that open a model, put together: which model, which texts it reads, and what they must not exceed."""
+"""Builds the scorers that open a model: which model, which texts it reads, and their maximum length."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from curate.tokens import HubTokenizer, check_weights
 
 ResponseScorer = ModelScorer | FunctionReward | Judge
 ALONE = "policy_alone"
-"""Names the pass of the policy over responses without their prompts."""
+"""Name of the policy's pass over responses without their prompts."""
 READ_ALONE = {"read": "behind the assistant's header, without the prompt"}
 TRL_MAX_LENGTH = 1024
-"""DPOConfig's default."""
+"""The default of DPOConfig."""
 
 
 def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
-    """The scorer of embedding distances.
+    """Return the scorer of embedding distances.
 
     Raises:
-        ModelError: the embedder is not there.
+        ModelError: the embedder does not exist.
     """
     embedder_path(name)
     spec = check_model(resolved(model_spec(settings, name)), "embedding")
     if is_fake(name):
         return EmbeddingDistance(spec, {"model": name})
     path = embedder_path(name)
-    # Reading the configuration fetches a hub model's; only then is its commit known.
+    # Reading the configuration fetches a hub model's; its commit is known only afterwards.
     model_limit(replace(spec, name=path))
     return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name), **backend_facts(spec)})
 
 
 def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
-    """This model, opened as the settings say."""
+    """The spec that opens this model as the settings say."""
     device = gpus_named(settings.gpus)[0] if settings.gpus else settings.device
     return ModelSpec(
         name,
@@ -65,10 +65,10 @@ def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
 
 
 def check_places(settings: ModelSettings) -> None:
-    """Refuse settings that contradict each other on where models run.
+    """Refuse contradictory settings of where models run.
 
     Raises:
-        SettingsError: both GPUs and processes of the CPU, or another device beside either.
+        SettingsError: both GPUs and CPU processes, or either together with another device.
     """
     if settings.gpus and settings.workers > 1:
         raise SettingsError(
@@ -86,10 +86,10 @@ def check_places(settings: ModelSettings) -> None:
 
 
 def devices_of(settings: ModelSettings, specs: Sequence[ModelSpec]) -> tuple[str, ...]:
-    """Where copies of these models run, each in a process of its own; empty where this process runs them.
+    """Where to run copies of these models, each in its own process; empty to run in this process.
 
     Raises:
-        SettingsError: the GPUs are not there, or processes of the CPU were asked for where models run on a GPU.
+        SettingsError: the GPUs do not exist, or CPU processes were requested for models that run on a GPU.
     """
     if settings.gpus:
         return gpus_named(settings.gpus)
@@ -108,10 +108,10 @@ def _no_gpu(settings: ModelSettings) -> SettingsError:
 
 
 def template_text(settings: ModelSettings) -> str | None:
-    """The chat template that the user gives, if any.
+    """The user's chat template, if any.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: the file cannot be read.
     """
     path = settings.chat_template
     try:
@@ -124,10 +124,10 @@ def template_text(settings: ModelSettings) -> str | None:
 def reward_scorers(
     settings: MeasureSettings, sources: Sequence[RewardSource], notes: list[str], as_pairs: bool
 ) -> list[ResponseScorer]:
-    """The scorers of those reward sources that are Python functions, reward models or judges.
+    """Return the scorers of reward sources that are Python functions, reward models or judges.
 
     Raises:
-        SettingsError: a `--reward-head` of no reward model.
+        SettingsError: a `--reward-head` that matches no reward model.
     """
     heads = _heads(settings, [source.name for source in sources if source.kind == "model"])
     scorers: list[ResponseScorer] = []
@@ -143,7 +143,7 @@ def reward_scorers(
 
 
 def _heads(settings: MeasureSettings, models: list[str]) -> dict[str, str]:
-    """Per reward model the head that the user names for it, or for all."""
+    """The head of each reward model, as the user sets it for one or for all."""
     found: dict[str, str] = {}
     for given in settings.reward_head:
         name, equals, head = given.rpartition("=")
@@ -159,7 +159,7 @@ def _heads(settings: MeasureSettings, models: list[str]) -> dict[str, str]:
 
 
 def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> Judge:
-    """A judge, which keeps its own chat template, and is asked of pairs only where the rows are pairs."""
+    """A judge; it keeps its own chat template, and compares pairs only if the rows are pairs."""
     options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
     if options.mode == "pairwise" and not as_pairs:
         raise SettingsError(
@@ -198,10 +198,10 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
 
 
 def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[ResponseScorer]:
-    """The scorers of policy and reference; both read the token ids of the first.
+    """Return the scorers of policy and reference; both read the token ids of the first.
 
     Raises:
-        SettingsError: responses are to be measured alone, and there is no policy.
+        SettingsError: responses are to be measured alone, without a policy.
     """
     if settings.unconditional and not settings.policy:
         raise SettingsError("No model measures the responses alone.", setting="unconditional", hint="Give --policy.")
@@ -222,7 +222,7 @@ def _model_scorer(
     notes: list[str],
     head: str | None = None,
 ) -> ModelScorer:
-    """A scorer whose texts are rendered by the family's first model, and fit into every one of the family."""
+    """A scorer whose texts are rendered by the first model of the family, and fit every model in it."""
     tokenizer = open_chat_tokenizer(
         family[0],
         template=template_text(settings),
@@ -245,7 +245,7 @@ def _model_scorer(
     longest = min(limits, default=None)
     spec = resolved(replace(model_spec(settings, model), max_length=longest, reward_head=head))
     base = adapter_base(model)
-    # The reference, the last of the family, is opened after the policy.
+    # The reference comes last in the family and is opened after the policy.
     beneath = adapter_base(family[-1]) or family[-1]
     spec = replace(spec, keep_base=base is not None and model != family[-1] and same_model(base, beneath))
     spec = check_model(spec, "reward" if kind == "reward" else "causal")
@@ -277,7 +277,7 @@ def _short(name: str, limit: int, match: str | None) -> str:
 
 
 def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:
-    """Refuse a reference whose token ids mean other tokens than the policy's: it would be fed nonsense.
+    """Refuse a reference whose token ids mean other tokens than the policy's: its input would be garbage.
 
     Raises:
         SettingsError: the vocabularies differ.

@@ -1,4 +1,4 @@
-"""Where rewards come from: `--reward` read, checked against the data, and turned into a reader of score columns."""
+"""Where rewards come from: parses `--reward`, checks it against the data, and builds readers of score columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RewardsOf = Callable[[Row], tuple[float | None, ...]]
 
 @dataclass(frozen=True)
 class RewardSource:
-    """One `--reward`: its name, where it comes from, and whether the user named it."""
+    """One `--reward`: its name, where it comes from, and whether the user gave the name."""
 
     name: str
     kind: Literal["columns", "model", "function", "judge"]
@@ -33,10 +33,10 @@ class RewardSource:
 
 
 def plan_rewards(specs: Sequence[str], rows: Sequence[Row], sample: Sequence[Record]) -> list[RewardSource]:
-    """The reward sources; those in the data when the user names none and they are there.
+    """The reward sources; if the user gives none, the rewards in the data, if any.
 
     Raises:
-        SettingsError: two sources of one name, columns that are not there, a function that cannot be imported.
+        SettingsError: two sources of the same name, missing columns, or a function that cannot be imported.
     """
     in_data = any("reward" in record.measured for record in sample)
     sources = [parse_reward(spec) for spec in specs]
@@ -78,7 +78,7 @@ def _check_source(source: RewardSource, rows: Sequence[Row], in_data: bool) -> N
 
 
 def parse_reward(spec: str) -> RewardSource:
-    """A `--reward` argument: [NAME=]columns[:CHOSEN,REJECTED] | python:MODULE:FUNCTION | judge:MODEL | MODEL."""
+    """Parse `--reward`: [NAME=]columns[:CHOSEN,REJECTED] | python:MODULE:FUNCTION | judge:MODEL | MODEL."""
     match = SOURCE_NAME.match(spec)
     name, target = (match[1], match[2]) if match else ("", spec)
     if target == FROM_DATA or target.startswith(FROM_DATA + ":"):
@@ -92,7 +92,7 @@ def parse_reward(spec: str) -> RewardSource:
 
 
 def _default_name(target: str) -> str:
-    """The last part of a model's path, hub id or name on its server: the same wherever it is reached from."""
+    """The last part of a model's path, hub id or name on its server; it does not depend on how the model is reached."""
     served = served_model(target)
     last = (served.name if served else target).rstrip("/").rpartition("/")[2]
     return re.sub(r"\W+", "_", Path(target).resolve().name if last in ("", ".", "..") else last)
@@ -108,7 +108,7 @@ def named_columns(sources: Sequence[RewardSource]) -> list[str]:
 
 
 def rewards_reader(sources: Sequence[RewardSource], as_pairs: bool) -> RewardsOf | None:
-    """Reads the rewards of one row's responses from the columns that the user named; None when none are named."""
+    """A reader of one row's rewards from the columns that the user named; None if none are named."""
     source = next((one for one in sources if one.kind == "columns" and one.target), None)
     if source is None:
         return None

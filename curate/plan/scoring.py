@@ -1,4 +1,4 @@
-"""What must be measured, with what, in which order. Whatever can fail without a model fails here."""
+"""What to measure, with what and in which order. Whatever can fail without a model fails here."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ from curate.tokens import WORDS, open_text_tokenizer
 
 @dataclass
 class Plan:
-    """A run, decided: everything but the numbers.
+    """A planned run: everything but the numbers.
 
     Attributes:
-        sample: the first rows that this layout could read.
-        rewards: the reward sources, in the user's order; empty when nothing rates the responses.
-        scorers: measure responses, one after another; rewards first in the order of `rewards`.
-        edit: measures the pairs' edit distance.
+        sample: the first rows that the layout could read.
+        rewards: the reward sources, in the user's order; empty if responses have no rewards.
+        scorers: measure responses, one after another; first the rewards, in the order of `rewards`.
+        edit: measures the edit distance of pairs.
         reading: which of the data's columns are read.
-        embedding: measures the pairs' embedding distance, where an embedder is given.
-        devices: where models run, a copy on each; empty for this process.
+        embedding: measures the embedding distance of pairs, if an embedder is given.
+        devices: devices with a copy of the models each; empty to run in this process.
         notes: what the user should know before the run.
     """
 
@@ -80,12 +80,12 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def measures(self, role: str) -> bool:
-        """Whether a model of this role (`policy`, `reference`) measures the responses."""
+        """Whether a model in this role (`policy`, `reference`) measures the responses."""
         return self._logprobs(role) is not None
 
     @property
     def reference_is_policy(self) -> bool:
-        """Whether policy and reference are one model that reads the same tokens in the same way."""
+        """Whether policy and reference are the same model and read the same tokens in the same way."""
         policy, reference = self._logprobs("policy"), self._logprobs("reference")
         if policy is None or reference is None:
             return False
@@ -99,7 +99,7 @@ class Plan:
         return next(found, None)
 
     def pair_columns(self) -> frozenset[str]:
-        """The measurement columns that pairs will have."""
+        """The measurement columns that the pairs will have."""
         roles = {"policy": POLICY_LOGPS, "reference": REF_LOGPS, ALONE: ALP_ALONE}
         fields = fields_after(
             {name for record in self.sample for name in record.measured},
@@ -113,10 +113,10 @@ class Plan:
         return frozenset(distances | {column for f in fields for column in (f.chosen, f.rejected)})
 
     def require(self, metric: str) -> None:
-        """Refuse a metric whose measurements this run will not have.
+        """Refuse a metric that needs measurements this run will not have.
 
         Raises:
-            SettingsError: naming the missing column and how to measure it.
+            SettingsError: names the missing column and how to measure it.
         """
         present = self.pair_columns()
         for column in columns_read(metric, self.settings.options, present):
@@ -124,9 +124,9 @@ class Plan:
                 raise missing_column(metric, column, sorted(present))
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the result, for the manifest and for telling unfinished work apart."""
+        """Everything that decides the result, for the manifest and for recognising unfinished work."""
         settings = for_manifest(self.settings)
-        # The judges' options are among what they measure with: their template by its hash, not by its place.
+        # The judges' options are part of what they measure with; their template counts by hash, not by path.
         settings.get("options", {}).pop(JUDGE_OPTIONS, None)
         return {
             "settings": {key: value for key, value in settings.items() if value != {}},
@@ -149,14 +149,14 @@ class Plan:
 def fields_after(
     held: Collection[str], *, rewards: Sequence[tuple[str, bool]], models: Collection[str], cuts: bool, pairs: bool
 ) -> list[ResponseField]:
-    """The numbers that responses have after measuring.
+    """The response fields that exist after measuring.
 
     Args:
-        held: names of those that the data has.
-        rewards: the reward sources: the name of each, and whether the user named it.
-        models: names of those that models measure.
-        cuts: whether a model reads the responses, and so may cut them.
-        pairs: whether the rows are pairs: these have the tokens of their texts where there are no log-probabilities.
+        held: fields that the data already has.
+        rewards: the reward sources: each one's name, and whether the user gave it.
+        models: fields that models measure.
+        cuts: whether a model reads the responses, and so may truncate them.
+        pairs: whether the rows are pairs, which count the tokens of their texts if there are no log-probabilities.
     """
     names = {f.name for f in RESPONSE_FIELDS if f.name in held} - {REWARD.name} | set(models)
     names |= {TRUNCATED.name} if cuts else set()
@@ -173,10 +173,10 @@ def fields_after(
 
 
 def check_settings(settings: MeasureSettings) -> None:
-    """Refuse what no data and no model could make right.
+    """Refuse what no data and no model could make valid.
 
     Raises:
-        SettingsError: an unknown metric or parameter, parameters of a judge where none is, a backend or an engine that
+        SettingsError: an unknown metric or parameter, judge parameters without a judge, or a backend or engine that
             this version does not have.
         MissingExtra: the backend is not installed.
     """
@@ -196,10 +196,10 @@ def check_settings(settings: MeasureSettings) -> None:
 
 
 def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:
-    """Check the settings against the data and the models, and decide what runs.
+    """Check the settings against the data and the models, and decide what to run.
 
     Raises:
-        CurateError: anything that would stop the run later, and can be known now.
+        CurateError: anything that would stop the run later and can be known now.
     """
     check_settings(settings)
     settings = dated(settings)
@@ -233,18 +233,18 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
 
 
 def _same_model_note(plan: Plan) -> str:
-    """What it means that the implicit margin is 0 in every row."""
+    """Explain what it means that the implicit margin is 0 in every row."""
     both, columns = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}, plan.pair_columns()
     names = computable(columns, plan.settings)
     empty = [name for name in names if both <= set(columns_read(name, plan.settings.options, columns))]
     return (
         "policy and reference are the same model, measured once: every implicit margin is 0, "
-        f"so these carry no information of their own: {', '.join(empty)}."
+        f"so these metrics carry no information: {', '.join(empty)}."
     )
 
 
 def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
-    """The rows that this layout can read."""
+    """The rows that this layout can read, as records."""
     for row in rows:
         try:
             yield layout.parse(row)
@@ -253,6 +253,6 @@ def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
 
 
 def computable(columns: Collection[str], settings: Settings) -> list[str]:
-    """The metrics that can be computed from these columns, by name."""
+    """Names of the metrics that can be computed from these columns."""
     present = frozenset(columns)
     return [name for name in all_metrics() if present.issuperset(columns_read(name, settings.options, present))]

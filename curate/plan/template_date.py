@@ -1,4 +1,4 @@
-"""One date for a whole run, where chat templates print it; a resumed run keeps the date of the day it began."""
+"""One date per run for chat templates that print it; a resumed run keeps the date on which it began."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from curate.settings import ModelSettings
 from curate.storage.workspace import held_identity
 
 DATE = "template_date"
-"""Names the date among the facts of what is rendered with it."""
+"""Key of the date among the facts of whatever is rendered with it."""
 S = TypeVar("S", bound=ModelSettings)
 
 
 def dated(settings: S) -> S:
-    """The same with the date of this run: the one given, that of unfinished work, or today's."""
+    """The same settings with this run's date: the one given, that of unfinished work, or today."""
     if settings.template_date is not None:
         return settings
     held = None if settings.fresh else held_date(held_identity(settings.out))
@@ -23,12 +23,12 @@ def dated(settings: S) -> S:
 
 
 def today() -> date:
-    """The day on which a run begins."""
+    """The date on which a run begins."""
     return date.today()
 
 
 def held_date(facts: Any) -> date | None:
-    """The date in facts of an earlier run; None where nothing there was rendered with one."""
+    """The date in the facts of an earlier run; None if nothing there was rendered with one."""
     found = next(_dates(facts), None)
     return date.fromisoformat(found) if found is not None else None
 
@@ -51,22 +51,22 @@ def undated(facts: Any) -> Any:
 
 
 def date_notes(measured_with: Mapping[str, Mapping[str, Any]], trainer: str | None = None) -> list[str]:
-    """What to say where chat templates print the date.
+    """Notes for the case that chat templates print the date.
 
     Args:
-        measured_with: per scorer what decides its numbers.
-        trainer: the one whose tokenisation is followed.
+        measured_with: what decides the numbers, by scorer.
+        trainer: the trainer whose tokenisation is followed.
     """
     found = {name: facts[DATE] for name, facts in measured_with.items() if DATE in facts}
     if not found:
         return []
     notes = [
-        f"{', '.join(found)}: the chat template prints the date, which is {next(iter(found.values()))} throughout this "
-        "run, also when it is resumed; --template-date sets another."
+        f"{', '.join(found)}: the chat template prints the date. This run uses {next(iter(found.values()))} "
+        "throughout, also when resumed; --template-date sets another."
     ]
     if trainer is not None:
         notes.append(
-            f"{trainer.upper()} renders the chat template when it trains, with that day's date: "
-            "its prompts will differ from those measured here by the date."
+            f"{trainer.upper()} renders the chat template at training time, with the date of that day: "
+            "its prompts will differ in the date from those measured here."
         )
     return notes

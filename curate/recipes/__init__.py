@@ -1,1 +1,1 @@
-"""Steps from a recipe file: read, checked whole before the first one runs, run, and resumed where they stopped."""
+"""Recipe files: read, checked completely before the first step, run, and resumed after an interruption."""

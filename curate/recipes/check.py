@@ -1,4 +1,4 @@
-"""What can be known before the first step runs: whether the steps fit each other, and what identifies them."""
+"""Checks made before the first step runs: whether the steps fit together, and what identifies them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Outside = Callable[[Sequence[str], LayoutOf], Shape]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A recipe that is ready to run.
+    """A recipe ready to run.
 
     Attributes:
-        facts: per step what decides its output: settings, data, models.
-        keys: per step a hash of its facts and of those of the steps that it reads.
-        day: what chat templates print as the date; None where no template does, or the recipe says it for each step.
+        facts: what decides each step's output: settings, data, models.
+        keys: a hash for each step, of its facts and of those of the steps it reads.
+        day: the date that chat templates print; None if no template does, or the recipe sets it for each step.
     """
 
     file: RecipeFile
@@ -48,26 +48,26 @@ class Prepared:
     day: date | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What tells this run from another in the same place."""
+        """What distinguishes this run from another in the same place."""
         named = {f"{step.number:02d}-{step.name}": self.facts[step.name] for step in self.steps}
         return {"command": "run", "version": __version__, "steps": named, **self.date()}
 
     def date(self) -> dict[str, str]:
-        """The day, for what is kept of this run."""
+        """The day, as stored for this run."""
         return {DATE: self.day.isoformat()} if self.day else {}
 
 
 def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path, day: date | None = None) -> Prepared:
-    """Check the whole recipe against its data and its models' configurations; no model is opened.
+    """Check the whole recipe against its data and its models' configurations, without opening a model.
 
     Args:
         file: the recipe.
-        given: what replaces its inputs and settings.
-        out: the folder of the outputs.
-        day: what chat templates print as the date where a step does not say; today's when not given.
+        given: overrides of its inputs and settings.
+        out: the folder for the outputs.
+        day: the date that chat templates print unless a step sets one; today by default.
 
     Raises:
-        CurateError: an input is missing, the settings are wrong, or a step cannot be given what it reads.
+        CurateError: an input is missing, settings are wrong, or a step cannot get what it reads.
     """
     steps = resolve(file, read_overrides(given, file), out)
     for step in steps:
@@ -86,7 +86,7 @@ def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path, day: date | N
         except CurateError as error:
             step.place.add_to(error)
             raise
-        # Where no template prints the date, the step is left as it was given.
+        # If no template prints the date, keep the step as given.
         ready.append(dated if held_date(facts[step.name]) else step)
         read = [keys[name] for name in step.reads if name is not None]
         text = json.dumps([facts[step.name], __version__, read], sort_keys=True, default=str)
@@ -96,21 +96,21 @@ def prepare(file: RecipeFile, given: Mapping[str, Any], out: Path, day: date | N
 
 
 def _on(day: date, step: Step) -> Step:
-    """The same step, on this day if it runs models and names no other."""
+    """The same step with this date, if it runs models and sets no date."""
     if not isinstance(step.settings, ModelSettings) or step.settings.template_date is not None:
         return step
     return replace(step, settings=step.settings.model_copy(update={DATE: day}))
 
 
 def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
-    """The shape of every step's output.
+    """Return the shape of every step's output.
 
     Args:
         steps: in order.
-        outside: (data from outside, how its layout is found) -> its shape.
+        outside: maps (data from outside, how to find its layout) to its shape.
 
     Raises:
-        CurateError: a step cannot be given what it reads.
+        CurateError: a step cannot get what it reads.
     """
     shapes: dict[str, Shape] = {}
     for step in steps:
@@ -138,14 +138,14 @@ def _check_inputs(steps: Sequence[Step], out: Path) -> None:
 
 
 def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
-    """What decides a step's output; no path of this machine in it.
+    """What decides a step's output, free of this machine's paths.
 
     Args:
         step: the step.
         kind: what a row of its output is.
 
     Raises:
-        CurateError: the data or a model is not there, or the model lacks what is asked of it.
+        CurateError: the data or a model does not exist, or the model cannot do what is asked of it.
     """
     read = [
         {"step": writer} if writer is not None else open_source([name]).fingerprints()
@@ -154,7 +154,7 @@ def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
     settings = for_manifest(step.settings, defaults=False)
     facts = {"run": step.command.name, "settings": settings, "data": read}
     if isinstance(step.settings, MeasureSettings):
-        # A judge's options are among what measures: its template by its hash, not by its place.
+        # The judge's options are part of what measures; its template counts by hash, not by path.
         settings.get("options", {}).pop(JUDGE_OPTIONS, None)
         return {**facts, **_measured_with(step.settings, kind)}
     return {**facts, **_drawn_with(step.settings)} if isinstance(step.settings, GenerateSettings) else facts

@@ -1,4 +1,4 @@
-"""The commands that a step can run: their settings, what they write, and how they are checked and called."""
+"""The commands that a step can run: their settings, what they write, how to check and call them."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from curate.settings import GenerateSettings, PairSettings, ScoreSettings, Selec
 class Command:
     """One command.
 
-    Attributes:
+    name: as on the command line.
         name: as the command line spells it.
         settings: the class of its settings.
-        run: does it.
-        check: refuses settings that no data could make right.
-        after: (settings, shape of the data) -> shape of the output; refuses what the data cannot give.
-        layout: (first rows, what the settings read them as) -> their layout.
-        suffix: of the output; none for a folder.
+        run: runs it.
+        check: refuses settings that no data could make valid.
+        after: maps (settings, shape of the data) to the shape of the output; refuses what the data cannot provide.
+        layout: maps (first rows, how the settings read them) to their layout.
+        suffix: of the output; empty for a folder.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a step costs: passes of its models over the data, and about how many tokens. Nothing is fetched or opened."""
+"""The cost of a step: its models' passes over the data, and roughly how many tokens. Fetches and opens nothing."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class ModelCost:
 
     Attributes:
         role: `policy`, `reference`, `reward` or `embedder`, which read responses; `policy alone`, without the prompts;
-            `judge`, which reads them in a question and answers; or `draws`, which writes them.
-        sequences: responses that it reads, each after its prompt (an embedder: alone); None where that is not known.
-        tokens: of all of these, of drawn ones without their prompts; None where that is not known.
-        unit: what was counted: the model's own tokens in its chat template, or words and marks where its tokenizer is
-            not on this machine (a tokenizer makes more of them).
+            `judge`, which reads them in a question and answers it; or `draws`, which generates them.
+        sequences: responses that it reads, each after its prompt (an embedder: alone); None if not known.
+        tokens: tokens in all of these; for drawn responses, without their prompts; None if not known.
+        unit: what was counted: the model's own tokens in its chat template, or words and punctuation marks if its
+            tokenizer is not on this machine (a tokenizer counts more).
         at_most: whether there may be fewer.
-        parameters: of the model, where its weights are on this machine.
+        parameters: the model's parameters, if its weights are on this machine.
     """
 
     role: str
@@ -54,7 +54,7 @@ class ModelCost:
 
     @property
     def flops(self) -> float | None:
-        """2 x parameters x tokens: a forward pass, attention left out."""
+        """2 x parameters x tokens: a forward pass without attention."""
         if self.parameters is None or self.tokens is None or self.unit == "words":
             return None
         return 2.0 * self.parameters * self.tokens
@@ -86,7 +86,7 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
 
 
 def _drawing_cost(model: str, settings: GenerateSettings, volume: Volume) -> ModelCost:
-    """At most prompts x samples x max_tokens are drawn; reading the prompts is left out."""
+    """At most prompts x samples x max_tokens tokens are drawn; reading the prompts is not counted."""
     responses = None if volume.rows is None else volume.rows * draws_of(settings) // len(settings.policy)
     drawn = None if responses is None else responses * settings.max_tokens
     return ModelCost("draws", model, responses, drawn, "tokens", True, count_parameters(model))
@@ -110,7 +110,7 @@ def _conversations(volume: Volume) -> list[Conversation]:
 
 
 def _judge_cost(model: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
-    """A judge is asked of a pair in both orders, or of each response; it reads the question and writes an answer."""
+    """A judge sees a pair in both orders, or each response once; it reads the question and writes an answer."""
     parameters = count_parameters(model)
     if volume.rows is None or volume.sequences is None or not volume.sample:
         return ModelCost("judge", model, parameters=parameters)
@@ -130,11 +130,11 @@ def _judge_cost(model: str, settings: MeasureSettings, volume: Volume) -> ModelC
 def _lengths(
     conversations: Sequence[Conversation], model: str, settings: MeasureSettings, alone: bool = False
 ) -> tuple[list[int], Literal["tokens", "words"]]:
-    """Of every conversation how many tokens the model reads; words where its tokenizer is not here.
+    """The number of tokens that the model reads of every conversation; words if its tokenizer is not here.
 
     Args:
         conversations: prompts and responses.
-        model: whose tokenizer counts.
+        model: the model whose tokenizer counts.
         settings: may bound the length.
         alone: whether the responses are read without their prompts.
     """
@@ -172,7 +172,7 @@ def _embedder_cost(name: str, volume: Volume) -> ModelCost:
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder of a model on this machine: the path itself, or the hub's cache; None where it would be fetched."""
+    """The folder of a model on this machine: the path itself, or the hub's cache; None if it would be fetched."""
     path = Path(name).expanduser()
     if path.is_dir():
         return path
@@ -185,7 +185,7 @@ def local_folder(name: str) -> Path | None:
 
 
 def count_parameters(name: str) -> int | None:
-    """The numbers in a model's safetensors files, from their headers; None where these are not on this machine."""
+    """The number of values in a model's safetensors files, from their headers; None if they are not on this machine."""
     folder = None if is_fake(name) else local_folder(name)
     files = sorted(folder.glob("*.safetensors")) if folder is not None else []
     try:

@@ -1,4 +1,4 @@
-"""What a recipe file says: a paper, inputs, and steps that are commands with their settings."""
+"""The contents of a recipe file: a paper, inputs, and steps, which are commands with their settings."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Given = str | tuple[str, ...] | None
 
 
 class Part(BaseModel):
-    """A frozen piece of a recipe; unknown keys are refused."""
+    """A frozen part of a recipe; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Paper(Part):
-    """What the recipe follows, and how far that was checked.
+    """What the recipe follows, and how far that was verified.
 
     Attributes:
-        verified: what of it was read in the paper or in its authors' code.
-        not_verified: what was not, and where the recipe departs from the paper.
+        verified: what was checked against the paper or its authors' code.
+        not_verified: what was not checked, and where the recipe departs from the paper.
     """
 
     title: str
@@ -39,14 +39,14 @@ class Paper(Part):
 
 
 class Input(Part):
-    """A value that `--set NAME=value` replaces; None must be given."""
+    """A value that `--set NAME=value` replaces; None means that it must be given."""
 
     default: Given = None
     about: str = ""
 
 
 class Step(Part):
-    """One command and its settings; its id is the command's name unless given."""
+    """One command and its settings; the default id is the command's name."""
 
     run: str
     id: Word | None = None
@@ -54,7 +54,7 @@ class Step(Part):
 
     @property
     def name(self) -> str:
-        """What later steps and `--set` call it."""
+        """The name that later steps and `--set` use."""
         return self.id or self.run
 
 
@@ -74,22 +74,22 @@ class Recipe(Part):
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe and where it was read."""
+    """A recipe and the file it came from."""
 
     path: Path
     recipe: Recipe
     document: Document
 
     def where(self, *place: str | int) -> str:
-        """File and line of an entry."""
+        """The file and line of an entry."""
         return f"{self.path}, line {self.document.line(place)}"
 
 
 def read_recipe(path: Path) -> RecipeFile:
-    """Read and check a recipe file; its steps' settings are not looked into yet.
+    """Read and check a recipe file, without looking into the settings of its steps.
 
     Raises:
-        SettingsError: there is no such file, it is not a recipe, or a key of it is unknown.
+        SettingsError: the file does not exist or is not a recipe, or a key is unknown.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise SettingsError(
@@ -140,9 +140,9 @@ def _check_names(file: RecipeFile) -> None:
 
 
 def _problem(error: ValidationError, document: Document, path: Path) -> SettingsError:
-    # A misspelt key is also a missing one; what is spelled wrong says more.
+    # A misspelt key is also a missing key; the misspelling is the better message.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    # A union's alternatives and a dictionary's key checks name themselves at the end of the place.
+    # Alternatives of a union and key checks of a dictionary add their own names at the end of the place.
     place = tuple(part for part in first["loc"] if part not in ("str", "tuple[str, ...]", "[key]"))
     where = f"{path}, line {document.line(place)}"
     shown = ".".join(str(part) for part in place)

@@ -1,4 +1,4 @@
-"""`curate run --plan`: what would run, and about what it costs. Reads what lies here; fetches and opens nothing."""
+"""`curate run --plan`: what would run, and its approximate cost. Reads only local files; fetches and opens nothing."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from curate.settings import ModelSettings
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step.
+    """One planned step.
 
     Attributes:
-        settings: those that are not the defaults, as they would run; data, output and models left out.
+        settings: the settings that are not defaults, as they would run, without data, output and models.
         data: where its rows come from.
         out: the name of its output.
-        rows: rows that it writes, None where that is not known.
+        rows: rows that it writes; None if not known.
         at_most: whether it may write fewer.
         models: what its models read.
     """
@@ -46,9 +46,9 @@ class RunPlan:
     """What `curate run` would do.
 
     Attributes:
-        inputs: their values; None where one must be given.
-        missing: per input that must be given what it is.
-        unknown: data that does not lie here: what depends on it is not estimated.
+        inputs: their values; None for an input that must be given.
+        missing: descriptions of the inputs that must be given, by name.
+        unknown: data that is not on this machine; whatever depends on it is not estimated.
         notes: what the user should know before the run.
     """
 
@@ -62,10 +62,10 @@ class RunPlan:
 
 
 def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
-    """Check the recipe as far as it goes without data that is elsewhere, and estimate.
+    """Check the recipe as far as possible without remote data, and estimate its cost.
 
     Raises:
-        CurateError: the settings are wrong, or data that lies here cannot give what a step reads.
+        CurateError: the settings are wrong, or local data lacks what a step reads.
     """
     overrides = read_overrides(given, file)
     steps = resolve(file, overrides, out)
@@ -124,7 +124,7 @@ def _measured(step: Step, before: Volume, kind: Kind | None) -> Volume:
 
 
 def _notes(steps: Sequence[Step]) -> list[str]:
-    """What runs code that is not of this package."""
+    """Notes on code from outside this package that the run would execute."""
     notes = []
     for step in steps:
         if getattr(step.settings, "trust_remote_code", False):

@@ -1,4 +1,4 @@
-"""From a recipe and what the user set to the settings of every step, references followed."""
+"""Resolve a recipe and the user's overrides to the settings of every step, following references."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from curate.settings import Settings, make
 
 REFERENCE = re.compile(r"\$\{([^}]*)(\}|$)")
 DECIDED = frozenset({"out", "fresh", "rejects"})
-"""Settings that the run itself decides."""
+"""Settings that the run itself controls."""
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the user set: inputs, and per step its settings."""
+    """What the user set: inputs, and settings by step."""
 
     inputs: Mapping[str, Given] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Overrides:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a step stands in the recipe."""
+    """A step's position in the recipe."""
 
     file: RecipeFile
     number: int
@@ -49,14 +49,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Step:
-    """A step whose settings are complete, but for inputs that were not given.
+    """A step with complete settings, except for inputs that were not given.
 
     Attributes:
-        number: from 1.
+        number: counted from 1.
         name: what the recipe calls it.
-        reads: per entry of `settings.data` the step that writes it, None for data from outside.
-        missing: inputs that it needs and that were not given; `<name>` stands for them in the settings.
-        place: in the recipe.
+        reads: for each entry of `settings.data` the step that writes it, None for data from outside.
+        missing: inputs that it needs but were not given; the settings contain `<name>` for them.
+        place: its place in the recipe.
     """
 
     number: int
@@ -68,7 +68,7 @@ class Step:
     place: Place
 
     def layout(self, rows: Sequence[Row]) -> Layout:
-        """How it reads data from outside.
+        """The layout of data from outside.
 
         Raises:
             InputError: no layout fits.
@@ -77,16 +77,16 @@ class Step:
 
     @property
     def out(self) -> Path:
-        """Where it writes."""
+        """Where it writes its output."""
         place: Path = self.settings.out
         return place
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """`KEY=VALUE` assignments as a mapping.
+    """Parse `KEY=VALUE` assignments into a mapping.
 
     Raises:
-        SettingsError: an assignment of another form, or a key given twice.
+        SettingsError: an assignment of another form, or a duplicate key.
     """
     found: dict[str, str] = {}
     for assignment in assignments:
@@ -107,10 +107,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
 
 
 def read_overrides(given: Mapping[str, Any], file: RecipeFile) -> Overrides:
-    """What the user set, told apart: inputs by their names, settings as STEP.setting or STEP.METRIC.parameter.
+    """Split what the user set into inputs, by name, and settings, as STEP.setting or STEP.METRIC.parameter.
 
     Raises:
-        SettingsError: there is no such input, or no such step; unknown settings are refused with the step's others.
+        SettingsError: no such input or step; unknown settings are refused later, with the rest of the step.
     """
     inputs: dict[str, Given] = {}
     settings: dict[str, dict[str, Any]] = {}
@@ -130,7 +130,7 @@ def read_overrides(given: Mapping[str, Any], file: RecipeFile) -> Overrides:
 
 
 def _value(value: Any, key: str) -> Any:
-    """Text as it is; `[a, b]` a list, `null` nothing."""
+    """Text as it is; `[a, b]` becomes a list, `null` becomes None."""
     if not isinstance(value, str):
         return tuple(str(one) for one in value) if isinstance(value, list | tuple) else value and str(value)
     if value.startswith("["):
@@ -153,11 +153,11 @@ def _put(settings: dict[str, Any], path: Sequence[str], value: Any, key: str) ->
 
 
 def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ...]:
-    """The steps with checked settings; neither data nor a model is looked at.
+    """The steps with checked settings; reads neither data nor models.
 
     Raises:
         SettingsError: an unknown command, setting or reference, a value that a setting cannot have, or settings that no
-            data could make right; with the step's place in the file.
+            data could make valid; with the step's place in the file.
     """
     steps: list[Step] = []
     for number, text in enumerate(file.recipe.steps, 1):
@@ -187,7 +187,7 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
 
 
 def not_given(name: str, file: RecipeFile) -> SettingsError:
-    """The error for an input that has no default and was not set."""
+    """The error for a required input that was not given."""
     about = file.recipe.inputs[name].about
     return SettingsError(
         f"The input {name} is not given{f': {about}' if about else ''}.",
@@ -205,7 +205,7 @@ def _merged(text: StepText, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """What is set in a mapping of the recipe; nothing where there is none."""
+    """The entries of a mapping in the recipe; empty if there is none."""
     return dict(value) if isinstance(value, Mapping) else {}
 
 
@@ -228,7 +228,7 @@ def _settings(command: Command, values: dict[str, Any], out: Path) -> Settings:
 
 
 class _Scope:
-    """What a step's references can name: the inputs, and the steps before it."""
+    """What a step's references can name: the inputs and the earlier steps."""
 
     def __init__(self, file: RecipeFile, overrides: Overrides, before: Sequence[Step]) -> None:
         self.inputs = {name: one.default for name, one in file.recipe.inputs.items()} | dict(overrides.inputs)
@@ -239,7 +239,7 @@ class _Scope:
         """The values with every reference replaced.
 
         Raises:
-            SettingsError: it names nothing, or a step's output stands where no data is read.
+            SettingsError: it names nothing, or uses a step's output where no data is read.
         """
         return {name: self._followed(value, name) for name, value in values.items()}
 

@@ -1,7 +1,7 @@
-"""`curate run`: the steps of a recipe one after another; a run that was stopped goes on where it was.
+"""`curate run`: run the steps of a recipe one after another; the same command resumes an interrupted run.
 
-The output folder holds each step's output (`01-score.parquet`, ...), `run.json`, which says how each was made, and
-`run.work` until all are there.
+The output folder contains each step's output (`01-score.parquet`, ...), `run.json`, which says how each was made, and
+`run.work` until all are finished.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class StepResult:
 
     Attributes:
         name: what the recipe calls it.
-        command: what it ran.
+        command: the command it ran.
         out: its output.
-        result: what the command returned; None where the output was there from before.
+        result: what the command returned; None if the output existed before.
     """
 
     name: str
@@ -55,7 +55,7 @@ class RunResult:
 
     Attributes:
         recipe: the recipe's name.
-        out: the folder.
+        out: the output folder.
         steps: in order.
         final: the last step's output.
     """
@@ -73,16 +73,16 @@ def run(
     fresh: bool = False,
     on_step: Callable[[StepResult], None] = lambda _: None,
 ) -> RunResult:
-    """Run the steps that are not done yet.
+    """Run the steps that are not finished yet.
 
     Args:
         prepared: the recipe, checked.
-        reporter: told what goes on.
-        fresh: do every step anew.
-        on_step: told of every step when it is done.
+        reporter: shown the progress.
+        fresh: run every step again.
+        on_step: called with every step when it is finished.
 
     Raises:
-        CurateError: whatever the user can mend; finished steps are kept, and not run again by the mended command.
+        CurateError: anything that the user can fix; finished steps are kept, and not repeated after the fix.
     """
     out = prepared.out
     check_place(Place(out, RUN))
@@ -104,16 +104,16 @@ def run(
 
 
 def day_of(out: Path) -> date | None:
-    """The day that chat templates print in the run of this folder; None where they print none, or there is no run."""
+    """The date that chat templates print in this folder's run; None if they print none, or there is no run."""
     held = [found for found in (held_identity(out / WORK), _read(out / RECORD)) if found and DATE in found]
     return date.fromisoformat(held[0][DATE]) if held else None
 
 
 def check_recipe(out: Path, recipe: str) -> None:
-    """Refuse the folder of another recipe's run.
+    """Refuse a folder that contains another recipe's run.
 
     Raises:
-        StoreError: it is one.
+        StoreError: it does.
     """
     held = _read(out / RECORD).get("recipe", recipe)
     if held != recipe:
@@ -170,14 +170,14 @@ def _step(
 
 
 def _was_finished(step: Step, key: str, workspace: Workspace) -> bool:
-    """Whether the step had put its output in place when the run was stopped, before that was recorded."""
+    """Whether the step's output was put in place before the interruption, but not yet recorded."""
     begun = workspace.document(BEGUN)
     now = _signature(step.out)
     return begun is not None and begun["key"] == key and now is not None and now != begun["before"]
 
 
 def _signature(path: Path) -> list[int] | None:
-    """Changes when something else is put in this place."""
+    """Changes whenever something else is put at this path."""
     if not path.exists():
         return None
     found = path.stat()
@@ -185,7 +185,7 @@ def _signature(path: Path) -> list[int] | None:
 
 
 class Record:
-    """`run.json`: how each output in the folder was made, and what it was then."""
+    """`run.json`: how each output in the folder was made, and its state then."""
 
     def __init__(self, prepared: Prepared, reporter: Reporter) -> None:
         self._path = prepared.out / RECORD
@@ -196,10 +196,10 @@ class Record:
         self._steps: dict[str, Any] = {step["name"]: step for step in held.get("steps", [])}
 
     def has(self, step: Step, key: str) -> bool:
-        """Whether the step's output is there, made by the same settings from the same data.
+        """Whether the step's output exists, made with the same settings from the same data.
 
         Raises:
-            StoreError: it was changed since.
+            StoreError: it has changed since.
         """
         held = self._steps.get(step.name)
         if held is None or held["key"] != key or not step.out.exists():
@@ -213,7 +213,7 @@ class Record:
         return True
 
     def put(self, step: Step, key: str) -> None:
-        """Record that the step's output is there."""
+        """Record that the step's output exists."""
         held = self._steps.get(step.name)
         if held is not None and held["key"] == key and held["output"] == _fingerprints(step.out):
             return
@@ -237,7 +237,7 @@ class Record:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What an earlier run recorded; nothing where it is damaged: no step is then known to be done."""
+    """What an earlier run recorded; nothing if it is damaged: no step then counts as done."""
     if not path.exists():
         return {}
     try:
@@ -259,7 +259,7 @@ def _fingerprints(path: Path) -> list[dict[str, Any]]:
 
 
 def _forget(prepared: Prepared) -> None:
-    """Drop what is known of earlier outputs, and unfinished work on them; the outputs stay until they are replaced."""
+    """Forget earlier outputs, and discard unfinished work on them; the outputs stay until they are replaced."""
     with disk_errors(prepared.out):
         (prepared.out / RECORD).unlink(missing_ok=True)
     for step in prepared.steps:
@@ -267,6 +267,6 @@ def _forget(prepared: Prepared) -> None:
 
 
 def _remove_if_bare(out: Path) -> None:
-    """Leave no folder behind in which nothing was done."""
+    """Remove the folder if nothing was done in it."""
     if out.is_dir() and {entry.name for entry in out.iterdir()} <= {f"{WORK}.work"}:
         shutil.rmtree(out)

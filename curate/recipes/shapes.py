@@ -1,6 +1,6 @@
-"""What is known of the tables between the steps before any of them runs: a wrong column is refused then.
+"""What is known of the tables between steps before any step runs, so that a wrong column is refused early.
 
-Only what is sure is refused: where a table's columns are not all known, a step is believed.
+Only certain errors are refused: if a table's columns are not all known, the step is trusted.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ class Shape:
     """What is known of a table.
 
     Attributes:
-        kind: what a row is, None where that is not known.
+        kind: what a row is; None if not known.
         fields: names of the response fields that were measured.
-        columns: the columns that it has, or may have.
-        known: whether there are no others.
-        more: where `columns` come from a look at the first rows: those of all rows.
+        columns: columns that it has, or may have.
+        known: whether there are no other columns.
+        more: if `columns` come from the first rows only: the columns of all rows.
     """
 
     kind: Kind | None = None
@@ -77,16 +77,16 @@ class Shape:
     more: Callable[[], frozenset[str]] | None = None
 
     def lacks(self, column: str) -> bool:
-        """Whether the table surely has no such column."""
+        """Whether the table is known to lack this column."""
         if not self.known or column in self.columns:
             return False
         return self.more is None or column not in self.more()
 
     def require(self, wanted: Sequence[str], owner: str) -> None:
-        """Refuse a metric or method that reads a column which is surely not there.
+        """Refuse a metric or method that reads a column known to be missing.
 
         Raises:
-            SettingsError: naming the column and how to measure it.
+            SettingsError: names the column and how to measure it.
         """
         for column in wanted:
             if self.lacks(column):
@@ -97,8 +97,8 @@ def look(data: Sequence[str], layout_of: LayoutOf) -> Shape:
     """The shape of data from outside, from its first rows.
 
     Args:
-        data: paths, globs or names of the hub.
-        layout_of: the first rows -> their layout.
+        data: paths, globs or hub names.
+        layout_of: maps the first rows to their layout.
 
     Raises:
         InputError: it cannot be read, or no layout fits.
@@ -113,7 +113,7 @@ def look(data: Sequence[str], layout_of: LayoutOf) -> Shape:
 
 
 def joined(shapes: Sequence[Shape]) -> Shape:
-    """Of tables read one after the other: the columns of all of them."""
+    """The shape of tables read one after another: the columns of all of them."""
     if len(shapes) == 1:
         return shapes[0]
     fields = frozenset[str]().union(*(shape.fields for shape in shapes))
@@ -122,7 +122,7 @@ def joined(shapes: Sequence[Shape]) -> Shape:
 
 
 def after_generate(_: GenerateSettings, before: Shape) -> Shape:
-    """What `curate generate` writes."""
+    """The shape of what `curate generate` writes."""
     drawn = {column.name for column in SAMPLED}
     return replace(
         before, kind="candidates", fields=frozenset({TOKENS.name}), columns=before.columns | {"prompt"} | drawn
@@ -130,7 +130,7 @@ def after_generate(_: GenerateSettings, before: Shape) -> Shape:
 
 
 def after_score(settings: ScoreSettings, before: Shape) -> Shape:
-    """What `curate score` writes."""
+    """The shape of what `curate score` writes."""
     kind = settings.rows_as or before.kind
     fields = measured_fields(settings, before, pairs=kind != "candidates")
     if kind == "candidates":
@@ -145,7 +145,7 @@ def after_score(settings: ScoreSettings, before: Shape) -> Shape:
 
 
 def after_pair(settings: PairSettings, before: Shape) -> Shape:
-    """What `curate pair` writes."""
+    """The shape of what `curate pair` writes."""
     settings = measuring(settings)
     fields = measured_fields(settings, before, pairs=True)
     columns = _pair_columns(settings, fields) | {CHOSEN_INDEX.name, REJECTED_INDEX.name}
@@ -162,7 +162,7 @@ def after_pair(settings: PairSettings, before: Shape) -> Shape:
 
 
 def after_select(settings: SelectSettings, before: Shape) -> Shape:
-    """What `curate select` writes."""
+    """The shape of what `curate select` writes."""
     settings = with_preset(settings)
     for setting, name in (("per", settings.per), *(("where", one) for one in _read_by(settings.where))):
         if name is not None and before.lacks(name):
@@ -194,7 +194,7 @@ def _read_by(where: str | None) -> Sequence[str]:
 
 
 def after_weigh(settings: WeighSettings, before: Shape) -> Shape:
-    """What `curate weigh` writes; its columns are not listed, as the method names them when it runs."""
+    """The shape of what `curate weigh` writes; its columns are not listed, as the method names them when it runs."""
     method, parameters = check_weigh(settings)
     if before.known:
         try:
@@ -207,7 +207,7 @@ def after_weigh(settings: WeighSettings, before: Shape) -> Shape:
 
 
 def after_export(settings: ExportSettings, before: Shape) -> Shape:
-    """What `curate export` writes: for the trainer, and for no later step."""
+    """The shape of what `curate export` writes: for the trainer, not for a later step."""
     if before.kind == "candidates":
         raise SettingsError(
             "These rows are candidates: a trainer reads pairs.",
@@ -219,7 +219,7 @@ def after_export(settings: ExportSettings, before: Shape) -> Shape:
 
 
 def measured_fields(settings: MeasureSettings, before: Shape, *, pairs: bool) -> frozenset[str]:
-    """The response fields that a table has after measuring."""
+    """The response fields of a table after measuring."""
     sources = [parse_reward(spec) for spec in settings.reward]
     rewards = [(one.name, one.named) for one in sources]
     if not sources and REWARD.name in before.fields:

@@ -1,4 +1,4 @@
-"""How much data there is, from one pass over it, and what a step makes of it: the ground of every estimate."""
+"""How much data there is, from one pass over it, and how much each step leaves: the basis of every estimate."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SAMPLE = 256
 
 @dataclass(frozen=True)
 class Volume:
-    """How many rows, and what they look like.
+    """How many rows there are, and what they look like.
 
     Attributes:
-        rows: of the table, those that cannot be read included; None where that is not known.
+        rows: rows of the table, unreadable ones included; None if not known.
         at_most: whether there may be fewer.
-        sample: rows evenly drawn from the whole.
-        pairs: whether of each row only a chosen and a rejected response count.
-        drawn: where the responses do not exist yet: how many a row, and the most tokens of each.
+        sample: rows drawn at even distances.
+        pairs: whether only the chosen and rejected response of each row count.
+        drawn: for responses that do not exist yet: how many per row, and the maximum tokens of each.
     """
 
     rows: int | None = None
@@ -41,7 +41,7 @@ class Volume:
 
     @property
     def sequences(self) -> int | None:
-        """Responses in all rows, as far as the sample tells."""
+        """The number of responses in all rows, estimated from the sample."""
         if self.rows is None:
             return None
         if self.drawn is not None:
@@ -49,21 +49,21 @@ class Volume:
         return round(self.rows * sum(len(self.texts(one)) for one in self.sample) / max(1, len(self.sample)))
 
     def texts(self, record: Record) -> tuple[str, ...]:
-        """The responses of a row that are measured."""
+        """The responses of a row that will be measured."""
         if not self.pairs:
             return record.responses
         return tuple(record.responses[i] for i in record.pair) if record.pair else record.responses[:2]
 
 
 def is_here(name: str) -> bool:
-    """Whether data of this name lies on this machine's disk, so that looking at it fetches nothing."""
+    """Whether the data is on this machine's disk, so that reading it fetches nothing."""
     if name.startswith((HUB, "<")):
         return False
     return Path(name).exists() or bool(glob.glob(name, recursive=True))  # noqa: PTH207 (takes absolute patterns too)
 
 
 def survey(data: Sequence[str], layout_of: LayoutOf) -> Volume:
-    """Count the rows, and draw up to 512 of them at even distances.
+    """Count the rows, and sample up to 512 of them at even distances.
 
     Raises:
         InputError: the data cannot be read.
@@ -87,11 +87,11 @@ def survey(data: Sequence[str], layout_of: LayoutOf) -> Volume:
 
 
 def after(step: Step, before: Volume, kind: Kind | None) -> Volume:
-    """What a step leaves of it.
+    """The volume that a step leaves.
 
     Args:
         step: the step.
-        before: what it reads.
+        before: the volume it reads.
         kind: what a row of its output is.
     """
     settings: Settings = step.settings
@@ -109,7 +109,7 @@ def after(step: Step, before: Volume, kind: Kind | None) -> Volume:
 
 
 def draws_of(settings: GenerateSettings) -> int:
-    """Responses to one prompt, of all models and temperatures; at temperature 0 one is drawn."""
+    """The number of responses per prompt, over all models and temperatures; temperature 0 draws one."""
     return len(settings.policy) * sum(settings.samples if t else 1 for t in settings.temperature)
 
 

@@ -1,7 +1,7 @@
-"""YAML as plain texts, lists and mappings, with the line of every entry; nothing in it can run or refer elsewhere.
+"""YAML as plain text, lists and mappings, with the line of every entry; nothing in it can execute or refer elsewhere.
 
-Scalars stay the text that was written (`10%`, `0.1`, `2502.14560`): what they mean is decided by the setting that takes
-them, as on the command line. Only an unquoted null, `~` or nothing is None.
+Scalars stay the text that was written (`10%`, `0.1`, `2502.14560`); the setting that takes them decides what they
+mean, as on the command line. Only an unquoted null, `~` or nothing is None.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed text: its value, and per place (keys and list positions) its line, counted from 1."""
+    """A parsed text: its value, and the line of each place (keys and list positions), counted from 1."""
 
     value: Any
     lines: Mapping[Place, int]
@@ -35,10 +35,10 @@ class Document:
 
 
 def parse_yaml(text: str, name: str) -> Document:
-    """Read a text of one document.
+    """Parse the text of one document.
 
     Raises:
-        SettingsError: it is not YAML, or uses more of it than plain values: tags, anchors, merges, keys given twice.
+        SettingsError: it is not YAML, or uses more than plain values: tags, anchors, merges, duplicate keys.
     """
     if len(text) > MOST_CHARACTERS:
         raise SettingsError("The file is too large for a recipe.", name, "A recipe is a few dozen lines.")
