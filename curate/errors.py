@@ -1,12 +1,12 @@
 """Every error that `curate` raises on purpose, and how each interface spells the setting that it concerns.
 
-CurateError                  what the user can fix; printed as three lines, exit code 2
+CurateError                  anything that the user can fix; printed as three lines, exit code 2
   InputError                 a file, a column or a row of the data
   SettingsError              an option, a metric parameter, a recipe
   ModelError                 a model or a tokenizer that cannot be used
   MissingExtra               an optional package that is not installed
   StoreError                 the output folder, unfinished work, disk space
-RowError                     one bad row; ends in the rejects file, never stops a run
+RowError                     one bad row; goes to the rejects file, never stops a run
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 KEPT = "What was done is kept."
-"""A note on an exception that left unfinished work to be resumed."""
+"""A note on an exception that left unfinished work to resume."""
 
 Value = str | int | float | bool | Path | None
 
@@ -144,7 +144,7 @@ class InputError(CurateError):
 
 
 class SettingsError(CurateError):
-    """An option or a parameter has no meaning, or contradicts another."""
+    """An option or a parameter is meaningless, or contradicts another."""
 
 
 class ModelError(CurateError):
@@ -152,7 +152,7 @@ class ModelError(CurateError):
 
 
 class StoreError(CurateError):
-    """The output place, or unfinished work next to it, cannot be used."""
+    """The output or the unfinished work next to it cannot be used."""
 
 
 class MissingExtra(CurateError):
@@ -176,19 +176,19 @@ class RowError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what another library says; the error's kind where it says nothing."""
+    """The first line of another library's error message; the error's type if it has none."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip() if lines else type(error).__name__
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of what an exception says; nothing where it says nothing."""
+    """The last line of an exception's message; empty if it has none."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known words, or all of them when none is close."""
+    """A hint that names the closest known words, or all of them if none is close."""
     choices = sorted(known)
     near = difflib.get_close_matches(word, choices, n=3, cutoff=0.6)
     if near:

@@ -1,4 +1,4 @@
-"""Hashes of texts, and the versions of what is installed."""
+"""Hashes of texts, and versions of installed packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def text_of(messages: Sequence[Message]) -> str:
 
 
 def text_hash(*parts: str) -> bytes:
-    """128-bit hash of some texts; where one ends and the next begins counts."""
+    """128-bit hash of some texts; the boundaries between them count."""
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         encoded = part.encode()
@@ -28,7 +28,7 @@ def text_hash(*parts: str) -> bytes:
 
 
 def pair_id(prompt: str, chosen: str, rejected: str) -> str:
-    """The name of a pair: hash of its canonical prompt, chosen and rejected texts, 32 hexadecimal digits."""
+    """The id of a pair: hash of its canonical prompt, chosen and rejected texts, 32 hexadecimal digits."""
     return text_hash(prompt, chosen, rejected).hex()
 
 

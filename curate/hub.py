@@ -1,7 +1,7 @@
-"""The Hugging Face hub: whether it answers at all, asked once and briefly.
+"""The Hugging Face hub: whether it answers at all, checked once and quickly.
 
-The libraries try an address that does not answer for a minute, file by file. Here the hub is asked first; where it does
-not answer, they are told to use what is in the cache.
+The libraries try an unresponsive address for a minute, file by file. Here the hub is checked first; if it does not
+answer, the libraries are told to use the cache.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from curate.errors import ModelError, first_line
 
 ANSWER_SECONDS, WHOLE_SECONDS = 4.0, 6.0
-"""How long the hub may take for an answer; and for the look-up of its name too, which no timeout of Python bounds."""
+"""How long the hub may take to answer, and to resolve its name, which no timeout in Python limits."""
 VALID_SECONDS = 60.0
 UNTOLD = "no answer"
 _found: dict[str, tuple[float, str | None]] = {}
@@ -33,7 +33,7 @@ def endpoint() -> str:
 
 
 def why_unreachable() -> str | None:
-    """Why the hub cannot be reached, or None where it can; known for a minute."""
+    """Why the hub cannot be reached, or None if it can; cached for a minute."""
     address = endpoint()
     when, reason = _found.get(address, (-VALID_SECONDS, None))
     if time.monotonic() - when > VALID_SECONDS:
@@ -54,10 +54,10 @@ def _answer(address: str) -> str | None:
     try:
         urlopen(Request(address, method="HEAD"), timeout=ANSWER_SECONDS).close()
     except HTTPError:
-        return None  # whatever it says, it is there
+        return None  # any answer shows that it is there
     except (OSError, ValueError, HTTPException) as error:
         cause = error.reason if isinstance(error, URLError) else error
-        # The libraries know other certificates than Python does.
+        # The libraries use other certificates than Python does.
         return None if isinstance(cause, ssl.SSLError) else _told(cause)
     return None
 
@@ -69,7 +69,7 @@ def _told(cause: object) -> str:
 
 
 def is_offline() -> bool:
-    """Whether the user told the libraries to leave the network alone."""
+    """Whether the user told the libraries to stay offline."""
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
@@ -77,7 +77,7 @@ def is_offline() -> bool:
 
 @contextmanager
 def hub_access(name: str) -> Iterator[None]:
-    """Let what is loaded in here take the cache alone, where the name is not a path and the hub does not answer."""
+    """Make loads in this block use only the cache, if the name is not a path and the hub does not answer."""
     if Path(name).expanduser().exists() or is_offline() or why_unreachable() is None:
         yield
         return
@@ -102,10 +102,10 @@ def _cache_alone() -> Iterator[None]:
 
 
 def check_hub_id(name: str) -> None:
-    """Refuse before any library is loaded a name that nothing can be found under.
+    """Refuse, before any library is loaded, a name under which nothing can be found.
 
     Raises:
-        ModelError: it is not a path, the hub is not asked or does not answer, and the cache knows nothing of it.
+        ModelError: not a path; and the hub is offline or does not answer, and the cache does not have it.
     """
     if Path(name).expanduser().exists() or _may_be_cached(name):
         return
@@ -115,22 +115,22 @@ def check_hub_id(name: str) -> None:
 
 def _may_be_cached(name: str) -> bool:
     if os.environ.get("SENTENCE_TRANSFORMERS_HOME"):
-        return True  # another cache, laid out otherwise
+        return True  # another cache, with another layout
     from huggingface_hub import constants
 
-    # sentence-transformers puts its own name before those that have no owner
+    # sentence-transformers adds its own name to names without an owner
     folders = [f"models--{one.replace('/', '--')}" for one in (name, f"sentence-transformers/{name}")]
     return any((Path(constants.HF_HUB_CACHE) / folder).exists() for folder in folders)
 
 
 def not_loaded(what: str, name: str, error: BaseException, hint: str = "Check the path or the hub id.") -> ModelError:
-    """The error for a model that a library could not load; with both readings of its name where the hub is away.
+    """The error for a model that a library could not load; explains both readings of its name if the hub is away.
 
     Args:
         what: what could not be loaded, as a sentence.
-        name: of the model.
+        name: the model's name.
         error: what the library raised.
-        hint: what to try, where the name is a path or the hub answers.
+        hint: what to try, if the name is a path or the hub answers.
     """
     where = f"{name}: {first_line(error)}"
     if Path(name).expanduser().exists():

@@ -1,4 +1,4 @@
-"""What a model's name means: a folder, a hub id, an adapter or a server, and what tells it from every other model."""
+"""What a model's name means (a folder, a hub id, an adapter or a server), and what identifies a model."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ServedModel:
     """A model behind a server, spelled `http://HOST:PORT#NAME` or `http://HOST:PORT#NAME@TOKENIZER`.
 
     Attributes:
-        url: where the server is, without /v1.
+        url: the server's address, without /v1.
         name: what the server calls the model.
-        tokenizer: folder or hub id of its tokenizer; the same as `name` where none is given.
+        tokenizer: folder or hub id of its tokenizer; same as `name` if none is given.
     """
 
     url: str
@@ -35,7 +35,7 @@ def served_model(name: str) -> ServedModel | None:
     """The parts of a served model's name; None for a folder or a hub id.
 
     Raises:
-        SettingsError: the address of a server without a model.
+        SettingsError: a server's address without a model.
     """
     if not name.startswith(("http://", "https://")):
         return None
@@ -51,10 +51,10 @@ def served_model(name: str) -> ServedModel | None:
 
 
 def adapter_base(name: str) -> str | None:
-    """The model that an adapter's folder adapts; None for a model, a hub id or a server.
+    """The base model of an adapter's folder; None for a model, a hub id or a server.
 
     Raises:
-        SettingsError: the adapter does not say.
+        SettingsError: the adapter does not name its base model.
     """
     folder = Path(name).expanduser()
     file = folder / ADAPTER_CONFIG
@@ -72,13 +72,13 @@ def adapter_base(name: str) -> str | None:
 
 
 def same_model(one: str, other: str) -> bool:
-    """Whether two names mean one model: the same folder, or the same hub id."""
+    """Whether two names mean the same model: the same folder, or the same hub id."""
     places = [Path(name).expanduser() for name in (one, other)]
     return one == other or (all(place.is_dir() for place in places) and places[0].samefile(places[1]))
 
 
 def short_name(name: str) -> str:
-    """A model's name without the place where it lies: a folder's base name, the hub id, or what a server calls it."""
+    """A model's name without its location: a folder's base name, the hub id, or what a server calls it."""
     served = served_model(name)
     name = served.name if served else name
     path = Path(name).expanduser()
@@ -86,11 +86,11 @@ def short_name(name: str) -> str:
 
 
 def model_identity(name: str) -> dict[str, Any]:
-    """What tells a model from every other: a folder's base name and hash, or a hub id and its commit.
+    """What identifies a model: a folder's base name and hash, or a hub id and its commit.
 
-    The hash covers every file of up to 64 MiB whole; of a larger one 256 samples, and of a larger safetensors file the
-    beginning of every tensor too: training any of them again changes it. Of a served model nothing more is known. An
-    adapter is told apart by its model too.
+    The hash covers every file of up to 64 MiB completely; of a larger file 256 samples, and of a larger safetensors
+    file also the beginning of every tensor, so any retraining changes it. Nothing more is known of a served model. An
+    adapter is identified together with its base model.
     """
     if (base := adapter_base(name)) is not None:
         return {**_folder_identity(Path(name).expanduser()), "adapts": model_identity(base)}
@@ -128,7 +128,7 @@ def _samples(file: Path, size: int) -> list[int]:
         try:
             tensors = json.loads(stream.read(header)) if header < size else {}
         except ValueError:
-            return even  # no safetensors file in truth; loading refuses it
+            return even  # not really a safetensors file; loading refuses it
     starts = [8 + header + int(tensor["data_offsets"][0]) for name, tensor in tensors.items() if name != "__metadata__"]
     return sorted({*even, *starts})
 

@@ -1,4 +1,4 @@
-"""What a running job tells whoever watches it."""
+"""How a running job reports its progress."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ class Step(Protocol):
     """One stage of a run, such as the scoring by one model."""
 
     def advance(self, rows: int, tokens: int = 0) -> None:
-        """Tell that so many more rows (and tokens) are done."""
+        """Report that this many more rows (and tokens) are done."""
 
 
 class Reporter(Protocol):
-    """Told what goes on; how it is shown is not the job's business."""
+    """Receives progress and notes; how they are shown is not the job's business."""
 
     def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
-        """A stage begins: `total` rows in all where known, of which `done` were found finished."""
+        """Begin a stage: `total` rows in all if known, of which `done` were already finished."""
 
     def note(self, text: str) -> None:
-        """Something that the user should know, one line."""
+        """Report something that the user should know, in one line."""
 
 
 class Silent:
     """A reporter that shows nothing: for the Python interface and tests."""
 
     def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
-        """A stage whose progress nobody watches."""
+        """Ignore a stage."""
         return nullcontext(self)
 
     def advance(self, rows: int, tokens: int = 0) -> None:
-        """Nobody watches."""
+        """Ignore progress."""
 
     def note(self, text: str) -> None:
-        """Nobody reads."""
+        """Ignore a note."""

@@ -1,4 +1,4 @@
-"""Functions that files declare, and their keyword-only arguments as parameters that users set and that are checked."""
+"""Functions declared in files, whose keyword-only arguments are parameters that users set and that are checked."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 Applies = Mapping[str, Mapping[str, Any] | str]
-"""Per parameter that does not always count: the values of others with which it does; or a clause why it never does."""
+"""For each parameter that does not always count: values of others for which it does, or a reason why it never does."""
 
 
 def declared(package: str, kind: type[T]) -> list[T]:
-    """Everything of this kind that the modules of a package hold at their top level, module by module."""
+    """Every object of this kind at the top level of a package's modules, module by module."""
     found: list[T] = []
     for info in pkgutil.iter_modules(importlib.import_module(package).__path__):
         module = importlib.import_module(f"{package}.{info.name}")
@@ -39,12 +39,12 @@ def declared(package: str, kind: type[T]) -> list[T]:
 
 
 def positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of the arguments that are not keyword-only: the columns that a metric or method reads."""
+    """Names of the arguments that are not keyword-only: the columns that a metric or method reads."""
     return tuple(p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
 
 
 def parameter_model(function: Callable[..., Any]) -> type[BaseModel]:
-    """The keyword-only arguments as a pydantic model; `lambda_` is spelled `lambda` by users."""
+    """The keyword-only arguments as a pydantic model; users write `lambda` for `lambda_`."""
     hints = typing.get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {
         p.name: (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
@@ -57,10 +57,10 @@ def parameter_model(function: Callable[..., Any]) -> type[BaseModel]:
 def check_parameters(
     owner: str, model: type[BaseModel], given: Mapping[str, Any], hint: str, applies: Applies | None = None
 ) -> dict[str, Any]:
-    """The given parameters checked and completed with defaults, by argument name.
+    """Check the given parameters and fill in defaults; returns them by argument name.
 
     Raises:
-        SettingsError: an unknown parameter, a value out of its range, or a parameter that would change nothing.
+        SettingsError: an unknown parameter, a value out of range, or a parameter without effect.
     """
     applies = applies or {}
     known = [field.alias or name for name, field in model.model_fields.items()]
@@ -105,12 +105,12 @@ def check_parameters(
 
 
 def applicable(parameters: Mapping[str, Any], applies: Applies) -> dict[str, Any]:
-    """Those of the parameters that count in this form."""
+    """The parameters that count in this form."""
     return {name: value for name, value in parameters.items() if not _unmet(name, parameters, applies)}
 
 
 def _unmet(name: str, parameters: Mapping[str, Any], applies: Applies) -> dict[str, Any]:
-    """The values of other parameters with which this one would count; empty where it does."""
+    """The values of other parameters for which this one would count; empty if it does."""
     wanted = applies.get(name.rstrip("_"), {})
     assert not isinstance(wanted, str), "such a parameter is refused before it has a value"
     return {other: value for other, value in wanted.items() if parameters[other] != value}

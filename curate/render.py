@@ -1,4 +1,4 @@
-"""Messages to token ids: the only place that decides where a response begins and what is cut."""
+"""Messages to token ids: the only place that decides where a response begins and what is truncated."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Match = Literal["trl"]
 
 @dataclass(frozen=True)
 class Rendered:
-    """One conversation as a model reads it.
+    """One conversation as the model reads it.
 
     Attributes:
         ids: token ids of prompt and response.
-        start: position of the response's first counted token; at least 1, as a first token has no context.
-        truncated: whether anything was cut by the maximum length.
-        dropped: whether it must not be measured: too long, or refused by the chat template.
+        start: position of the response's first counted token; at least 1, because a first token has no context.
+        truncated: whether the maximum length cut anything.
+        dropped: whether it must not be measured: too long, or rejected by the chat template.
         border: how the response's first token was found: exact, split, spanned, common_prefix; or refused.
     """
 
@@ -39,7 +39,7 @@ class Rendered:
 
     @property
     def response_tokens(self) -> int:
-        """How many response tokens are left to count."""
+        """The number of response tokens left to count."""
         return 0 if self.dropped else max(0, len(self.ids) - self.start)
 
 
@@ -48,14 +48,14 @@ REFUSED = Rendered([], 1, "refused", dropped=True)
 
 @dataclass(frozen=True)
 class Found:
-    """A conversation before it is cut.
+    """A conversation before truncation.
 
     Attributes:
-        prompt: its messages, without the response.
+        opened: text of the prompt with the generation prompt.
         opened: text of the prompt with the generation prompt.
         opened_ids: token ids of that text.
         ids: token ids of prompt and response.
-        start: position of the response's first token; 0 where nothing precedes it.
+        start: position of the response's first token; 0 if nothing precedes it.
         border: as in `Rendered`.
     """
 
@@ -68,10 +68,10 @@ class Found:
 
 
 def render_prompts(tokenizer: ChatTokenizer, prompts: Sequence[Sequence[Message]]) -> list[Ids]:
-    """Token ids of each prompt with the opening of an answer; one that stands several times is tokenised once.
+    """Token ids of each prompt with the opening of an answer; repeated prompts are tokenised once.
 
     Raises:
-        TemplateError, ValueError, TypeError: the chat template refuses a prompt.
+        TemplateError, ValueError, TypeError: the chat template rejects a prompt.
     """
     texts: dict[int, str] = {}
     for prompt in prompts:
@@ -85,23 +85,23 @@ def render_prompts(tokenizer: ChatTokenizer, prompts: Sequence[Sequence[Message]
 class Renderer:
     """Renders conversations with one tokenizer and its chat template.
 
-    The response is what the template adds to the prompt with its generation prompt. Where the ids of the whole
-    conversation begin with those of the prompt, the border is `exact`. Where they do not, as a token spans the border,
-    prompt and rest are tokenised apart, as in generation (`split`), if such ids decode to the text of the whole; else
-    the response begins with the token that spans the border (`spanned`). Where even the text of the whole does not
-    begin with that of the prompt (templates that rewrite the last turn), the response begins after the common prefix
-    of ids (`common_prefix`). A conversation that the template refuses (roles that do not alternate, say) is dropped,
-    not an error: it is one bad row.
+    The response is what the template adds to the prompt with its generation prompt. If the ids of the whole
+    conversation begin with those of the prompt, the border is `exact`. If not, because a token spans the border,
+    prompt and rest are tokenised separately, as in generation (`split`), provided that these ids decode to the text
+    of the whole; otherwise the response begins with the token that spans the border (`spanned`). If even the text of
+    the whole does not begin with that of the prompt (templates that rewrite the last turn), the response begins after
+    the common prefix of ids (`common_prefix`). A conversation that the template rejects (roles that do not
+    alternate, say) is dropped, not an error: it is one bad row.
 
-    TRL's DPO trainer decides otherwise where the ids do not begin with those of the prompt: the whole conversation is
-    always tokenised at once, and both responses of a pair begin after the shorter of their common prefixes with the
+    TRL's DPO trainer decides differently if the ids do not begin with those of the prompt: it always tokenises the
+    whole conversation at once, and both responses of a pair begin after the shorter of their common prefixes with the
     prompt. `match="trl"` follows it, so that the numbers are those of the trainer.
 
     Args:
         tokenizer: with a chat template.
-        max_length: most tokens of prompt and response together; None for no limit.
-        truncation: which end is cut, or `drop` for not measuring what is too long.
-        match: the trainer whose rule for a response's beginning is used in place of ours.
+        max_length: maximum tokens of prompt and response together; None for no limit.
+        truncation: which end is cut, or `drop` to skip what is too long.
+        match: the trainer whose rule for a response's start replaces ours.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Renderer:
     def render(
         self, conversations: Sequence[tuple[Sequence[Message], str]], beside: Sequence[str | None] | None = None
     ) -> list[Rendered]:
-        """Token ids of each (prompt, response); a prompt that stands several times is tokenised once.
+        """Token ids of each (prompt, response); repeated prompts are tokenised once.
 
         Args:
             conversations: prompt and response.
@@ -129,7 +129,7 @@ class Renderer:
         return [REFUSED if one is None else self._cut(one) for one in found]
 
     def _find(self, conversations: Sequence[tuple[Sequence[Message], str]]) -> list[Found | None]:
-        """Where each response begins; None for a conversation that the template refuses."""
+        """Where each response begins; None for a conversation that the template rejects."""
         prompts: dict[int, str | None] = {}
         for prompt, _ in conversations:
             if id(prompt) not in prompts:
@@ -154,7 +154,7 @@ class Renderer:
         return self._split(found, spans)
 
     def _split(self, found: list[Found | None], spans: dict[int, Continuation]) -> list[Found | None]:
-        """The same, where a token spans the border with prompt and rest tokenised apart if that can be done."""
+        """The same, with prompt and rest tokenised separately where a token spans the border, if possible."""
         for i, rest in zip(spans, continued(self.tokenizer, list(spans.values())), strict=True):
             one = found[i]
             assert one is not None
@@ -209,12 +209,12 @@ class Renderer:
 
 
 class AloneRenderer(Renderer):
-    """Renders responses without their prompts, behind what introduces the assistant.
+    """Renders responses without their prompts, after whatever introduces the assistant.
 
-    That header is what the generation prompt adds to the conversation, behind a begin-of-text token where the
-    conversation has one. The response's ids, and which of them count, are those of the whole conversation, so that two
-    means run over the same tokens. Where the template adds no header, a begin-of-text token stands in for it, or an
-    end-of-text token of a model that has no other.
+    That header is what the generation prompt adds to the conversation, after a begin-of-text token if the conversation
+    has one. The response's ids, and which of them count, are those of the whole conversation, so that both means run
+    over the same tokens. If the template adds no header, a begin-of-text token takes its place, or an end-of-text
+    token for a model without one.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class AloneRenderer(Renderer):
             return row
         removed = len(found.ids) - len(row.ids) if self.truncation == "keep_end" else 0
         response = row.ids[max(found.start - removed, 0) :]
-        uncounted = len(response) - row.response_tokens  # a first token that had no context in the conversation
+        uncounted = len(response) - row.response_tokens  # a first token that has no context in the conversation
         header = self._context(found)
         if header is None:
             return REFUSED
@@ -239,17 +239,17 @@ class AloneRenderer(Renderer):
         return replace(row, ids=header + response, start=len(header) + uncounted)
 
     def _context(self, found: Found) -> Ids | None:
-        """What stands before the response; None where the template refuses to say.
+        """What precedes the response; None if the template rejects the conversation.
 
         Raises:
-            ModelError: nothing can.
+            ModelError: nothing can precede it.
         """
         if self._last is None or self._last[0] is not found.prompt:
             self._last = (found.prompt, self._header_of(found))
         header = self._last[1]
         if header is None:
             return None
-        # Of a generation prompt that the conversation does not repeat, only what it repeats.
+        # Of a generation prompt that the conversation repeats in part, take only that part.
         missing = max(0, len(found.opened_ids) - found.start)
         edges = list(self.tokenizer.edges.values())
         begin = [one for one in found.opened_ids[:1] if one in edges and header[:1] != [one]]
@@ -267,10 +267,10 @@ class AloneRenderer(Renderer):
         closed = self._text(found.prompt, generation_prompt=False)
         if closed is None:
             return None
-        if not found.opened.startswith(closed):  # the template ends a conversation that opens no answer
+        if not found.opened.startswith(closed):  # the template closes a conversation that does not open an answer
             return found.opened_ids[_common_prefix(self.tokenizer.encode([closed])[0], found.opened_ids) :]
         header = found.opened[len(closed) :]
-        # Where the conversation has a begin-of-text token, the header is tokenised as the text behind it.
+        # If the conversation has a begin-of-text token, tokenise the header as the text after it.
         begin = next((t for t, n in self.tokenizer.edges.items() if found.opened_ids[:1] == [n]), "")
         lead = "" if header.startswith(begin) else begin
         if lead + header not in self._encoded:

@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ResponseField:
-    """A number that belongs to one response, and the columns in which it stands.
+    """A number that belongs to one response, and the columns that hold it.
 
     `chosen` and `rejected` are its columns in a table of pairs, `candidates` its list column in a table with one row
     per prompt.
@@ -92,7 +92,7 @@ RESPONSE_FIELDS = (REWARD, POLICY_LOGPS, REF_LOGPS, ALP_ALONE, TOKENS, TRUNCATED
 
 
 def named_reward(name: str) -> ResponseField:
-    """The field of one named reward source, beside the combined reward."""
+    """The field of one named reward source, in addition to the combined reward."""
     return ResponseField(
         f"reward_{name}",
         "f64",
@@ -127,7 +127,7 @@ SAMPLED = (
     Column("models", "list<string>", "", "which model drew the response"),
     Column("temperatures", "list<f64>", "", "at which temperature it was drawn"),
 )
-"""What `curate generate` writes beside the prompt: lists with one entry a response."""
+"""What `curate generate` writes next to the prompt: lists with one entry per response."""
 
 FLAG_MEANINGS: dict[str, str] = {
     "identical": "chosen and rejected are the same text",
@@ -145,18 +145,18 @@ FLAG_MEANINGS: dict[str, str] = {
 }
 
 FINISH_REASON, MODEL = "finish_reason", "model"
-"""What a record's `measured` holds as text: how the response ended (`stop`, `length`), and which model wrote it."""
+"""Text entries of a record's `measured`: how the response ended (`stop`, `length`), and which model wrote it."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row of any layout in the house's own form.
+    """One row of any layout in one standard form.
 
     Attributes:
         prompt: the messages before the response, oldest first; never empty.
         responses: the texts of the responses to it.
-        pair: positions of chosen and rejected in `responses`, where the data names them.
-        measured: per field name (`reward`, `policy_logps`, ..., `finish_reason`, `model`) one value a response; null
+        pair: positions of chosen and rejected in `responses`, if the data names them.
+        measured: one value per response by field name (`reward`, `policy_logps`, ..., `finish_reason`, `model`); null
             where the data has none.
     """
 

@@ -1,4 +1,4 @@
-"""Text that the user wrote in a file of its own: a recipe, a template."""
+"""Text that the user keeps in a file: a recipe, a template."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def read_text(path: Path) -> str:
     """The text of a regular file.
 
     Raises:
-        OSError: there is none, or something else is there: opening a named pipe may never return.
+        OSError: there is no such file, or it is not a regular one: opening a named pipe may never return.
         UnicodeDecodeError: it is not UTF-8.
     """
     if path.exists() and not path.is_file():

@@ -1,1 +1,1 @@
-"""What touches the disk: places, locks, checksums, shards, unfinished work."""
+"""Everything on disk: paths, locks, checksums, shards, unfinished work."""

@@ -1,4 +1,4 @@
-"""Writing to disk: aside first and then renamed, so that whatever has its final name is whole."""
+"""Write to a temporary file first and rename it, so that a file under its final name is always complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPRESSION = "zstd"
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table aside and rename it; on the disk for good when this returns.
+    """Write a table to a temporary file and rename it; it is flushed to disk when this returns.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -31,13 +31,13 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A Parquet file of ours, or some of its columns; without pyarrow's data sets, which take a while to import."""
+    """Read one of our Parquet files, or some of its columns, without pyarrow's data sets, which are slow to import."""
     with pq.ParquetFile(path) as file:
         return file.read(columns)
 
 
 def write_bytes(content: bytes | memoryview, path: Path) -> None:
-    """Write some bytes aside and rename the file; on the disk for good when this returns.
+    """Write bytes to a temporary file and rename it; they are flushed to disk when this returns.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -53,10 +53,10 @@ def write_bytes(content: bytes | memoryview, path: Path) -> None:
 
 @contextmanager
 def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
-    """A writer of a Parquet file with a checksum of every page, which is on the disk for good when this ends.
+    """A Parquet writer with a checksum per page; the file is flushed to disk when the block ends.
 
-    It opens the file itself: where an interruption leaves a writer open, it is closed when it is collected, and would
-    complain with a traceback if its file were closed by then.
+    It opens the file itself: a writer left open by an interruption is closed when it is garbage-collected, and would
+    print a traceback if its file were already closed.
     """
     with pq.ParquetWriter(path, schema, compression=COMPRESSION, write_page_checksum=True, **options) as writer:
         yield writer
@@ -66,10 +66,10 @@ def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into an error that the user can mend.
+    """Turn errors of the disk into an error that the user can fix.
 
     Raises:
-        StoreError: no space, no permission, a name that is too long, no such folder, or whatever else it says.
+        StoreError: no space, no permission, a name that is too long, no such folder, or any other error of the disk.
     """
     try:
         yield
@@ -78,7 +78,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise StoreError(
                 "The disk is full.", str(path.parent), "Free some space, then rerun the same command to resume."
             ) from error
-        if error.errno is None:  # raised by a library that met something else than the disk
+        if error.errno is None:  # raised by a library for another reason than the disk
             raise
         reason = error.strerror or os.strerror(error.errno)
         raise StoreError(

@@ -1,4 +1,4 @@
-"""Where an output may be written, and what is next to it."""
+"""Where an output may be written, and the files next to it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from curate.errors import StoreError
 
 ELSEWHERE = "Choose another place with -o."
 LONGEST_NAME = 255
-"""Bytes of a file name, on every file system in common use."""
+"""Maximum bytes in a file name, on every common file system."""
 DERIVED = (".{}.replaced", ".{}.work.done", "{}.rejects.parquet", ".{}.rejects.parquet.replaced")
-"""The longest of the names that are made from the output's."""
+"""The longest name derived from the output's name."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of output, and how an earlier one is told from anything else.
+    """A kind of output, and how to tell an earlier one from anything else.
 
     Attributes:
-        check_name: raises a StoreError where a path cannot be one, whatever is there.
-        foreign: what of an existing file or folder this tool did not write, None where it wrote all of it.
+        check_name: raises a StoreError if a path cannot be one, whatever exists there.
+        foreign: the part of an existing file or folder that this tool did not write; None if it wrote everything.
         stays: whether it is a folder to write into, which is never replaced as a whole.
     """
 
@@ -35,18 +35,18 @@ class Kind:
 
 @dataclass(frozen=True)
 class Place:
-    """A path that a command will write, and the kind of output that goes there."""
+    """A path that a command will write, and the kind of output it will hold."""
 
     path: Path
     kind: Kind
 
 
 def check_place(place: Place, inputs: Sequence[Path] = ()) -> None:
-    """Refuse a place before any work is done; nothing is made or opened for writing.
+    """Refuse a bad place before any work is done; creates nothing and opens nothing for writing.
 
     Raises:
-        StoreError: another kind of file is wanted; something is there that this tool did not write, be it a file, a
-            folder, a link or a device; an input is there; the folder cannot be written.
+        StoreError: the path has the wrong file type; something that this tool did not write exists there, be it a file,
+            a folder, a link or a device; it is an input; or the folder cannot be written.
     """
     path = place.path
     if not place.kind.stays:
@@ -64,7 +64,7 @@ def check_nothing_foreign(place: Place) -> None:
     """Refuse to replace what this tool did not write.
 
     Raises:
-        StoreError: something else is in the place.
+        StoreError: something else exists there.
     """
     path = place.path
     try:
@@ -86,14 +86,14 @@ def check_nothing_foreign(place: Place) -> None:
 
 
 def check_space(out: Path, needed: float) -> None:
-    """Refuse a disk that has surely too little space.
+    """Refuse to start if the disk is sure to fill up.
 
     Args:
         out: the output.
         needed: bytes that will be written before anything is freed.
 
     Raises:
-        StoreError: less is free.
+        StoreError: less space is free.
     """
     folder = _nearest_folder(out)
     free = shutil.disk_usage(folder).free
@@ -106,10 +106,10 @@ def check_space(out: Path, needed: float) -> None:
 
 
 def check_table_name(path: Path) -> None:
-    """Refuse another file type than Parquet.
+    """Refuse any file type but Parquet.
 
     Raises:
-        StoreError: it is one.
+        StoreError: another file type.
     """
     if path.suffix and path.suffix != ".parquet":
         hint = "Name a .parquet file, or a folder (no suffix)."

@@ -1,7 +1,7 @@
-"""Outputs put in place: kept from other runs while one writes, written aside, swapped in when whole.
+"""Put outputs in place: lock them against other runs, write to temporary files, and swap when complete.
 
-A run that was stopped, however rudely, leaves at an output what was there before, or the new output, and next to it
-only names of ours (`.OUT.aside`, `.OUT.replaced`, `.OUT.lock`), which the next run there removes.
+However a run is stopped, an output is either the old one or the new one, and next to it there are only names of ours
+(`.OUT.aside`, `.OUT.replaced`, `.OUT.lock`), which the next run removes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from curate.storage.places import Place, beside, check_nothing_foreign, check_pl
 from curate.storage.workspace import finished_work
 
 EXCHANGE = 2
-"""RENAME_EXCHANGE of Linux: the two names change places in one step."""
+"""RENAME_EXCHANGE on Linux: swaps two names atomically."""
 AT_WORKING_FOLDER = -100
 CANNOT_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 
 
 @contextmanager
 def claimed(places: Sequence[Place], inputs: Sequence[Path]) -> Iterator[None]:
-    """Make sure that some places may be written, and hold them until the block ends.
+    """Check that these places may be written, and lock them until the block ends.
 
     Raises:
         StoreError: a place may not be written, or another run is writing it.
@@ -42,12 +42,12 @@ def claimed(places: Sequence[Place], inputs: Sequence[Path]) -> Iterator[None]:
 
 @contextmanager
 def held(outs: Sequence[Path]) -> Iterator[None]:
-    """Keep other runs from some outputs and their rejects until the block ends, and clear what stopped runs left there.
+    """Lock some outputs and their rejects until the block ends, and clear what interrupted runs left there.
 
-    Folders that were made for it are removed again where the block fails and nothing is in them.
+    Folders created for this are removed again if the block fails and they are empty.
 
     Raises:
-        StoreError: another run is writing there, or the disk refuses.
+        StoreError: another run is writing there, or the disk reports an error.
     """
     made: list[Path] = []
     with ExitStack() as locks:
@@ -68,14 +68,14 @@ def held(outs: Sequence[Path]) -> Iterator[None]:
 
 @contextmanager
 def written_aside(place: Place, before: Callable[[], object] = lambda: None) -> Iterator[Path]:
-    """A path to write an output to; it takes its place when the block ends, what was there before is kept until then.
+    """A temporary path for an output; it is put in place when the block ends, and the old output stays until then.
 
     Args:
         place: of the output.
-        before: called when the output is whole and may be put in place: puts what belongs to it in place first.
+        before: called when the output is complete, to put accompanying files in place before it.
 
     Raises:
-        StoreError: something that this tool did not write came into the place meanwhile, or the disk refuses.
+        StoreError: a file that this tool did not write appeared there meanwhile, or the disk reports an error.
     """
     out = place.path
     aside = _next_to(out, "aside")
@@ -94,7 +94,7 @@ def written_aside(place: Place, before: Callable[[], object] = lambda: None) -> 
 
 
 def clear_leftovers(out: Path) -> None:
-    """Remove what a stopped run left next to an output, and bring back an earlier output that it had moved away."""
+    """Remove what an interrupted run left next to an output, and restore an earlier output that it had moved away."""
     replaced = _next_to(out, "replaced")
     if replaced.exists() and not out.exists():
         replaced.rename(out)
@@ -103,10 +103,10 @@ def clear_leftovers(out: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two existing paths of one file system change places in one step; False where the system cannot.
+    """Swap two existing paths of one file system atomically; False if the system cannot.
 
     Raises:
-        OSError: it can, and will not.
+        OSError: the system can, but the swap failed.
     """
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
@@ -133,7 +133,7 @@ def _put(new: Path, out: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Make sure that the names in a folder are on the disk."""
+    """Flush the names in a folder to disk."""
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
@@ -143,10 +143,10 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Hold the lock on an output; its file is gone afterwards.
+    """Hold the lock on an output; its file is removed afterwards.
 
-    Only who holds the lock removes the file, and whoever gets a lock on a file that has been removed takes another: so
-    two never hold it, and none is left behind.
+    Only the lock's holder removes the file, and whoever locks a file that has been removed tries again with a new one:
+    so no two hold the lock, and no file is left behind.
 
     Raises:
         StoreError: another run holds it.
@@ -173,7 +173,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 def _is_at(path: Path, number: int) -> bool:
-    """Whether an open file is the one at this path."""
+    """Whether an open file is still the one at this path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(number))
     except FileNotFoundError:
@@ -190,7 +190,7 @@ def _take(number: int, out: Path) -> None:
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder and those above it; returns those that were not there."""
+    """Create a folder and its parents; returns those that did not exist."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing[::-1]

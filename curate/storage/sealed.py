@@ -1,8 +1,8 @@
-"""Files of unfinished work that prove to be whole, and what they are said to be.
+"""Files of unfinished work with a checksum that covers their content and their purpose.
 
-A hash covers the content, what it was made for and its place in the order: a damaged file, one of another run, and one
-under another's name all fail it. A table has the hash in its name, a document in itself, so that file and hash appear
-in one rename.
+The hash covers the content, what it was made for, and its position in the order: a damaged file, one from another run,
+and one under another file's name all fail the check. Tables have the hash in their name, documents inside, so that
+file and hash appear in one rename.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Note = Callable[[str], None]
 
 
 class Damaged(StoreError):
-    """A file of unfinished work is not what was written.
+    """A file of unfinished work differs from what was written.
 
     Args:
         path: the file.
@@ -45,7 +45,7 @@ class Damaged(StoreError):
 
 @dataclass(frozen=True)
 class Seal:
-    """What the hashes of some files depend on besides their content.
+    """What the hashes of some files depend on, apart from their content.
 
     Attributes:
         key: at most 64 bytes.
@@ -55,23 +55,23 @@ class Seal:
 
     @classmethod
     def of(cls, *facts: Any) -> Seal:
-        """The seal of files that are made from these facts, which JSON can hold."""
+        """The seal of files made from these facts, which must be JSON-serialisable."""
         return cls(hashlib.blake2b(_text(facts), digest_size=32).digest())
 
     def hash(self, content: bytes | memoryview | pa.Buffer, number: int = 0) -> str:
-        """32 hexadecimal digits.
+        """The hash, 32 hexadecimal digits.
 
         Args:
-            content: of the file.
-            number: the file's place among those of its kind.
+            content: the content of the file.
+            number: the file's position among those of its kind.
         """
-        # The content by a hash that is as fast as memory, which is read more than once; what it is for by a keyed one.
+        # Content is hashed at memory speed, as it is read more than once; what it is for goes into a keyed hash.
         found, place = xxh3_128_digest(memoryview(content)), number.to_bytes(16, "little")
         return hashlib.blake2b(found, digest_size=16, key=self.key, person=place).hexdigest()
 
 
 UNSEALED = Seal()
-"""The seal of files that nothing but their content decides."""
+"""The seal of files that depend on nothing but their content."""
 
 
 def _text(content: Any) -> bytes:
@@ -79,7 +79,7 @@ def _text(content: Any) -> bytes:
 
 
 def write_shard(table: pa.Table, folder: Path, number: int, seal: Seal) -> tuple[Path, pa.Schema]:
-    """Write a table under a name that holds its number and hash; returns its path and its schema as Parquet has it.
+    """Write a table under a name that contains its number and hash; returns its path and its schema as in Parquet.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -94,10 +94,10 @@ def write_shard(table: pa.Table, folder: Path, number: int, seal: Seal) -> tuple
 
 
 def read_shard(path: Path, seal: Seal) -> pa.Buffer:
-    """The bytes of a Parquet file that `write_shard` wrote.
+    """Return the bytes of a Parquet file written by `write_shard`.
 
     Raises:
-        Damaged: they cannot be read, or are not those that were written.
+        Damaged: the file cannot be read, or differs from what was written.
     """
     name = SHARD.fullmatch(path.name)
     if name is None:
@@ -109,7 +109,7 @@ def read_shard(path: Path, seal: Seal) -> pa.Buffer:
 
 
 def write_document(content: Any, path: Path, seal: Seal) -> None:
-    """Write what JSON can hold, with its hash.
+    """Write JSON-serialisable content with its hash.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -118,10 +118,10 @@ def write_document(content: Any, path: Path, seal: Seal) -> None:
 
 
 def read_document(path: Path, seal: Seal) -> Any:
-    """What `write_document` wrote.
+    """Return the content written by `write_document`.
 
     Raises:
-        Damaged: it cannot be read, or is not what was written.
+        Damaged: the file cannot be read, or differs from what was written.
     """
     try:
         held = json.loads(_bytes(path))
@@ -133,13 +133,13 @@ def read_document(path: Path, seal: Seal) -> Any:
 
 
 def kept_document(path: Path, seal: Seal, note: Note) -> Any:
-    """The document, if it is there and what was written; else None, and a damaged one is removed."""
+    """The document, if it exists and is intact; otherwise None, and a damaged file is removed."""
     if not path.exists():
         return None
     try:
         return read_document(path, seal)
     except Damaged:
-        note(f"unfinished work: {path.parent.name}/{path.name} failed its checksum; made again.")
+        note(f"unfinished work: {path.parent.name}/{path.name} failed its checksum; making it again.")
         with disk_errors(path):
             path.unlink()
         return None

@@ -1,4 +1,4 @@
-"""Tables of unfinished work, written one after another and found again by the next run."""
+"""Tables of unfinished work, written one after another and found by the next run."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ NOTES = "notes.json"
 
 
 class Shards:
-    """Tables of one kind in order of arrival; each has a whole number of batches.
+    """Tables of one kind in order of arrival; each contains a whole number of batches.
 
     Args:
         folder: where they are.
         seal: what decides their contents.
-        note: told what was damaged.
+        note: called with a message about damaged shards.
     """
 
     def __init__(self, folder: Path, seal: Seal = UNSEALED, note: Note = lambda _: None) -> None:
@@ -60,11 +60,11 @@ class Shards:
         return sorted(path for path in self.folder.glob("shard-*.parquet") if SHARD.fullmatch(path.name))
 
     def numbers(self) -> list[int]:
-        """The shards' places in the order, ascending; one that was lost is missing."""
+        """The shards' positions in the order, ascending; lost ones are missing."""
         return [int(path.name.split("-")[1]) for path in self.paths()]
 
     def sift(self) -> None:
-        """Remove what is damaged, or was made for something else; what it held is then still to be done."""
+        """Remove shards that are damaged or were made for something else; what they held counts as not done."""
         found = list(self.folder.glob("shard-*"))
         damaged = [path for path in found if not self._is_whole(path)]
         with disk_errors(self.folder):
@@ -72,7 +72,7 @@ class Shards:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         if damaged:
             count = f"{len(damaged)} of {len(found)} files" if len(found) > 1 else "the only file"
-            self._note(f"unfinished work: {count} of {self.folder.name} failed the checksum; made again.")
+            self._note(f"unfinished work: {count} of {self.folder.name} failed the checksum; making them again.")
         self._next = max(self.numbers(), default=-1) + 1
 
     def _is_whole(self, path: Path) -> bool:
@@ -83,18 +83,18 @@ class Shards:
         return True
 
     def append(self, table: pa.Table, *, hold: bool = False) -> None:
-        """Add a shard behind all others.
+        """Add a shard after all others.
 
         Args:
             table: its rows.
-            hold: keep it in memory too until the next one comes, if it is small: data of one shard is then not read
-                again. Only for types that Parquet gives back as they were.
+            hold: keep it in memory until the next one comes, if it is small, so that a lone shard is not read again.
+                Only for types that Parquet returns unchanged.
         """
         path = self.put(self._next, table)
         self._held = (path, table) if hold and table.nbytes <= HELD_BYTES else None
 
     def put(self, number: int, table: pa.Table) -> Path:
-        """Add a shard at this place, which is free; returns its path."""
+        """Add a shard at this position, which must be free; returns its path."""
         path, schema = write_shard(table, self.folder, number, self._seal)
         self._schemas[path] = schema
         self._next = max(self._next, number + 1)
@@ -104,7 +104,7 @@ class Shards:
         """The shard at this path, or some of its columns.
 
         Raises:
-            Damaged: it is not what was written.
+            Damaged: it differs from what was written.
         """
         if self._held is not None and self._held[0] == path:
             held = self._held[1]
@@ -116,7 +116,7 @@ class Shards:
         """The columns of the shard at this path.
 
         Raises:
-            Damaged: it is not what was written.
+            Damaged: it differs from what was written.
         """
         if path not in self._schemas:
             self._schemas[path] = pq.read_schema(pa.BufferReader(read_shard(path, self._seal)))
@@ -126,27 +126,27 @@ class Shards:
         """The shards one after another.
 
         Raises:
-            Damaged: one is not what was written.
+            Damaged: one differs from what was written.
         """
         for path in self.paths():
             yield self.table(path, columns)
 
     def read(self, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-        """All shards as one table; an empty one of this schema when there is none."""
+        """All shards as one table; an empty one of this schema if there are none."""
         tables = list(self.tables(columns))
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
     def put_notes(self, notes: list[str]) -> None:
-        """Keep what is to be said of how these shards were made."""
+        """Store notes on how these shards were made."""
         write_document(notes, self.folder / NOTES, self._seal)
 
     def notes(self) -> list[str] | None:
-        """What was kept by `put_notes`; None when nothing was, or what was is damaged."""
+        """The notes stored by `put_notes`; None if there are none, or they are damaged."""
         found: list[str] | None = kept_document(self.folder / NOTES, self._seal, self._note)
         return found
 
     def clear(self) -> None:
-        """Forget all shards."""
+        """Discard all shards."""
         with disk_errors(self.folder):
             for path in self.paths():
                 path.unlink()

@@ -1,8 +1,8 @@
-"""Unfinished work on disk: what was measured so far, keyed by row, beside the output until that is complete.
+"""Unfinished work on disk: everything measured so far, keyed by row, next to the output until that is complete.
 
-Everything is written aside and renamed, so whatever has its final name is whole; and everything is sealed, so that
-what was damaged since is noticed, and measured again. A run that was stopped, however rudely, finds its shards again; a
-run with other settings or other data is refused.
+Everything is written to a temporary file and renamed, so a file under its final name is complete; and everything is
+sealed, so that damage is noticed and repaired by measuring again. However a run is stopped, the next one finds its
+shards; a run with other settings or other data is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGED_SHARDS, STAGED = ("rows", "records", "rejects"), "staged"
 
 
 def work_folder(out: Path) -> Path:
-    """Where the unfinished work of an output is."""
+    """The folder of an output's unfinished work."""
     return out.with_name(out.name + ".work")
 
 
@@ -37,18 +37,18 @@ def is_work(out: Path) -> bool:
 
 
 def finished_work(out: Path) -> Path:
-    """Where that goes for removal when the output is complete."""
+    """Where unfinished work is moved for removal when the output is complete."""
     return out.with_name(f".{out.name}.work.done")
 
 
 def discard_work(out: Path) -> None:
-    """Remove the unfinished work of an output, if there is any of ours."""
+    """Remove the unfinished work of an output, if it is ours."""
     if is_work(out):
         _discard(out)
 
 
 def _discard(out: Path) -> None:
-    """Renamed first, so that a kill leaves nothing half removed."""
+    """Rename before removing, so that a kill leaves nothing half removed."""
     done = finished_work(out)
     with disk_errors(done):
         if done.exists():
@@ -58,7 +58,7 @@ def _discard(out: Path) -> None:
 
 
 def held_identity(out: Path) -> Any:
-    """What the unfinished work of an output is of; None where there is none, or none that can be read."""
+    """The identity of an output's unfinished work; None if there is none, or it cannot be read."""
     found = [_read_identity(work_folder(out) / f"{name}.json") for name in (IDENTITY, COPY)]
     return found[0] or found[1]
 
@@ -71,17 +71,17 @@ def _read_identity(path: Path) -> Any:
 
 
 class Workspace:
-    """The folder of unfinished work beside an output, held by one run at a time.
+    """The folder of unfinished work next to an output, locked by one run at a time.
 
-    Use as a context manager; on leaving it is kept, unless `finish` was called.
+    Use as a context manager; the folder is kept on exit unless `finish` was called.
 
     Args:
         out: the output file or folder.
-        identity: everything that decides the result; a folder left by another is refused. Its entry `staged_from` says
-            what decides the staged rows, its entry `measured_with` per shard folder what decides those shards: after an
-            error that the user was told to mend, what still holds by these is kept for the mended command.
+        identity: everything that decides the result; work with another identity is refused. Its entry `staged_from` says
+            what decides the staged rows, and `measured_with` what decides each shard folder. When the user corrects a
+            setting after an error, whatever these entries still cover is kept.
         fresh: start over instead.
-        note: told what of it was damaged.
+        note: called with a message about any damaged work.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Workspace:
         return self
 
     def _settle(self) -> None:
-        """Keep of what is here whatever still holds."""
+        """Keep whatever is still valid here."""
         if self._fresh or not any(self._path(name).exists() for name in (IDENTITY, COPY)):
             self._keep(set())
         elif (known := self._known()) != self._identity:
@@ -129,17 +129,17 @@ class Workspace:
             self._lock.close()
 
     def _known(self) -> Any:
-        """The identity of what is here. Where that is lost the shards are kept: each proves whose it is."""
+        """The identity of the work here. If it is lost the shards are kept: each proves whose it is."""
         damaged = [name for name in (IDENTITY, COPY) if _read_identity(self._path(name)) is None]
         if damaged:
-            self._note(f"unfinished work: {' and '.join(damaged)}.json failed the checksum; what fits is kept.")
+            self._note(f"unfinished work: {' and '.join(damaged)}.json failed its checksum; keeping what still fits.")
         return held_identity(self.out) or self._identity
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
     def _seal(self, name: str) -> Seal:
-        """The seal of what has this name: of what decides it and no more, as it may outlive a change of the rest."""
+        """The seal for this name. It covers no more than what decides the contents, which may outlive other changes."""
         if name in (IDENTITY, COPY, MENDABLE):
             return IDENTITY_SEAL
         staged_from, measured_with = (self._identity.get(key) for key in (STAGED_FROM, MEASURED_WITH))
@@ -150,19 +150,19 @@ class Workspace:
         return Seal.of(name, self._identity)
 
     def shards(self, name: str) -> Shards:
-        """The shards of this name."""
+        """The shards under this name."""
         return Shards(self.folder / name, self._seal(name), self._note)
 
     def document(self, name: str) -> Any:
-        """A small document that was put here; None when it is not there, or damaged."""
+        """A small document that was stored here; None if there is none, or it is damaged."""
         return kept_document(self._path(name), self._seal(name), self._note)
 
     def put_document(self, name: str, content: Any) -> None:
-        """Keep a small document; its presence says that what it describes is complete."""
+        """Store a small document; its presence says that what it describes is complete."""
         write_document(content, self._path(name), self._seal(name))
 
     def finish(self) -> None:
-        """Remove the folder: the output is complete."""
+        """Remove the folder, because the output is complete."""
         _discard(self.out)
 
     def _refuse_foreign(self) -> None:
@@ -175,14 +175,14 @@ class Workspace:
             )
 
     def _still_valid(self, known: Any) -> set[str]:
-        """The entries whose contents the new identity would make again just so."""
+        """The entries whose contents would be the same under the new identity."""
         if known.get(STAGED_FROM) != self._identity.get(STAGED_FROM):
             return set()
         before, now = known.get(MEASURED_WITH, {}), self._identity.get(MEASURED_WITH, {})
         return {f"{STAGED}.json", *STAGED_SHARDS, *(name for name, facts in before.items() if now.get(name) == facts)}
 
     def _keep(self, names: set[str]) -> None:
-        # First what says that anything here is whole: a kill in between leaves nothing that looks so.
+        # First remove what marks anything here as complete: a kill in between leaves nothing that looks complete.
         entries = sorted(self.folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
         for entry in entries:
             if entry.name in {LOCK, *names}:
@@ -211,7 +211,7 @@ class Workspace:
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """What changed, as `dotted.key: before -> now`, mappings compared key by key."""
+    """What changed, as `dotted.key: before -> now`; mappings are compared key by key."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return [f"{name}: {_short(before)} -> {_short(now)}"] if before != now else []
     keys = sorted(before.keys() | now.keys())

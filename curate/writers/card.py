@@ -13,7 +13,7 @@ from curate.schema import RESPONSE_FIELDS, SAMPLED, Column
 from curate.schema import table_columns as known_columns
 
 MARK = "made by `curate "
-"""In every README of ours; a folder whose README lacks it is not replaced."""
+"""Identifies our own README; a folder whose README lacks it is not replaced."""
 HEADER = """---
 configs:
 - config_name: default

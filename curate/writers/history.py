@@ -1,4 +1,4 @@
-"""What the manifests of a table's files say of how it was made."""
+"""What the manifests of a table's files say about how it was made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from curate.writers.parquet import MANIFEST_KEY
 
 
 def manifests_of(table: Table) -> list[dict[str, Any]]:
-    """The manifests of its files, those of other tools left out."""
+    """The manifests of the table's files, without those of other tools."""
     return [manifest for manifest in table.manifests(MANIFEST_KEY) if isinstance(manifest, dict)]
 
 
 def recorded(manifests: Sequence[dict[str, Any]], *keys: str) -> Any:
-    """What stands under these nested keys in the newest step that has them; None where no step has."""
+    """The value under these nested keys in the newest step that has them; None if no step has."""
     for manifest in _newest_first(manifests):
         value: Any = manifest
         for key in keys:

@@ -1,4 +1,4 @@
-"""Parquet written aside, with its manifest, and put in place when it is whole."""
+"""Parquet written to a temporary file, with its manifest, and put in place when complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE_ROWS = 1_000_000
 
 
 def with_manifest(schema: pa.Schema, manifest: Mapping[str, Any]) -> pa.Schema:
-    """The schema carrying the manifest in its metadata, under the key `curate`."""
+    """The schema with the manifest in its metadata, under the key `curate`."""
     return schema.with_metadata({MANIFEST_KEY: json.dumps(manifest, sort_keys=True, ensure_ascii=False)})
 
 
@@ -33,16 +33,16 @@ def write_output(
     out: Path,
     before: Callable[[], object] = lambda: None,
 ) -> int:
-    """Write the tables to a file, or to a folder of shards with a data set card; returns the rows written.
+    """Write the tables to a file, or to a folder of shards with a data set card; returns the number of rows written.
 
-    What stood at `out` before stays there until the new one is whole.
+    Whatever was at `out` stays there until the new output is complete.
 
     Args:
         tables: the rows.
         schema: their columns.
         manifest: how they were made.
-        out: the file or folder.
-        before: called when the new one is whole, before it is put in place: puts what belongs to it in place first.
+        out: the file or folder to write.
+        before: called when the new output is complete, to put accompanying files in place before it.
 
     Raises:
         StoreError: the disk is full, or the place cannot be written.
@@ -55,7 +55,7 @@ def write_output(
 
 
 def grouped(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The tables joined to row groups of up to 65,536 rows or 128 MiB, wherever the cuts between them were."""
+    """Regroup the tables into row groups of up to 65,536 rows or 128 MiB, however they were cut before."""
     waiting: list[pa.Table] = []
     for table in tables:
         for piece in (table.slice(start, GROUP_ROWS) for start in range(0, table.num_rows, GROUP_ROWS)):
@@ -95,7 +95,7 @@ def _write_folder(
 
 
 def has_manifest(path: Path) -> bool:
-    """Whether a file is Parquet that this tool wrote."""
+    """Whether the file is a Parquet file written by this tool."""
     if not path.is_file() or path.is_symlink():
         return False
     try:
@@ -117,9 +117,9 @@ def _is_card(path: Path) -> bool:
 
 
 def _is_shard(path: Path, ours: bool) -> bool:
-    """Whether a file of a folder is a shard; next to a card of ours a damaged one counts too."""
+    """Whether a file in a folder is a shard; next to our own card, a damaged one counts too."""
     return path.match("data-*.parquet") and (has_manifest(path) or (ours and path.is_file() and not path.is_symlink()))
 
 
 TABLE = Kind(check_table_name, _foreign)
-"""A table: a Parquet file, or a folder of shards with a card."""
+"""An output table: a Parquet file, or a folder of shards with a card."""

@@ -1,4 +1,4 @@
-"""The file of rows that could not be used: written aside as they come, put in place with the output."""
+"""The file of rejected rows: written to a temporary file as they come, and put in place with the output."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from curate.writers.parquet import TABLE, write_output
 
 
 def reject_counts(rejects: Iterable[pa.Table]) -> dict[str, int]:
-    """Bad rows by reason, the commonest first."""
+    """The number of bad rows by reason, most frequent first."""
     reasons = Counter(reason for table in rejects for reason in table["reason"].to_pylist())
     return dict(reasons.most_common())
 
 
 def rejects_place(out: Path, rejected: Mapping[str, int]) -> Path | None:
-    """Where the bad rows are, None when there are none."""
+    """Where the bad rows are; None if there are none."""
     return beside(out, "rejects") if rejected else None
 
 
 def check_rejects(out: Path) -> None:
-    """Refuse to replace a file that is no earlier run's file of bad rows.
+    """Refuse to replace a file that an earlier run did not write as its file of bad rows.
 
     Raises:
-        StoreError: the place of the bad rows is taken.
+        StoreError: another file is in that place.
     """
     check_nothing_foreign(rejects_of(out))
 
 
 def is_reject_file(path: Path) -> bool:
-    """Whether an earlier run wrote its bad rows here."""
+    """Whether an earlier run wrote its bad rows to this file."""
     try:
         return bool(path.is_file() and pq.read_schema(path).names == REJECT_SCHEMA.names)
     except (OSError, pa.ArrowException):
@@ -48,28 +48,28 @@ def is_reject_file(path: Path) -> bool:
 
 
 REJECTS = Kind(check_table_name, lambda path: None if is_reject_file(path) else path.name)
-"""A file of rows that could not be used, with the reasons."""
+"""A file of rejected rows, with the reasons."""
 
 
 def rejects_of(out: Path) -> Place:
-    """The place of the rows that cannot be used."""
+    """The path of the rejected rows."""
     return Place(beside(out, "rejects"), REJECTS)
 
 
 def table_places(out: Path) -> tuple[Place, Place]:
-    """A table's place, and that of its rejects."""
+    """The path of a table and the path of its rejected rows."""
     return Place(out, TABLE), rejects_of(out)
 
 
 class RejectsFile:
     """`OUT.rejects.parquet` of one run, as a context manager.
 
-    Nothing changes in its place before `place` is called. On leaving without an error, an earlier run's file is
-    removed where this run has no such rows; on leaving with one, what was written aside is.
+    Nothing at its path changes before `place` is called. On normal exit, an earlier run's file is removed if this run
+    rejected nothing; on an error, the temporary file is removed.
 
     Args:
         out: the output.
-        strict: make the first such row an error.
+        strict: make the first rejected row an error.
     """
 
     def __init__(self, out: Path, *, strict: bool = False) -> None:
@@ -83,15 +83,15 @@ class RejectsFile:
 
     @property
     def path(self) -> Path | None:
-        """Where the rows are; None when there are none."""
+        """Where the rejected rows are; None if there are none."""
         return self._path if self.reasons else None
 
     def add(self, tables: Iterable[pa.Table]) -> None:
-        """Write these rows too, each with where it came from, the reason and its text.
+        """Add rejected rows, each with its origin, reason and text.
 
         Raises:
             InputError: there is one, and the run is strict.
-            StoreError: their place is taken, or cannot be written.
+            StoreError: another file is in their place, or it cannot be written.
         """
         for table in tables:
             if table.num_rows:
@@ -109,7 +109,7 @@ class RejectsFile:
         return self._opened.enter_context(parquet_writer(self._aside, REJECT_SCHEMA))
 
     def place(self) -> None:
-        """Put the file in place, if there are such rows."""
+        """Put the file in place if any row was rejected."""
         if self._writer is not None:
             with disk_errors(self._path):
                 self._opened.close()
@@ -133,10 +133,10 @@ def write_with_rejects(
     manifest: Mapping[str, Any],
     out: Path,
 ) -> int:
-    """Write the output, and the rows that could not be used into their file; returns the rows of the output.
+    """Write the output and its file of rejected rows; returns the number of rows in the output.
 
     Raises:
-        StoreError: the disk is full, or a place cannot be written.
+        StoreError: the disk is full, or an output cannot be written.
     """
     with RejectsFile(out) as rejects:
         rejects.add(unusable)

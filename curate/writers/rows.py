@@ -1,4 +1,4 @@
-"""Copying a table's rows, some of them, with columns added: texts stream, whatever the size."""
+"""Copy all or some of a table's rows, adding columns; streams, so memory does not grow with the table."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])
 
 
 def plain(array: pa.Array) -> pa.Array:
-    """Without the large string and list types that Polars makes, which some readers do not know."""
+    """Convert the large string and list types of Polars, which some readers do not support, to plain ones."""
     if pa.types.is_large_string(array.type) or str(array.type) == "string_view":
         return array.cast(pa.string())
     return array.cast(pa.list_(pa.string())) if pa.types.is_large_list(array.type) else array
 
 
 Slices = Callable[[int, int], pl.Series]
-"""(first row, number of rows) -> a column's values there."""
+"""Maps (first row, number of rows) to a column's values there."""
 
 
 def copy_rows(
@@ -35,20 +35,20 @@ def copy_rows(
     mask: np.ndarray | None = None,
     before: Callable[[], object] = lambda: None,
 ) -> int:
-    """Write the rows for which `mask` (bool [rows]) holds, all without one.
+    """Write the rows for which `mask` (bool [rows]) is true; all rows without a mask.
 
-    An added column of a known name takes its place.
+    An added column replaces an existing one of the same name.
 
     Args:
         table: the rows.
         added: columns to add.
-        manifest: goes into the file.
-        out: where to.
-        mask: which rows.
-        before: called when the new file is whole, before it is put in place.
+        manifest: stored in the file.
+        out: where to write.
+        mask: which rows to write.
+        before: called when the new file is complete, before it is put in place.
 
     Returns:
-        The rows written.
+        The number of rows written.
     """
 
     def tables() -> Iterator[pa.Table]:

@@ -72,7 +72,7 @@ def test_damaged_shards_are_sifted_out_and_the_others_keep_their_places(tmp_path
     again = Shards(tmp_path, note=said.append)
     again.sift()
     assert again.numbers() == [0, 2]
-    assert said == [f"unfinished work: 3 of 5 files of {tmp_path.name} failed the checksum; made again."]
+    assert said == [f"unfinished work: 3 of 5 files of {tmp_path.name} failed the checksum; making them again."]
     again.put(1, pa.table({"key": [10]}))
     again.append(pa.table({"key": [30]}))
     assert again.read(TABLE.schema)["key"].to_pylist() == [0, 10, 2, 30]
