@@ -1,4 +1,4 @@
-"""Reading data: any file format and any layout, as records of one form. Knows nothing of models or metrics."""
+"""Reads data of any file format and layout into records of one form. Knows nothing of models or metrics."""
 
 from curate.readers.contract import Chunk, Layout, Reject, Row, Source
 from curate.readers.detect import detect

@@ -15,15 +15,15 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which data sets lay out pairs or candidates.
+    """One way in which data sets arrange pairs or candidates.
 
     Attributes:
         name: short name shown by `curate inspect`.
-        summary: the columns that it reads, one line.
+        summary: the columns it reads, in one line.
         priority: layouts are tried in ascending order; the first match wins.
         kind: whether its rows name a pair (`pairs`) or only a list of responses (`candidates`).
-        matches: told the first rows of the data, says whether this layout fits.
-        parse: turns one row into a record; raises RowError with the reason when the row is bad.
+        matches: whether this layout fits, given the first rows of the data.
+        parse: turns one row into a record; raises RowError with the reason if the row is bad.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that could not be used: where it came from, why, and its text."""
+    """A rejected row: where it came from, why it was rejected, and its text."""
 
     origin: str
     reason: str
@@ -48,10 +48,10 @@ class Chunk:
     """Some consecutive rows of a source.
 
     Attributes:
-        table: the rows' own columns, as they are in the file.
+        table: the rows' own columns, as in the file.
         rows: the same rows as mappings, in the same order.
         origins: `file:number` of each row (line number from 1 for JSON lines, row number from 0 otherwise).
-        rejects: what could not even be parsed between them.
+        rejects: rows between them that could not even be parsed.
     """
 
     table: pa.Table
@@ -65,10 +65,10 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What the user called it, for messages."""
+        """The user's name for it, for messages."""
 
     def fingerprints(self) -> list[dict[str, Any]]:
-        """Per file its base name, bytes and a hash of its contents: never a path."""
+        """Base name, size in bytes and content hash of each file: never a path."""
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
-        """All rows in file order, at most `rows` at a time; the same cut at every call."""
+        """All rows in file order, at most `rows` at a time; every call cuts at the same places."""

@@ -1,4 +1,4 @@
-"""Which layout a data set has."""
+"""Detects the layout of a data set."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from curate.readers.unread_verdicts import check_verdicts
 
 
 def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None = None) -> Layout:
-    """The layout of the data whose first rows these are.
+    """The layout of data with these first rows.
 
     Args:
         sample: the first rows; some may be bad.
-        prefer: the kind to take where the data fits both, such as SimPO's, which hold a list and a pair.
+        prefer: the kind to choose if the data fits both, such as SimPO's, which has a list and a pair.
 
     Raises:
-        InputError: no known layout fits, or most rows hold something else than their columns' names say.
+        InputError: no known layout fits, or most rows hold something else than their column names say.
     """
     spelling = spelling_of(sample)
     rows = _readable(sample, spelling)
@@ -43,7 +43,7 @@ def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None 
 
 
 def _inside(sample: Sequence[Row], prefer: str | None) -> Iterator[tuple[Spelling, Layout, list[Row]]]:
-    """The columns of structs within which a layout fits."""
+    """The struct columns inside which a layout fits."""
     for name in struct_columns(sample):
         inside = replace(spelling_of(_readable(sample, Spelling({}, inside=name))), inside=name)
         rows = _readable(sample, inside)
@@ -59,19 +59,19 @@ def _first(rows: Sequence[Row], prefer: str | None) -> Layout | None:
 
 
 def _readable(sample: Sequence[Row], spelling: Spelling) -> list[Row]:
-    """The rows that can be spelled as the layouts read them; a bad one says nothing of the table."""
+    """The rows that can be spelled as layouts read them; bad rows are ignored."""
     if not spelling.changes():
         return list(sample)
     rows: list[Row] = []
     for row in sample:
-        # its reason is given when it is parsed
+        # the reason is given when it is parsed
         with contextlib.suppress(RowError):
             rows.append(dict(spelling.row(row)))
     return rows
 
 
 def _bound(layout: Layout, spelling: Spelling) -> Layout:
-    """The layout, made to read rows of this spelling."""
+    """The layout, bound to rows of this spelling."""
     if not spelling.changes():
         return layout
     parse = layout.parse

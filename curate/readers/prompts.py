@@ -1,4 +1,4 @@
-"""Any data read for its prompts alone: pairs and candidates, and rows that hold no response at all."""
+"""Any data read for its prompts alone: pairs, candidates, and rows without responses."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ SUMMARY = "prompt|question|instruction (+ input, system)|messages, or the prompt
 
 
 def prompts_layout(sample: Sequence[Row]) -> Layout:
-    """How the prompts of this data are read: its records hold a prompt and no response.
+    """How to read the prompts of this data: the records hold a prompt and no response.
 
-    Where the rows are pairs or candidates, their prompt is the one that these are read with. A row without responses
-    names its prompt itself; of a whole conversation, the prompt is what stands before its last answer.
+    Pairs and candidates have the prompt that their layout reads. A row without responses names its prompt itself; in a
+    whole conversation, the prompt is everything before its last answer.
 
     Args:
         sample: the first rows; some may be bad.
 
     Raises:
-        InputError: no row has a prompt, or prompts are lists as Python prints them.
+        InputError: no row has a prompt, or prompts are lists in Python's own notation.
     """
     try:
         inner: Layout | None = detect(sample)

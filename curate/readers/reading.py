@@ -1,4 +1,4 @@
-"""Which columns of a table its layout reads, and which of the others may belong to the prompt."""
+"""Which columns of a table its layout reads, and which others may belong to the prompt."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SHAPING = re.compile(
     r"|documents?|passages?|personas?|characters?|profile|shots?|fewshot|examples|demonstrations?|dialog(?:ue)?s?|conversations?"
     r"|messages?|turns?|attachments?|background|preamble|prefix|scenario|instructions?|prompt|query|question)\b"
 )
-"""Words of which one in a column's name says that it may belong to the prompt."""
+"""If a column's name contains one of these words, it may belong to the prompt."""
 ABOUT = re.compile(
     r"\b(?:ids?|idx|index|hash|hashes|counts?|lengths?|len|num|number|types?|kind|sources?|lang|language|tokens?|scores?"
     r"|ratings?|rank|models?|names?|category|categories|tags?|labels?|time|timestamp|date|version|fingerprint|split"
     r"|topic|difficulty|quality)\Z|\A(?:num|n|is|has|labell?ing|judge|raw|annotat(?:ion|or)|critique|generation|gen)\b"
 )
-"""Words at the end or the start of a name which say that the column tells something about the prompt or its making."""
+"""Words at the start or end of a name that mark a column about the prompt or its making."""
 LEAST_WORDS = 2
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 MOST_NAMES = 20
@@ -33,12 +33,12 @@ MOST_NAMES = 20
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a table, by its first rows.
+    """What is read of a table, judging by its first rows.
 
     Attributes:
-        read: the columns that the layout looked into, in the table's order.
-        unread: the others, but for those that this tool writes itself.
-        doubtful: those among them whose names and contents may belong to the prompt.
+        read: columns that the layout used, in table order.
+        unread: the other columns, except those that this tool writes.
+        doubtful: unread columns whose names and contents may belong to the prompt.
     """
 
     read: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Reading:
     doubtful: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, list[str]]:
-        """As the manifest has it."""
+        """The form stored in the manifest."""
         return {"read": list(self.read), "not_read": list(self.unread), "doubtful": list(self.doubtful)}
 
     def notes(self) -> list[str]:
@@ -62,13 +62,13 @@ class Reading:
 
 
 def listed(names: Sequence[str]) -> str:
-    """These names after one another, of many the first ones."""
+    """These names as a list; of many, only the first."""
     more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
     return ", ".join(names[:MOST_NAMES]) + more
 
 
 class _Watched(Mapping[str, Any]):
-    """A row that remembers which of its values were asked for."""
+    """A row that remembers which of its values were read."""
 
     __slots__ = ("_row", "asked")
 
@@ -96,11 +96,11 @@ def what_is_read(layout: Layout, rows: Sequence[Row], named: Collection[str] = (
 
     Args:
         layout: reads the rows.
-        rows: the first rows of the table; bad ones say nothing.
-        named: columns that are read too, as the user names them.
+        rows: the first rows of the table; bad ones are ignored.
+        named: columns that the user named, which are read too.
 
     Raises:
-        InputError: a column that is not read holds images or sounds.
+        InputError: an unread column holds images or sound.
     """
     asked: set[str] = set(named)
     good: list[tuple[Row, Record]] = []
@@ -133,7 +133,7 @@ def _refuse_media(names: Sequence[str], good: Sequence[tuple[Row, Record]]) -> N
 
 
 def _is_media(value: object) -> bool:
-    """Whether a value holds a file's bytes, as the datasets library keeps images and sounds, or the image itself."""
+    """Whether a value holds an image or a sound, or a file's bytes as the datasets library stores them."""
     if isinstance(value, list):
         return any(map(_is_media, value))
     if isinstance(value, Mapping):
@@ -147,7 +147,7 @@ def _may_shape(name: str) -> bool:
 
 
 def _adds(value: object, record: Record) -> bool:
-    """Whether a value says something, in more than a word, that does not stand in the record."""
+    """Whether a value says something, in more than one word, that is not in the record."""
     texts = [text for text in map(_plain, _texts(decoded(value))) if len(text.split()) >= LEAST_WORDS]
     if not texts:
         return False

@@ -1,4 +1,4 @@
-"""Tables that are refused as a whole: what they hold, and why it is not read."""
+"""Tables that are refused as a whole: what they contain, and why it cannot be read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GIVE_PAIRS = (
 
 
 def check_texts(sample: Sequence[Row]) -> None:
-    """Refuse a table in most of whose first rows a text is not what its column says.
+    """Refuse a table if in most of its first rows a text is not what its column says.
 
     Raises:
         InputError: columns hold lists as Python or NumPy prints them, responses begin with their prompt, or they end
@@ -84,17 +84,17 @@ def _check_speaker(sample: Sequence[Row]) -> None:
 
 
 def _responses(row: Row) -> list[str | None]:
-    """The texts of a row's responses, None where one is no text."""
+    """The texts of a row's responses; None if one is not text."""
     sides = both_sides(row)
     found: Any = sides if sides is not None else first_present(row, RESPONSES)
     return [last_text(one) for one in found] if isinstance(found, list | tuple) else []
 
 
 def check_printed(sample: Sequence[Row], columns: Sequence[str]) -> None:
-    """Refuse a table in which one of these columns holds lists as Python or NumPy prints them.
+    """Refuse a table in which one of these columns holds lists in Python's or NumPy's own notation.
 
     Raises:
-        InputError: naming the column.
+        InputError: names the column.
     """
     sides = {*CHOSEN, *REJECTED}
     for name in dict.fromkeys(columns):
@@ -103,7 +103,7 @@ def check_printed(sample: Sequence[Row], columns: Sequence[str]) -> None:
             continue
         messages = sum(bool(PRINTED.match(text.lstrip())) for text in texts)
         lists = sum(bool(PRINTED_LIST.match(text.strip())) and not isinstance(decoded(text), list) for text in texts)
-        # a single answer may well be a list in Python; a column of nothing else is one of lists
+        # one answer may well be a Python list; a column of nothing but lists is a column of printed lists
         printed = lists == len(texts) and (name not in sides or all(map(_both_printed, sample)))
         if 2 * messages >= len(texts) or printed:
             raise InputError(
@@ -119,12 +119,12 @@ def _both_printed(row: Row) -> bool:
 
 
 def _texts(sample: Sequence[Row]) -> Iterator[tuple[str, list[str]]]:
-    """Per row: the text of its prompt, empty where that is none or holds turns, and its responses' own texts."""
+    """For each row the prompt's text (empty if it is not text or holds turns) and its responses' own texts."""
     for row in sample:
         named = prompt_column(row)
         prompt = named[1] if named is not None else None
         texts = _responses(row)
-        # what follows a prompt in a template's markup is rid of its markers when it is read
+        # the response to a prompt in template markup loses its markers when it is read
         if not texts or is_written_out(prompt) or any(text is None or is_written_out(text) for text in texts):
             continue
         yield prompt if isinstance(prompt, str) else "", [text for text in texts if text is not None]
@@ -141,7 +141,7 @@ def _is_repeated(prompt: str, texts: Sequence[str]) -> bool:
 
 
 def unreadable(sample: Sequence[Row]) -> InputError:
-    """Why no layout fits the table whose first rows these are, as the error to raise."""
+    """The error to raise if no layout fits the table with these first rows."""
     columns = dict.fromkeys(str(name) for row in sample for name in row)
     found = f"Columns found: {', '.join(columns) or 'none'}."
     reason = next((said for row in sample for reason in REASONS if (said := reason(row)) is not None), None)
@@ -154,7 +154,7 @@ def unreadable(sample: Sequence[Row]) -> InputError:
 
 
 def several_structs(names: Sequence[str]) -> InputError:
-    """Why a table with rows in several columns of structs is not read, as the error to raise."""
+    """The error to raise for a table with rows in several struct columns."""
     return InputError(
         f"Several columns hold pairs or responses, each in a struct: {', '.join(names[:4])}.",
         "It is not clear which of them to read.",

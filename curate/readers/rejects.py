@@ -1,4 +1,4 @@
-"""Rows that cannot be used, as a table: where each came from, why, and its text."""
+"""Rejected rows as a table: where each came from, why, and its text."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ REJECT_SCHEMA = pa.schema([("source", pa.string()), ("reason", pa.string()), ("r
 
 
 def reject_table(rejects: Sequence[Reject]) -> pa.Table:
-    """One row for each."""
+    """One row for each reject."""
     rows = [(one.origin, one.reason, one.raw) for one in rejects]
     columns = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.table([pa.array(list(values), pa.string()) for values in columns], schema=REJECT_SCHEMA)
 
 
 def nothing_usable(first: Reject | None, name: str) -> InputError:
-    """The error where no row of the data of this name can be used, and the first one for this reason."""
+    """The error if no row of this data can be used; gives the first one's reason."""
     reason = f"the first one ({first.origin}): {first.reason}" if first else "there are none"
     return InputError(f"No row can be used; {reason}.", name, "`curate inspect` shows what was found.")
 

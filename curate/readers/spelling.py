@@ -1,4 +1,4 @@
-"""How one table spells what the layouts read: capitals in its columns' names, JSON text in its cells."""
+"""A table's spelling of what layouts read: capitals in column names, JSON text in cells."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Spelling:
     """What must be done to a table's rows before a layout reads them.
 
     Attributes:
-        names: the layouts' names of columns, and those that the table has instead.
-        messages: columns whose texts are the JSON of messages throughout.
-        lists: columns of lists whose texts are so.
-        inside: the column in whose structs the rows stand, or None.
+        names: maps the layouts' column names to the table's.
+        messages: columns whose texts are all the JSON of messages.
+        lists: columns of lists whose texts are all the JSON of messages.
+        inside: the column whose structs contain the rows, or None.
     """
 
     names: Mapping[str, str]
@@ -34,16 +34,16 @@ class Spelling:
     inside: str | None = None
 
     def changes(self) -> bool:
-        """Whether anything must be done at all."""
+        """Whether there is anything to do."""
         return bool(self.names or self.messages or self.lists or self.inside)
 
     def row(self, row: Row) -> Row:
-        """A row as the layouts read it."""
+        """A row as layouts read it."""
         return _Spelled(row, self)
 
 
 class _Spelled(Mapping[str, Any]):
-    """A row seen through a spelling; a value is looked up, and decoded, when it is asked for."""
+    """A row seen through a spelling; values are looked up, and decoded, on demand."""
 
     __slots__ = ("_own", "_row", "_spelling")
 
@@ -52,7 +52,7 @@ class _Spelled(Mapping[str, Any]):
             inner = decoded(row.get(spelling.inside))
             if not isinstance(inner, dict):
                 raise RowError(f"the column {spelling.inside} holds no struct")
-            # what a row says outside the struct, such as its system text, holds within
+            # what a row says outside the struct, such as its system text, applies inside too
             outside = {name: row[name] for name in row if folded(name) in KNOWN and name != spelling.inside}
             row = outside | inner
         self._row, self._spelling = row, spelling
@@ -87,7 +87,7 @@ def _opened(text: str, name: str) -> Any:
 
 
 def spelling_of(sample: Sequence[Row]) -> Spelling:
-    """How the table spells its columns whose first rows these are."""
+    """How a table with these first rows spells its columns."""
     columns = dict.fromkeys(name for row in sample for name in row)
     names = {
         folded(name): name
@@ -99,7 +99,7 @@ def spelling_of(sample: Sequence[Row]) -> Spelling:
 
 
 def _json_sides(rows: Sequence[Row]) -> frozenset[str]:
-    """The columns of both sides where in most rows both are texts that are the JSON of messages."""
+    """The columns of both sides, if in most rows both are the JSON of messages."""
     texts = [sides for row in rows if (sides := both_sides(row)) and all(isinstance(side, str) for side in sides)]
     found = sum(all(in_messages(decoded(side)) for side in sides) for sides in texts)
     if not found or 2 * found < len(texts):
@@ -108,7 +108,7 @@ def _json_sides(rows: Sequence[Row]) -> frozenset[str]:
 
 
 def _json_lists(rows: Sequence[Row]) -> frozenset[str]:
-    """The columns of lists whose texts are the JSON of messages in most rows."""
+    """The list columns whose texts are the JSON of messages in most rows."""
     return frozenset(name for name in LISTS if _mostly_json([decoded(row.get(name)) for row in rows]))
 
 
@@ -119,6 +119,6 @@ def _mostly_json(values: Sequence[Any]) -> bool:
 
 
 def struct_columns(sample: Sequence[Row]) -> list[str]:
-    """The columns that hold a struct in every row, within which the rows may stand."""
+    """The columns with a struct in every row, which may contain the rows."""
     columns = dict.fromkeys(name for row in sample for name in row)
     return [name for name in columns if all(isinstance(decoded(row.get(name)), dict) for row in sample)]

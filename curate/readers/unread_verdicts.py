@@ -1,4 +1,4 @@
-"""Tables of lists of responses in which a column says which one is better: that is not read, and must not be lost."""
+"""Tables of response lists with a column that says which is better: it cannot be read, and must not be lost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ OF_THE_BEST = re.compile(
 WORDS = "response|answer|output|completion|model|assistant|candidate|option"
 NAMES_ONE = re.compile(rf"(?:(?:{WORDS})_?)?(?:[a-h]|\d{{1,2}})")
 CLASSES = ("label", "labels")
-"""Names that may say something of the prompt as well, where there are more than two responses."""
+"""Names that may describe the prompt instead, if there are more than two responses."""
 
 
 def check_verdicts(sample: Sequence[Row], layout: Layout) -> None:
-    """Refuse a table in most of whose first rows a column tells the better one of responses without a score.
+    """Refuse a table if in most of its first rows a column names the better of responses without a score.
 
     Raises:
-        InputError: naming the column.
+        InputError: names the column.
     """
     if layout.kind != "candidates":
         return

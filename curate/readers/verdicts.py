@@ -16,11 +16,11 @@ SHP = "human_ref"
 
 
 def verdict_of(row: Row, slots: Slots) -> int | None:
-    """The place of the better of two responses, or None when the row has no verdict.
+    """The position of the better of two responses; None if the row has no verdict.
 
     Raises:
         Tie: neither is better.
-        RowError: what the row says cannot be understood.
+        RowError: the row's verdict cannot be understood.
     """
     sides = both_sides(row)
     if sides is not None:
@@ -67,7 +67,7 @@ def _signed(row: Row, slots: Slots) -> int | None:
 
 
 def verdict_column(row: Row) -> str | None:
-    """The column that says in a word or a number which response is better, or None."""
+    """The column that says, as a word or a number, which response is better; None if there is none."""
     return next((name for name in VERDICTS if name in row), None)
 
 
@@ -101,7 +101,7 @@ def _by_score(row: Row, slots: Slots) -> int | None:
 
 
 def numbered_alike(sample: Sequence[Row]) -> bool:
-    """Whether numbers that name a response are those of the responses' columns, in every row."""
+    """Whether every number that names a response matches a response column's number, in all rows."""
     for row in sample:
         slots, name = slots_of(row), verdict_column(row)
         value = number(row[name]) if name else None

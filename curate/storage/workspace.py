@@ -77,9 +77,9 @@ class Workspace:
 
     Args:
         out: the output file or folder.
-        identity: everything that decides the result; work with another identity is refused. Its entry `staged_from` says
-            what decides the staged rows, and `measured_with` what decides each shard folder. When the user corrects a
-            setting after an error, whatever these entries still cover is kept.
+        identity: everything that decides the result; work with another identity is refused. Its entry `staged_from`
+            says what decides the staged rows, and `measured_with` what decides each shard folder. When the user
+            corrects a setting after an error, whatever these entries still cover is kept.
         fresh: start over instead.
         note: called with a message about any damaged work.
     """

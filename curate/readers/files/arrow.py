@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, a chunk at a time."""
+"""Parquet and Arrow files, read one chunk at a time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ FILE_MAGIC = b"ARROW1"
 
 @contextmanager
 def open_parquet(path: Path, *, mapped: bool = False) -> Iterator[pq.ParquetFile]:
-    """The Parquet file, whose pages are checked against their checksums where it has some.
+    """Open a Parquet file; pages are verified against their checksums if there are any.
 
     Args:
         path: the file.
-        mapped: leave its bytes in the system's page cache instead of copying them to memory of this process.
+        mapped: leave its bytes in the system's page cache instead of copying them into this process.
 
     Raises:
-        InputError: the file cannot be read, now or while it is open.
+        InputError: the file cannot be read, on opening or later.
     """
-    # Buffering ahead would keep every row group until the file is closed.
+    # Read-ahead buffering would keep every row group until the file is closed.
     options = {"memory_map": mapped, "pre_buffer": False, "page_checksum_verification": True}
     with readable(path), pq.ParquetFile(path, **options) as file:
         yield file
@@ -37,10 +37,10 @@ def open_parquet(path: Path, *, mapped: bool = False) -> Iterator[pq.ParquetFile
 def parquet_batches(
     path: Path, rows: int, columns: Sequence[str] | None = None, *, mapped: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, at most `rows` at a time; of these columns those that it has, all by default.
+    """The rows of a Parquet file, at most `rows` at a time; only those of these columns that it has, by default all.
 
     Raises:
-        InputError: the file cannot be read, or has not as many rows as it says.
+        InputError: the file cannot be read, or has another number of rows than it states.
     """
     with open_parquet(path, mapped=mapped) as file:
         found = 0
@@ -77,7 +77,7 @@ def parquet_file(path: Path, rows: int) -> Iterator[Chunk]:
 
 
 def arrow_file(path: Path, rows: int) -> Iterator[Chunk]:
-    """The rows of an Arrow file, in the file or the stream format; origins count them from 0."""
+    """The rows of an Arrow file, in file or stream format; origins count them from 0."""
     with pa.memory_map(str(path)) as memory:
         is_file = memory.read(len(FILE_MAGIC)) == FILE_MAGIC
         memory.seek(0)

@@ -1,4 +1,4 @@
-"""Arrow tables of rows whose columns do not agree: one type per column, and every chunk brought to it."""
+"""Arrow tables whose columns disagree: decides on one type per column, and converts every chunk to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from curate.readers.files.limits import DEPTH, check_columns, is_deep_type
 
 
 def json_text(value: object) -> str | None:
-    """A value as text: text as it is, null as null, anything else as JSON."""
+    """A value as text: text unchanged, null as null, anything else as JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bytes):
@@ -25,7 +25,7 @@ def json_text(value: object) -> str | None:
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as a table; columns in order of first appearance.
 
-    A column that no single Arrow type can hold, or that Parquet could not hold, becomes JSON text.
+    A column that no single Arrow type fits, or that Parquet cannot store, becomes JSON text.
     """
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _array([row.get(name) for row in rows]) for name in names})
@@ -44,10 +44,10 @@ def _text_array(values: Iterable[Any]) -> pa.Array:
 
 
 def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """One schema that the tables of all given ones can be brought to with `conform`.
+    """One schema to which `conform` can convert the tables of all given ones.
 
-    Fields stand in order of first appearance. Where the types of a field have no common one, it becomes a string, and
-    so does a field that is null everywhere. Metadata of the schemas is left out: it describes one file only.
+    Fields are in order of first appearance. If a field's types have nothing in common, it becomes a string, and so does
+    a field that is null everywhere. Schema metadata is dropped: it describes one file only.
     """
     types: dict[str, pa.DataType] = {}
     for schema in schemas:
@@ -59,10 +59,10 @@ def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with exactly the columns and types of `schema`: missing ones null, the rest cast or as JSON text.
+    """The table with exactly the columns and types of `schema`: missing ones null, others cast or as JSON text.
 
     Raises:
-        InputError: a value does not fit the type; cannot happen when `schema` was merged from this table's own.
+        InputError: a value does not fit its type; cannot happen if `schema` was merged from this table's own.
     """
     present = set(table.column_names)
     columns = [
@@ -73,12 +73,12 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def decode(table: pa.Table) -> pa.Table:
-    """The table without dictionary encoding, views and extension types, which differ from file to file.
+    """The table without dictionaries, views and extension types, which differ from file to file.
 
-    What Parquet could not hold becomes JSON text.
+    What Parquet cannot store becomes JSON text.
 
     Raises:
-        InputError: two columns have one name, there are too many, or one is nested too deeply.
+        InputError: duplicate column names, too many columns, or a column nested too deeply.
     """
     check_columns(table.column_names)
     deep = [field.name for field in table.schema if is_deep_type(field.type)]
@@ -110,7 +110,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _settled(kind: pa.DataType) -> pa.DataType:
-    """The type with every null type in it made a string; a string altogether if Parquet cannot hold it."""
+    """The type with every null type inside replaced by string; string altogether if Parquet cannot store it."""
     if kinds.is_null(kind) or _parquet_lacks(kind):
         return pa.string()
     return _rebuilt(kind, _settled)
@@ -130,7 +130,7 @@ def _rebuilt(kind: pa.DataType, change: Any) -> pa.DataType:
 
 
 def _parquet_lacks(kind: pa.DataType) -> bool:
-    """Whether Parquet has no such type: a struct without fields, a union, an interval, runs of equal values."""
+    """Whether Parquet lacks such a type: a struct without fields, a union, an interval, run-end encoding."""
     if (kinds.is_struct(kind) and not kind.num_fields) or kinds.is_union(kind) or kinds.is_interval(kind):
         return True
     return kinds.is_run_end_encoded(kind) or any(_parquet_lacks(kind.field(i).type) for i in range(kind.num_fields))
@@ -140,7 +140,7 @@ def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     if one == other:
         return one
     if {one, other} >= {pa.int64(), pa.uint64()}:
-        # pyarrow would pick int64, in which large unsigned numbers turn negative
+        # pyarrow would choose int64, which turns large unsigned numbers negative
         return pa.string()
     try:
         schemas = [pa.schema([("column", kind)]) for kind in (one, other)]
@@ -163,7 +163,7 @@ def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
 
 
 def _forced(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
-    """The cast of last resort: whole numbers beyond 2^53 to doubles, and nestings that Arrow's own cast refuses."""
+    """The cast of last resort: integers beyond 2^53 to doubles, and nestings that Arrow's own cast rejects."""
     try:
         return column.cast(field.type, safe=False)
     except pa.ArrowException:

@@ -1,4 +1,4 @@
-"""CSV files. Types are settled over the whole file first, so that they do not depend on how it is cut."""
+"""CSV files. Column types are decided over the whole file first, so that they do not depend on the chunks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from curate.readers.contract import Chunk, Reject
 from curate.readers.files.limits import LINE_BYTES, TOO_LONG, check_columns, lines
 from curate.readers.files.streams import open_bytes
 
-# a number with leading zeros is an identifier, and stays text
+# a number with leading zeros is an identifier, and remains text
 WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})\Z", re.ASCII)
 DECIMAL = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z|[-+]?(nan|inf)\Z", re.ASCII | re.IGNORECASE)
 WITH_COMMA = re.compile(r"[-+]?(0|[1-9]\d*)(,\d+)?\Z", re.ASCII)
@@ -38,7 +38,7 @@ COMMA, TEXT = 2, len(KINDS) - 1
 def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
     """The file's records under its header line; origins count records from 0.
 
-    Whole columns of numbers or of true/false get that type, empty cells of them are null; all else is text.
+    Columns that are all numbers or true/false get that type, with empty cells as null; everything else is text.
 
     Raises:
         ValueError: there is no header, or it names a column twice.
@@ -62,7 +62,7 @@ def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
 
 
 def _lines(path: Path) -> Iterator[list[str]]:
-    # the default limit of 128 KiB a cell is shorter than long conversations
+    # the default limit of 128 KiB per cell is too short for long conversations
     csv.field_size_limit(LINE_BYTES)
     with open_bytes(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -73,7 +73,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
 
 def _not_too_long(line: str | None) -> str:
     if line is None:
-        # What a quoted cell holds may go on for many lines: where the next row begins, nobody knows.
+        # A quoted cell may span many lines, so nobody knows where the next row begins.
         raise csv.Error(TOO_LONG)
     return line
 
@@ -84,9 +84,9 @@ def _separator_of(path: Path) -> str:
 
 
 def separator(header: str) -> str:
-    """What stands between the cells of a file: the mark that cuts its header line into the most names.
+    """The delimiter of a file: the one that splits its header line into the most names.
 
-    Spreadsheets of many countries write semicolons, as a comma is their decimal point.
+    Spreadsheets in many countries use semicolons, because the comma is their decimal point.
     """
     cells = {mark: len(next(csv.reader([header], delimiter=mark), [])) for mark in SEPARATORS}
     return max(SEPARATORS, key=lambda mark: cells[mark])
@@ -125,7 +125,7 @@ def _is_broken(cell: str) -> bool:
 
 
 def _settle(path: Path, width: int) -> list[int]:
-    """Per column the first of KINDS that all its cells fit; decimal commas only between semicolons."""
+    """For each column the first of KINDS that fits all its cells; decimal commas only with semicolons."""
     kinds = set(range(TEXT)) - (set() if _separator_of(path) == ";" else {COMMA})
     fits = [set(kinds) for _ in range(width)]
     seen = [False] * width

@@ -1,4 +1,4 @@
-"""The one place where what a file's reader raises becomes an error that the user can act on."""
+"""The only place that turns what a file reader raises into an error that the user can act on."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from curate.errors import InputError, first_line
 
 @contextmanager
 def readable(name: object) -> Iterator[None]:
-    """Name the file in whatever stops its reading.
+    """Name the file in any error that stops reading it.
 
     Args:
         name: path of the file, or name of the data set.
 
     Raises:
-        InputError: the file is damaged, is not of the kind that its name says, or cannot be read.
+        InputError: the file is damaged, is not of the format its name says, or cannot be read.
     """
     try:
         yield
@@ -38,12 +38,12 @@ def readable(name: object) -> Iterator[None]:
 
 
 def sound(pieces: Iterable[Any]) -> Iterator[Any]:
-    """The same record batches or tables, each one checked before anything looks into it.
+    """The same record batches or tables, each one validated before anything reads it.
 
-    Arrow trusts the offsets and the text in a file: without this check, a damaged file can end the process.
+    Arrow trusts the offsets and the text in a file: without this check, a damaged file can crash the process.
 
     Raises:
-        pa.ArrowInvalid: an offset points outside its data, a text is not UTF-8, or a dictionary lacks a value.
+        pa.ArrowInvalid: an offset points outside its data, text is not UTF-8, or a dictionary lacks a value.
     """
     for piece in pieces:
         piece.validate(full=True)

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, through the datasets library."""
+"""Hugging Face hub data sets, read with the datasets library."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ COMMIT = re.compile(r"@([0-9a-f]{40})(?:/|\Z)")
 
 @dataclass(frozen=True)
 class HubSource:
-    """One split of a data set of the hub.
+    """One split of a hub data set.
 
     Attributes:
         name: the spec as the user wrote it.
-        revision: what the spec asks for, else the commit that was loaded, where it is known.
+        revision: the revision in the spec, or the commit that was loaded, if known.
         dataset: the loaded split.
     """
 
@@ -35,7 +35,7 @@ class HubSource:
     dataset: Any
 
     def fingerprints(self) -> list[dict[str, Any]]:
-        """One entry: the spec, the revision, and the fingerprint that the datasets library keeps."""
+        """One entry: the spec, the revision, and the datasets library's fingerprint."""
         info = getattr(self.dataset, "info", None)
         fingerprint = getattr(self.dataset, "_fingerprint", None)
         size = getattr(info, "dataset_size", None)
@@ -56,10 +56,10 @@ class HubSource:
 def open_hub(spec: str) -> HubSource:
     """Load `hf://owner/name[@revision][:config][/split]`.
 
-    Without a split: the only one.
+    Without a split, it must have only one.
 
     Raises:
-        InputError: the spec is malformed, the data set cannot be loaded, or it has several splits and none is named.
+        InputError: the spec is malformed, the data set cannot be loaded, or no split is named and there are several.
     """
     parts = SPEC.match(spec)
     if parts is None:
@@ -79,7 +79,7 @@ def _load(spec: str, name: str, config: str | None, revision: str | None, split:
         with hub_access(spec):
             return datasets.load_dataset(name, name=config, revision=revision, split=split)
     except Exception as error:
-        # the library raises whatever the network, the hub or a parser below it raised
+        # the library raises whatever the network, the hub or one of its parsers raised
         if not is_offline() and (away := why_unreachable()) is not None:
             raise InputError(
                 "The hub cannot be reached, and its cache does not contain this data set.",
@@ -105,7 +105,7 @@ def _choose(spec: str, splits: list[str]) -> str:
 
 
 def _commit(dataset: Any) -> str | None:
-    """The commit in the addresses of the downloaded files."""
+    """The commit found in the URLs of the downloaded files."""
     checksums = getattr(getattr(dataset, "info", None), "download_checksums", None) or {}
     found = {match[1] for address in checksums if (match := COMMIT.search(str(address)))}
     return found.pop() if len(found) == 1 else None

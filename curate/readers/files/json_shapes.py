@@ -1,4 +1,4 @@
-"""One JSON object that holds a whole table: its rows under a key, or column by column, as pandas writes it."""
+"""One JSON object that holds a whole table: rows under a key, or columns as written by pandas."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SPLITS = ("train", "validation", "test", "eval", "dev")
 
 
 def rows_within(whole: object) -> list[Any] | None:
-    """The rows that an object holds, or None where it is a row itself.
+    """The rows inside an object; None if the object is itself a row.
 
     Raises:
-        InputError: it holds several lists of rows.
+        InputError: it contains several lists of rows.
     """
     if not isinstance(whole, dict):
         return None
@@ -36,15 +36,15 @@ def _is_rows(value: object) -> bool:
 
 
 def _by_column(whole: dict[str, Any]) -> list[Any] | None:
-    """Rows of an object whose values are columns: lists, or mappings from a row's number, each as long as the others.
+    """The rows of an object whose values are columns: lists, or mappings from row numbers, all of equal length.
 
-    A row has lists too: only where a prompt or a chosen response is a list of texts, or of lists, is it a column.
+    Rows have lists too: only if a prompt or a chosen response is a list of texts, or of lists, is it a column.
     """
     if not whole or not all(isinstance(column, list | dict) and column for column in whole.values()):
         return None
     numbered = all(isinstance(column, dict) and all(key.isdigit() for key in column) for column in whole.values())
     if numbered:
-        # the same numbers may stand in another order in another column
+        # columns may list the same numbers in different orders
         keys = next(iter(whole.values())).keys()
         if any(column.keys() != keys for column in whole.values()):
             raise InputError("The columns of the file do not have the same rows.", hint="Write it again, row by row.")
@@ -61,7 +61,7 @@ def _is_column(value: object) -> bool:
 
 
 def _by_key(whole: dict[str, Any]) -> list[Any] | None:
-    """Rows of an object whose keys are their numbers, or their ids: then all have the same columns, a prompt too."""
+    """The rows of an object keyed by row numbers or ids: all must have the same columns, including a prompt."""
     rows = list(whole.values())
     if not rows or not all(isinstance(row, dict) for row in rows):
         return None

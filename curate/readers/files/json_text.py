@@ -1,4 +1,4 @@
-"""JSON lines and JSON arrays. One broken line costs that line, never the file."""
+"""JSON lines and JSON arrays. A broken line costs only that line, never the file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HALF_PAIR = "the text holds half a surrogate pair"
 
 
 class ChunkMaker:
-    """Collects rows and rejects of one file until they make a chunk.
+    """Collects the rows and rejects of one file into chunks.
 
     Args:
         name: the file's base name, for the origins.
-        rows: the most rows and rejects of one chunk, so that a file full of broken lines is bounded too.
+        rows: maximum rows and rejects per chunk, so that a file full of broken lines is bounded too.
     """
 
     def __init__(self, name: str, rows: int) -> None:
@@ -37,10 +37,10 @@ class ChunkMaker:
         self._rejects: list[Reject] = []
 
     def add(self, number: int, row: object, raw: str) -> None:
-        """Take one parsed value; a string or anything but an object is a reject.
+        """Add one parsed value; a string or anything but an object is rejected.
 
         Raises:
-            InputError: the rows have too many columns by now.
+            InputError: the rows have too many columns.
         """
         origin = f"{self._name}:{number}"
         reason = why_not_a_row(row)
@@ -54,15 +54,15 @@ class ChunkMaker:
             self._rejects.append(Reject(origin, str(reason), raw))
 
     def reject(self, number: int, reason: str, raw: str) -> None:
-        """Take one row that could not even be parsed."""
+        """Add one row that could not even be parsed."""
         self._rejects.append(Reject(f"{self._name}:{number}", reason, raw))
 
     def full(self) -> bool:
-        """Whether the chunk has reached its limit."""
+        """Whether the chunk is full."""
         return len(self._rows) + len(self._rejects) >= self._limit
 
     def take(self) -> Iterator[Chunk]:
-        """The chunk collected so far, if it holds anything; the next one starts empty."""
+        """The chunk collected so far, if it holds anything; then starts a new one."""
         if self._rows or self._rejects:
             chunk = Chunk(table_of(self._rows), self._rows, self._origins, self._rejects)
             self._clear()
@@ -70,7 +70,7 @@ class ChunkMaker:
 
 
 def why_not_a_row(value: object) -> str | None:
-    """The reason for which a JSON value cannot be a row, or None."""
+    """Why a JSON value cannot be a row; None if it can."""
     if not isinstance(value, dict):
         return "the line is not a JSON object"
     if not value:
@@ -79,7 +79,7 @@ def why_not_a_row(value: object) -> str | None:
 
 
 def parse_json(line: bytes) -> tuple[object, str | None]:
-    """The value of a JSON text, and the reason when there is none.
+    """The value of a JSON text, or the reason why it has none.
 
     `NaN` and `Infinity` are accepted, as many scripts write them.
     """
@@ -99,12 +99,12 @@ def parse_json(line: bytes) -> tuple[object, str | None]:
 
 
 def has_escapes(source: bytes) -> bool:
-    """Whether a JSON text may bring in a lone surrogate: only an escape can, and few texts have one."""
+    """Whether a JSON text may contain a lone surrogate: that takes an escape, and few texts have one."""
     return b"\\ud" in source or b"\\uD" in source
 
 
 def has_lone_surrogate(value: object) -> bool:
-    """Whether a value holds text that UTF-8, and so Arrow and Parquet, cannot hold."""
+    """Whether a value contains text that UTF-8, and so Arrow and Parquet, cannot represent."""
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
@@ -113,7 +113,7 @@ def has_lone_surrogate(value: object) -> bool:
 
 
 def json_lines(path: Path, rows: int) -> Iterator[Chunk]:
-    """The file's lines; origins count lines from 1, blank ones too."""
+    """The file's lines; origins count lines from 1, including blank ones."""
     maker = ChunkMaker(path.name, rows)
     with open_bytes(path) as stream:
         for number, line in enumerate(lines(stream, b"\n"), 1):
@@ -135,7 +135,7 @@ def json_lines(path: Path, rows: int) -> Iterator[Chunk]:
 
 
 def json_array(path: Path, rows: int) -> Iterator[Chunk]:
-    """The elements of one top-level array; origins count them from 0. Holds the whole file in memory.
+    """The elements of one top-level array; origins count them from 0. Loads the whole file into memory.
 
     Raises:
         ValueError: the file is not one JSON array.
@@ -163,11 +163,11 @@ def _chunks_of(values: Iterable[object], name: str, rows: int, escapes: bool) ->
 
 
 def json_file(path: Path, rows: int) -> Iterator[Chunk]:
-    """A `.json` file: an array when its first character is `[`, else JSON lines, or one object that holds the rows.
+    """A `.json` file: an array if its first character is `[`, else JSON lines, or one object that contains the rows.
 
     Raises:
         ValueError: the file is neither.
-        InputError: its object holds several lists of rows.
+        InputError: its object contains several lists of rows.
     """
     if _first_byte(path) == b"[":
         return json_array(path, rows)
@@ -183,7 +183,7 @@ def json_file(path: Path, rows: int) -> Iterator[Chunk]:
 
 
 def _is_one_object(path: Path) -> bool:
-    """Whether a file is one object: its first line is all of it, or opens one that the line does not close."""
+    """Whether a file is a single object: its first line is all of it, or opens an object without closing it."""
     with open_bytes(path) as stream:
         filled = (line for line in lines(stream, b"\n") if line is None or line.strip())
         first = (next(filled, None) or b"").strip()

@@ -1,4 +1,4 @@
-"""How much one row, and one table, may hold: a small file must not fill the memory."""
+"""Limits on the size of a row and of a table: a small file must not fill the memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from curate.errors import InputError
 
 LINE_BYTES = 64 * 2**20
 WHOLE_BYTES, UNFOLDED = 64 * 2**20, 30
-"""A compressed file that is read as a whole may unfold to so much, or to so many times its size if that is more."""
+"""Limit for a compressed file that is read whole: it may expand to this, or to this multiple of its size if larger."""
 COLUMNS = 2000
 DEPTH = 32
-"""Lists and mappings inside each other. Parquet counts a list twice, and is read up to a depth of 100."""
+"""Maximum nesting of lists and mappings. Parquet counts a list twice, and is read up to a depth of 100."""
 BLOCK = 2**20
 NESTING = (dict, list)
 TOO_LONG = f"the line is longer than {LINE_BYTES >> 20} MiB"
@@ -22,11 +22,11 @@ TOO_DEEP = f"the row is nested more than {DEPTH} deep"
 
 
 def lines(stream: Any, end: AnyStr | tuple[AnyStr, ...]) -> Iterator[AnyStr | None]:
-    """The lines of a stream of bytes or text; None for one that is too long, of which nothing is kept.
+    """The lines of a stream of bytes or text; None for a line that is too long, which is not kept.
 
     Args:
-        stream: where they are read.
-        end: what ends a line.
+        stream: where to read.
+        end: what terminates a line.
     """
     while line := stream.readline(LINE_BYTES + 1):
         if len(line) <= LINE_BYTES:
@@ -38,15 +38,15 @@ def lines(stream: Any, end: AnyStr | tuple[AnyStr, ...]) -> Iterator[AnyStr | No
 
 
 def read_whole(stream: BinaryIO, size: int, compressed: bool) -> bytes:
-    """All that a stream holds.
+    """Everything in a stream.
 
     Args:
-        stream: where it is read.
-        size: of the file on disk, in bytes.
-        compressed: whether the file unfolds to more than that.
+        stream: where to read.
+        size: size of the file on disk, in bytes.
+        compressed: whether the file expands to more than that.
 
     Raises:
-        InputError: it unfolds to more than such a file may.
+        InputError: it expands to more than the limit.
     """
     if not compressed:
         return stream.read()
@@ -62,7 +62,7 @@ def read_whole(stream: BinaryIO, size: int, compressed: bool) -> bytes:
 
 
 def is_deep(value: object, most: int = DEPTH) -> bool:
-    """Whether more lists and mappings than this stand inside each other."""
+    """Whether lists and mappings are nested deeper than this."""
     level = [value] if isinstance(value, NESTING) else []
     while level and most:
         most -= 1
@@ -79,10 +79,10 @@ def is_deep_type(kind: pa.DataType, most: int = DEPTH) -> bool:
 
 
 def check_columns(names: Collection[str]) -> None:
-    """Refuse tables that would be all columns.
+    """Refuse a table with too many columns.
 
     Raises:
-        InputError: there are too many.
+        InputError: there are too many columns.
     """
     if len(names) > COLUMNS:
         some = ", ".join(str(name)[:40] for name in list(names)[-3:])

@@ -12,7 +12,7 @@ from curate.readers.files.source import SAMPLE_ROWS, JoinedSource
 
 
 def input_paths(data: Sequence[str]) -> list[Path]:
-    """The files that the data names; none for a hub data set.
+    """The files that the data names; empty for a hub data set.
 
     Raises:
         InputError: a path or glob that matches nothing.
@@ -21,10 +21,10 @@ def input_paths(data: Sequence[str]) -> list[Path]:
 
 
 def first_rows(source: Source) -> list[Row]:
-    """The first rows that could be parsed, some hundreds.
+    """The first few hundred rows that could be parsed.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
     if isinstance(source, JoinedSource) and source.head:
         return list(source.head)

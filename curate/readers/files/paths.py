@@ -13,7 +13,7 @@ from curate.readers.files.streams import COMPRESSIONS
 FORMATS = (".parquet", ".json", ".jsonl", ".csv", ".arrow")
 COMPRESSIBLE = (".json", ".jsonl", ".csv")
 DATASET_STATE, DATASET_SPLITS = "state.json", "dataset_dict.json"
-# what stands beside the data and is no data: the descriptions of the datasets library
+# files next to the data that are not data: the descriptions of the datasets library
 SIDE_FILES = {DATASET_STATE, DATASET_SPLITS, "dataset_info.json", "dataset_infos.json"}
 REJECTS = ".rejects.parquet"
 READABLE = (
@@ -22,7 +22,7 @@ READABLE = (
 
 
 def suffix_of(path: Path) -> str | None:
-    """The format's suffix, without that of the compression, or None when the file is of no readable format."""
+    """The suffix of the format, without that of the compression; None if the format is not readable."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if not suffixes:
         return None
@@ -32,10 +32,10 @@ def suffix_of(path: Path) -> str | None:
 
 
 def find_files(name: str) -> list[Path]:
-    """The files behind one path, glob or folder, in the order in which they are read.
+    """The files behind one path, glob or folder, in reading order.
 
     Raises:
-        InputError: there is nothing of that name, or nothing readable.
+        InputError: nothing of that name exists, or nothing readable.
     """
     try:
         return _found(name, Path(name))
@@ -71,7 +71,7 @@ def _similar(path: Path) -> str:
 
 
 def _in_glob(name: str) -> list[Path]:
-    # Path.glob takes no absolute patterns
+    # Path.glob does not accept absolute patterns
     found = [Path(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
     files = [path for path in found if path.is_file() and _is_data(path)]
     if files:

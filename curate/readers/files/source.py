@@ -1,4 +1,4 @@
-"""Data sources: files of every readable format, and data sets of the hub, one after the other."""
+"""Data sources: files of every readable format and hub data sets, one after another."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SAMPLE_ROWS, PROBE_ROWS = 256, 16
 
 @dataclass(frozen=True)
 class FileSource:
-    """One file as a source."""
+    """A source that reads one file."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The path as it was found."""
+        """The path as found."""
         return str(self.path)
 
     def fingerprints(self) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ class FileSource:
         """The file's rows, `rows` at a time.
 
         Raises:
-            InputError: the file is not what its name says, or cannot be read.
+            InputError: the file is not of the format its name says, or cannot be read.
         """
         with readable(self.path):
             yield from READERS[suffix_of(self.path) or ""](self.path, rows)
@@ -59,7 +59,7 @@ class FileSource:
 
 @dataclass(frozen=True)
 class JoinedSource:
-    """Several sources, one after the other.
+    """Several sources read one after another.
 
     Attributes:
         name: what the user called them.

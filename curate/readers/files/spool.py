@@ -1,4 +1,4 @@
-"""Tables laid out in a file without a name: parsed once, then read as often as needed, by columns."""
+"""Tables stored in an unnamed temporary file: parsed once, then read by columns as often as needed."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import pyarrow.ipc
 
 
 class Spool:
-    """Tables in the order in which they were added, each with columns of its own.
+    """Tables in the order they were added, each with its own columns.
 
-    The file has no name, so nothing of it stays behind, however the process ends.
+    The file has no name, so nothing is left behind, however the process ends.
 
     Args:
-        folder: where the file is; one that has room for what is added.
+        folder: where to put the file; must have room for what is added.
     """
 
     def __init__(self, folder: Path) -> None:
-        # closed, and so gone, when this object is
+        # closed, and so deleted, with this object
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         self._ends: list[int] = []
         self.schemas: list[pa.Schema] = []
         self.rows = 0
 
     def add(self, table: pa.Table) -> None:
-        """Write these rows behind the others."""
+        """Append these rows."""
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         with pa.ipc.new_stream(self._file, table.schema, options=options) as writer:
             writer.write_table(table)
@@ -38,7 +38,7 @@ class Spool:
         self.rows += table.num_rows
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Each table with those of these columns that it has, all of them by default."""
+        """Each table with those of these columns that it has; all columns by default."""
         if not self._ends:
             return
         whole = pa.py_buffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))

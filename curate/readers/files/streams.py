@@ -16,7 +16,7 @@ BLOCK = 1 << 20
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's bytes, decompressed when its name ends in .gz or .zst.
+    """The file's bytes, decompressed if its name ends in .gz or .zst.
 
     Raises:
         OSError: the file cannot be opened; a broken compression shows only while reading.
@@ -33,14 +33,14 @@ def whole_file(path: Path) -> bytes:
 
     Raises:
         OSError: the file cannot be opened, or its compression is broken.
-        InputError: a small file unfolds to a very large one.
+        InputError: a small file expands to a very large one.
     """
     with open_bytes(path) as stream:
         return read_whole(stream, path.stat().st_size, path.suffix.lower() in COMPRESSIONS)
 
 
 def fingerprint(path: Path) -> dict[str, Any]:
-    """Base name, size and hash of the file as it lies on disk."""
+    """Base name, size and hash of the file on disk."""
     digest = hashlib.blake2b(digest_size=16)
     size = 0
     with path.open("rb") as stream:

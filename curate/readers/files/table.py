@@ -1,4 +1,4 @@
-"""A table of any origin, read by columns: for commands that need numbers of all rows, and texts of few."""
+"""A table from any source, read by columns: for commands that need numbers of all rows, and texts of a few."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PARQUET = ".parquet"
 
 @dataclass(frozen=True)
 class _Laid:
-    """Files of other formats, parsed once and laid out for reading by columns."""
+    """Files of other formats, parsed once and stored for reading by columns."""
 
     rows: Spool
     rejects: Spool
@@ -39,15 +39,15 @@ class _Laid:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and columns of some files, in the files' order.
+    """Rows and columns of some files, in file order.
 
-    Where not all files are Parquet, they are parsed once, at the first use, and laid out in a file without a name.
+    Unless all files are Parquet, they are parsed once, at first use, and stored in an unnamed temporary file.
 
     Attributes:
         source: the same data as rows.
-        parquet: its files where all of them are Parquet, else none.
-        manifested: its Parquet files, also where there are others.
-        folder: where the file without a name is.
+        parquet: its files if all of them are Parquet, else empty.
+        manifested: its Parquet files, even if there are others.
+        folder: where to put the unnamed file.
     """
 
     source: Source
@@ -68,7 +68,7 @@ class Table:
 
     @cached_property
     def rows(self) -> int:
-        """How many rows there are; what could not be parsed is not among them."""
+        """The number of rows, without those that could not be parsed."""
         if not self.parquet:
             return self._laid.rows.rows
         found = 0
@@ -79,7 +79,7 @@ class Table:
 
     @property
     def rejected(self) -> dict[str, int]:
-        """How many rows could not be parsed, by reason, the commonest first."""
+        """The number of rows that could not be parsed, by reason, most frequent first."""
         return {} if self.parquet else dict(self._laid.rejected.most_common())
 
     def rejects(self) -> Iterator[pa.Table]:
@@ -111,13 +111,13 @@ class Table:
         return frame
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """These columns (all without a choice) in the order given, some thousand rows at a time."""
+        """These columns (by default all) in the given order, a few thousand rows at a time."""
         wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         for table in self._read(columns, whole=False):
             yield conform(table.select([name for name in wanted.names if name in table.column_names]), wanted)
 
     def taken(self, column: str, rows: np.ndarray) -> pl.Series:
-        """The values of one column in these rows, ascending row numbers; the others are not kept in memory."""
+        """One column's values in these rows (ascending row numbers); other values are not kept in memory."""
         pieces, first = [], 0
         for table in self.batches([column]):
             start, end = np.searchsorted(rows, [first, first + table.num_rows])
@@ -128,7 +128,7 @@ class Table:
         return pl.Series(column, pa.chunked_array(chunks, type=self.schema.field(column).type))
 
     def _read(self, columns: Sequence[str] | None, whole: bool) -> Iterator[pa.Table]:
-        """The files' rows, of Parquet a file at a time when `whole`; else some thousand rows at a time."""
+        """The rows of the files: Parquet one file at a time if `whole`; otherwise a few thousand rows at a time."""
         if not self.parquet:
             yield from self._laid.rows.tables(columns)
             return
@@ -139,10 +139,10 @@ class Table:
                 yield from (pa.Table.from_batches([one]) for one in parquet_batches(path, BATCH_ROWS, columns))
 
     def manifests(self, key: str) -> list[Any]:
-        """What the metadata of each Parquet file holds under this key, as JSON.
+        """What each Parquet file's metadata holds under this key, as JSON.
 
         Raises:
-            InputError: it is not JSON, so the file was damaged.
+            InputError: it is not JSON, so the file is damaged.
         """
         found = []
         for path in self.manifested:
@@ -156,11 +156,11 @@ def open_table(data: Sequence[str], out: Path) -> Table:
     """Open data for reading by columns.
 
     Args:
-        data: paths, globs, folders, data sets of the hub.
-        out: the output; what must be laid out for reading goes to a file without a name on the same disk.
+        data: paths, globs, folders, hub data sets.
+        out: the output; data that must be stored for reading goes to an unnamed file on the same disk.
 
     Raises:
-        InputError: it cannot be read, or holds no row.
+        InputError: it cannot be read, or has no rows.
     """
     source = open_source(data)
     local = [name for name in data if not name.startswith(HUB)]
@@ -171,10 +171,10 @@ def open_table(data: Sequence[str], out: Path) -> Table:
 
 
 def column_names(data: Sequence[str]) -> frozenset[str]:
-    """The columns of all of the data, of which nothing is laid out.
+    """The columns of all of the data, without storing any of it.
 
     Raises:
-        InputError: it cannot be read, or holds no row.
+        InputError: it cannot be read, or has no rows.
     """
     table = open_table(data, Path("unused"))
     if table.parquet:

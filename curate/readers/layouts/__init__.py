@@ -1,4 +1,4 @@
-"""The layouts that are recognised, one family a file; a new file here is found by itself.
+"""The known layouts, one family per file; a new file here is found automatically.
 
 Each file defines `LAYOUT`, or `LAYOUTS` for several.
 """
@@ -14,7 +14,7 @@ from curate.readers.contract import Layout
 
 @cache
 def all_layouts() -> tuple[Layout, ...]:
-    """Every layout, in the order in which they are tried."""
+    """Every layout, in the order they are tried."""
     found: list[Layout] = []
     for entry in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{entry.name}")

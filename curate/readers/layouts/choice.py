@@ -1,4 +1,4 @@
-"""Two responses in columns of their own and a verdict on them: arenas, HelpSteer's preferences, SHP and many more."""
+"""Two responses in separate columns and a verdict on them: arenas, HelpSteer's preferences, SHP and many more."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LISTED = ('["', "[null", "['")
 
 
 def _fits(row: Row) -> bool | None:
-    """Whether a row has two responses and a verdict on them; None where it cannot be told."""
+    """Whether a row has two responses and a verdict on them; None if that cannot be decided."""
     slots = slots_of(row)
     if slots is None or len(slots.columns) != 2:
         return False
@@ -37,7 +37,7 @@ def _fits(row: Row) -> bool | None:
 
 
 def matches(sample: Sequence[Row]) -> bool:
-    """Whether most rows have two responses and say which one is better."""
+    """Whether most rows have two responses and say which is better."""
     answers = [answer for row in sample if (answer := _fits(row)) is not None]
     return bool(answers) and 2 * sum(answers) >= len(answers) and numbered_alike(sample)
 
@@ -61,7 +61,7 @@ def parse(row: Row) -> Record:
 
 
 def _beside(row: Row, slots: Slots, order: Sequence[int]) -> Measured:
-    """What stands in columns of its own next to the two responses: their scores, and the models that wrote them."""
+    """What separate columns say about the two responses: their scores, and the models that wrote them."""
     found: Measured = {}
     if slots.scores:
         numbers = (number(row[slots.scores[place]]) for place in order)
@@ -83,13 +83,13 @@ def _value(row: Row, slots: Slots, place: int) -> Any:
 
 
 def _up_to(conversation: list[Any], turn: int) -> list[Any]:
-    """A conversation up to the assistant's answer of this number, from 1: the one that was judged."""
+    """A conversation up to the assistant's answer of this number, from 1: the answer that was judged."""
     places = [place for place, one in enumerate(conversation) if one.get("role", one.get("from")) == "assistant"]
     return conversation[: places[turn - 1] + 1] if 0 < turn < len(places) else conversation
 
 
 def _in_turns(row: Row, chosen: Any, rejected: Any) -> tuple[Any, Any]:
-    """Both sides as conversations, where the prompt and the responses are lists of turns; else as they are."""
+    """Both sides as conversations if prompt and responses are lists of turns; otherwise unchanged."""
     prompt = first_present(row, PROMPT)
     if not all(_is_listed(value) for value in (prompt, chosen, rejected)):
         return chosen, rejected

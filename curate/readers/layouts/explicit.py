@@ -1,4 +1,4 @@
-"""A prompt next to chosen and rejected, each as text, as one message or as messages: TRL, Intel orca and many more."""
+"""A prompt next to chosen and rejected, each a text, a message or messages: TRL, Intel orca and many more."""
 
 from __future__ import annotations
 

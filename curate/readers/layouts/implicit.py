@@ -1,4 +1,4 @@
-"""Chosen and rejected as whole conversations that hold their prompt: ultrafeedback_binarized, Skywork, tulu and kin."""
+"""Chosen and rejected as whole conversations that include their prompt: ultrafeedback_binarized, Skywork, tulu, ..."""
 
 from __future__ import annotations
 

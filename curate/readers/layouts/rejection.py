@@ -1,4 +1,4 @@
-"""A whole conversation whose last message is the chosen response, and the rejected one beside it: ms-swift."""
+"""A whole conversation whose last message is the chosen response, next to the rejected response: ms-swift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One row per prompt with a list of responses: what this tool writes, Online-RLHF, distilabel and magpie."""
+"""One row per prompt with a list of responses: this tool's own output, Online-RLHF, distilabel and magpie."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def matches(sample: Sequence[Row]) -> bool:
 
 
 def in_steps(row: Row) -> bool:
-    """Whether the list is that of one answer's steps, each labelled right or wrong: TRL's stepwise supervision."""
+    """Whether the list holds the steps of one answer, each labelled right or wrong: TRL's stepwise supervision."""
     labels = decoded(row.get("labels"))
     return isinstance(labels, list) and bool(labels) and all(isinstance(label, bool) for label in labels)
 
@@ -33,7 +33,7 @@ def parse(row: Row) -> Record:
     return parse_candidates(row, COLUMNS)
 
 
-# before simpo: the tool writes `responses` in front of a table that keeps its `all_generated_responses`
+# before simpo: this tool writes `responses` in front of a table that keeps its `all_generated_responses`
 LAYOUT = Layout(
     "responses",
     "prompt + responses|generations|candidates|completions (+ rewards|scores|ratings|ranks)",

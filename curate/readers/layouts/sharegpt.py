@@ -1,4 +1,4 @@
-"""A conversation, and one message or one text for each side: LLaMA-Factory's ranking layout, and Axolotl's."""
+"""A conversation, and one message or text for each side: LLaMA-Factory's ranking layout, and Axolotl's."""
 
 from __future__ import annotations
 

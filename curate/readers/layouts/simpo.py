@@ -1,4 +1,4 @@
-"""All generated responses of a prompt with their reward-model scores, as SimPO and Snorkel publish them."""
+"""All generated responses of a prompt with their reward-model scores, as published by SimPO and Snorkel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def matches(sample: Sequence[Row]) -> bool:
 
 
 def parse(row: Row) -> Record:
-    """The candidates of one row, and their pair where chosen and rejected stand beside them.
+    """The candidates of one row, and their pair if chosen and rejected are given too.
 
     Raises:
         RowError: the row is bad; the message says why.

@@ -1,4 +1,4 @@
-"""Responses that stand in a struct with their score or rank: UltraFeedback, Nectar, NeMo-RL and many more."""
+"""Responses in structs with their score or rank: UltraFeedback, Nectar, NeMo-RL and many more."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = Columns(ANSWERS, ("rewards", "scores", "ratings"))
 
 
 def _structs(row: Row) -> list[Any] | None:
-    """The responses of a row, where they are structs."""
+    """The responses of a row, if they are structs."""
     for name in ANSWERS:
         value = decoded(row.get(name))
         if isinstance(value, list) and value and all(is_struct(one) for one in value):
@@ -50,13 +50,13 @@ def _names_a_pair(row: Row) -> bool:
 
 
 def matches_pair(sample: Sequence[Row]) -> bool:
-    """Whether most rows have two responses, of which one is ranked or chosen before the other."""
+    """Whether most rows have two responses, one of them ranked or chosen above the other."""
     with_structs = [row for row in sample if _structs(row) is not None]
     return bool(with_structs) and 2 * sum(_names_a_pair(row) for row in with_structs) >= len(with_structs)
 
 
 def parse_two(row: Row) -> Record:
-    """The pair of one row: the response of the lower rank, or the one whose place `choice` is, counted from 0.
+    """The pair of one row: the response of the lower rank, or the one at position `choice`, counted from 0.
 
     Raises:
         RowError: the row is bad; the message says why.

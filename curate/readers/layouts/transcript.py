@@ -1,4 +1,4 @@
-"""Chosen and rejected as whole conversations in one string each: Anthropic's hh-rlhf, or a chat template's markup."""
+"""Chosen and rejected as one string each with a whole conversation: Anthropic's hh-rlhf, or chat template markup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _fits(row: Row, chosen: Any, rejected: Any) -> bool:
 
 
 def matches(sample: Sequence[Row]) -> bool:
-    """Whether most rows have two strings that begin with a turn's marker."""
+    """Whether most rows have two strings that begin with a turn marker."""
     return mostly(sample, _fits)
 
 

@@ -1,4 +1,4 @@
-"""Several responses in columns of their own, with or without their scores: `response_0` to `response_4`."""
+"""Several responses in separate columns, with or without scores: `response_0` to `response_4`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from curate.schema import REWARD, Record
 
 def _fits(row: Row) -> bool:
     slots = slots_of(row)
-    # two responses are a pair, with a verdict that is read elsewhere or in a column of an unknown name
+    # two responses are a pair, whose verdict is read elsewhere or is in a column of unknown name
     return slots is not None and len(slots.columns) > 2 and both_sides(row) is None
 
 
 def matches(sample: Sequence[Row]) -> bool:
-    """Whether most rows have three or more columns of responses, and name no pair."""
+    """Whether most rows have three or more response columns, and do not name a pair."""
     return bool(sample) and 2 * sum(_fits(row) for row in sample) >= len(sample)
 
 

@@ -1,4 +1,4 @@
-"""One context out of two readings of it: a prompt and conversations, or conversations in two columns."""
+"""Merge two readings of one context: a prompt and conversations, or conversations in two columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from curate.schema import Message
 
 
 def merged(prompt: tuple[Message, ...], context: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The context of whole conversations, with what the prompt has in front of it.
+    """The context of whole conversations, with anything that the prompt adds in front.
 
     Raises:
         RowError: they are different conversations.
