@@ -1,4 +1,4 @@
-"""Runs a scorer, in this process or in several, keeping its results in shards as they come."""
+"""Runs a scorer, in this process or in several, storing its results in shards as they come."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KEY = "key"
 FLUSH_ROWS = 50_000
 FLUSH_SECONDS = 5.0
 FLUSH_SHARE = 0.01
-"""A kill loses at most five seconds' work, or this share of the time spent: long runs do not drown in small files."""
+"""A kill loses at most five seconds of work, or this share of the time spent, so that long runs write few files."""
 
 Items = Sequence[ResponseItem] | Sequence[PairItem] | Sequence[JudgedPair] | Sequence[DrawItem]
 Window = tuple[Sequence[int], Callable[[], Items]]
-"""The keys of some items, and how to read them; a window all of whose keys are done is never read."""
+"""The keys of some items, and how to read them; a window whose keys are all done is never read."""
 
 
 def keyed_schema(schema: pa.Schema) -> pa.Schema:
@@ -33,7 +33,7 @@ def keyed_schema(schema: pa.Schema) -> pa.Schema:
 
 
 class Keys:
-    """A set of keys, one bit-like byte each: hundreds of millions fit in memory."""
+    """A set of keys, one byte per key: hundreds of millions fit in memory."""
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         self._held = np.zeros(max((int(keys.max()) + 1 for keys in arrays if keys.size), default=0), bool)
@@ -46,7 +46,7 @@ class Keys:
 
 
 class Buffer:
-    """Collects batches and writes a shard now and then: often enough that little is lost, seldom enough to be cheap."""
+    """Collects batches and writes a shard now and then: often enough to lose little, rarely enough to be cheap."""
 
     def __init__(self, schema: pa.Schema, shards: Shards) -> None:
         self._schema = keyed_schema(schema)
@@ -64,7 +64,7 @@ class Buffer:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is collected."""
+        """Write what was collected."""
         batches, self._batches = self._batches, []
         if batches:
             columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
@@ -92,7 +92,7 @@ class Here:
             yield from self._scorer.score(items, done)
 
     def close(self) -> None:
-        """Free it."""
+        """Free what was loaded."""
         self._scorer.close()
 
 
@@ -104,15 +104,15 @@ def run(
     reporter: Reporter,
     devices: Sequence[str] = (),
 ) -> None:
-    """Measure every item that is not yet in the shards. Stopped at any point, it can be called again.
+    """Measure every item that is not yet in the shards. Can be interrupted at any point and called again.
 
     Args:
-        scorer: opened only if anything is left to do, or what it said on opening is lost, and closed again.
-        windows: the items, some thousands at a time; the same windows at every call.
+        scorer: opened only if there is work left, or its notes on opening were lost; closed again afterwards.
+        windows: the items, a few thousand at a time; the same windows at every call.
         total: items in all windows.
-        shards: where results are kept.
-        reporter: told of the progress.
-        devices: where a scorer that shares its work is copied to, a process each; by default this process does it all.
+        shards: where to store results.
+        reporter: shown the progress.
+        devices: where to copy a scorer that can be shared, one process each; by default this process does everything.
     """
     shards.sift()
     done = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
@@ -144,7 +144,7 @@ def _place(scorer: Scorer, devices: Sequence[str], reporter: Reporter) -> Here |
 
 
 def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Iterator[Any]:
-    """The items of each window of which something is left to do, read and prepared while the one before is measured."""
+    """The items of each window with work left, read and prepared while the previous window is measured."""
     prepare: Callable[[Items], Any] = scorer.prepare if isinstance(scorer, Prepares) else lambda items: items
     coming: Future[Any] | None = None
     thread = ThreadPoolExecutor(1)
@@ -162,9 +162,9 @@ def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> It
 
 
 def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
-    """The numbers of a scorer by key: per column a float64 array of length `size`, NaN where a key has no value.
+    """The numbers of a scorer by key: a float64 array of length `size` for each column, NaN if a key has no value.
 
-    Integers stay exact (they are below 2**53), booleans become 0 and 1, columns of text are left out.
+    Integers stay exact (they are below 2**53), booleans become 0 and 1, text columns are left out.
     """
     found: dict[str, np.ndarray] = {}
     numeric = [field.name for field in scorer.schema if not pa.types.is_string(field.type)]
@@ -177,14 +177,14 @@ def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
 
 
 class Found:
-    """All columns of a scorer's results, looked up by key; only shards that hold some of the keys are opened."""
+    """All columns of a scorer's results, looked up by key; opens only shards with some of the keys."""
 
     def __init__(self, shards: Shards, schema: pa.Schema) -> None:
         self._schema, self._shards = keyed_schema(schema), shards
         self._spans = [(path, *_span(shards.table(path, [KEY]))) for path in shards.paths()]
 
     def between(self, first: int, last: int) -> pa.Table:
-        """The rows with first <= key < last in the order of their keys, each key once."""
+        """The rows with first <= key < last, in key order, each key once."""
         tables = [self._shards.table(path) for path, low, high in self._spans if low < last and high >= first]
         table = pa.concat_tables(tables) if tables else self._schema.empty_table()
         keys = table[KEY].to_numpy()

@@ -1,8 +1,8 @@
-"""Runs a scorer in several processes, each with its own copy of the model: one a GPU, or several on a CPU.
+"""Runs a scorer in several processes, each with its own copy of the model: one per GPU, or several on a CPU.
 
-The parent reads and cuts the items into the very batches that one process would make, and hands each to a worker, the
-longest first. Numbers come back in any order, with their keys. A worker that ends before it should is started again,
-and its unfinished batches are handed out anew.
+The parent reads and cuts the items into the same batches as a single process would, and hands each to a worker,
+longest first. Numbers come back in any order, with their keys. A worker that dies is restarted, and its unfinished
+batches are handed out again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from curate.errors import ModelError, first_line
 from curate.scorers import Batch, Cut, Scored, Shares
 
 TRIES = 3
-"""How often a batch may end its worker, or a worker end in a row, before it is taken for hopeless."""
+"""How often a batch may crash its worker, or a worker crash in a row, before we give up."""
 CLOSING_SECONDS = 10.0
 SHOWN_KEYS = 8
 
 
 @dataclass(order=True)
 class Task:
-    """A batch to be measured; the smallest is the next."""
+    """A batch to measure; the smallest is next."""
 
     rank: tuple[int, int]
     batch: Batch = field(compare=False)
@@ -38,12 +38,12 @@ class Task:
 
 
 class Member:
-    """A worker as its parent sees it.
+    """A worker as seen by its parent.
 
     Attributes:
-        opened: whether its model is there.
-        tasks: what it was given and has not answered; it is at work on the first.
-        failures: how often it ended since it last answered.
+        opened: whether its model is open.
+        tasks: batches given to it and not yet answered; it is working on the first.
+        failures: how often it died since its last answer.
     """
 
     def __init__(self, scorer: Shares, device: str) -> None:
@@ -52,14 +52,14 @@ class Member:
         self.start()
 
     def start(self) -> None:
-        """Start the process, and let it open the model."""
+        """Start the process and let it open the model."""
         context = get_context("spawn")
         self.opened, self.tasks = False, deque[Task]()
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs,), daemon=True)
-        # It unblocks signals when it is first started, which must not happen while they are blocked here.
+        # It unblocks signals when first started, which must not happen while they are blocked here.
         resource_tracker.ensure_running()
-        # The worker inherits the blocked signals; and none comes between its start and our knowing it.
+        # The worker inherits the blocked signals; and no signal comes between its start and our knowing about it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self._process.start()
@@ -74,16 +74,16 @@ class Member:
         self._send(task.batch)
 
     def _send(self, message: Any) -> None:
-        # One that has just ended is noticed when it is listened to.
+        # If it has just died, we notice when we listen to it.
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
     def kill(self) -> None:
-        """End the process at once: it has nothing to lose."""
+        """Kill the process at once: it has nothing to lose."""
         self._process.kill()
 
     def end(self) -> str:
-        """Wait for the end of the process, which has closed its pipe or was killed; says how it ended."""
+        """Wait until the process has exited (it closed its pipe or was killed); says how it ended."""
         self._process.join(CLOSING_SECONDS)
         self._process.kill()
         self._process.join()
@@ -97,8 +97,8 @@ class Crew:
 
     Args:
         scorer: what they measure.
-        devices: one a worker.
-        say: takes what the user should know.
+        devices: one per worker.
+        say: receives what the user should know.
     """
 
     def __init__(self, scorer: Shares, devices: Sequence[str], say: Callable[[str], None]) -> None:
@@ -108,11 +108,11 @@ class Crew:
         self._opened: Opened | None = None
 
     def open(self) -> list[str]:
-        """Start the workers, and wait for the first to open its model; the others follow. Returns what that one says.
+        """Start the workers and wait until the first has opened its model; returns its notes. The others follow.
 
         Raises:
             ModelError: no process stays alive.
-            Exception: whatever the opening raised.
+            Exception: whatever opening raised.
         """
         threads = max(1, (os.cpu_count() or 1) // len(self._devices))
         try:
@@ -127,10 +127,10 @@ class Crew:
         return self._opened.notes
 
     def measure(self, windows: Iterable[Any], done: Container[int]) -> Iterator[Scored]:
-        """The numbers of all batches whose keys are not all done, in any order.
+        """The numbers of all batches with keys that are not done, in any order.
 
         Raises:
-            ModelError: a batch ended its worker three times, or no worker stays alive.
+            ModelError: a batch crashed its worker three times, or no worker stays alive.
             Exception: whatever a worker's scorer raised.
         """
         assert self._opened is not None, "open() comes first"
@@ -156,7 +156,7 @@ class Crew:
             member.end()
 
     def _hand_out(self) -> None:
-        """Give each worker a batch, and while there are enough for all a second, to be there when the first is done."""
+        """Give each worker a batch, and a second one while there are enough for all, so that it never has to wait."""
         for held in (0, 1):
             for member in self._members:
                 enough = self._waiting and (held == 0 or len(self._waiting) > len(self._members))
@@ -164,7 +164,7 @@ class Crew:
                     member.give(heapq.heappop(self._waiting))
 
     def _hear(self) -> Iterator[Scored]:
-        """Wait until some worker says something, or ends."""
+        """Wait until a worker answers or dies."""
         by_connection: dict[Any, Member] = {member.connection: member for member in self._members}
         for connection in wait(list(by_connection)):
             member = by_connection[connection]
@@ -188,7 +188,7 @@ class Crew:
                 yield said
 
     def _check_cut(self, member: Member, said: Opened) -> None:
-        """Refuse workers that would have cut the rows otherwise: not all numbers would be those of one process."""
+        """Refuse workers that would cut the rows differently: not all numbers would be those of a single process."""
         self._opened = self._opened or said
         if said.cut != self._opened.cut:
             difference = _difference(said.cut, self._opened.cut)
@@ -199,10 +199,10 @@ class Crew:
             )
 
     def _lost(self, member: Member, how: str) -> None:
-        """A worker ended: hand out its batches anew and start it again, unless there is no hope.
+        """A worker died: hand out its batches again and restart it, unless that is hopeless.
 
         Raises:
-            ModelError: its batch ended a worker too often, or it was the last worker and ended too often.
+            ModelError: a batch crashed its workers too often, or it was the last worker and crashed too often.
         """
         member.failures += 1
         if member.tasks:
@@ -216,7 +216,7 @@ class Crew:
             member.start()
             return
         self._members.remove(member)
-        what = f"The process on {member.device} ended {TRIES} times in a row ({how})"
+        what = f"The process on {member.device} crashed {TRIES} times in a row ({how})"
         if not self._members:
             raise ModelError(
                 f"{what}, and no other is left.",

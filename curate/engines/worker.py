@@ -1,7 +1,7 @@
-"""One of several processes that measure batches: it opens its own copy of the model, and answers one batch at a time.
+"""One of several processes that measure batches: it opens its own copy of the model, and answers batch by batch.
 
 What goes through the pipe. To the worker: its scorer, then batches. From it: `Opened`, then a `Scored` for each batch
-in the order in which they came; or `Failed`, after which it ends. A closed pipe says that nothing more is wanted.
+in order of arrival; or `Failed`, after which it exits. A closed pipe means that nothing more is wanted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from curate.scorers import Cut, Shares
 
 @dataclass(frozen=True)
 class Opened:
-    """The model is there: what the user should know about it, and how it wants rows cut."""
+    """The model is open: what the user should know about it, and how it wants rows cut."""
 
     notes: list[str]
     cut: Cut
@@ -30,14 +30,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Failed:
-    """What went wrong; `again` where another process may well succeed."""
+    """What went wrong; `again` if another process may well succeed."""
 
     error: BaseException
     again: bool
 
 
 def serve(connection: Connection) -> None:
-    """Measure what comes until the pipe is closed: a worker's whole life."""
+    """Measure what arrives until the pipe is closed: a worker's whole life."""
     # Started with both signals blocked. Ctrl-C reaches every process of a terminal, but only the parent decides.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     inbox: SimpleQueue[Any] = SimpleQueue()
@@ -53,7 +53,7 @@ def serve(connection: Connection) -> None:
 
 
 def _listen(connection: Connection, inbox: SimpleQueue[Any]) -> None:
-    """Take in what comes at once, also while a batch is measured; end the process when the parent is gone."""
+    """Receive messages at once, even while a batch is measured; exit if the parent is gone."""
     while True:
         try:
             inbox.put(connection.recv())
@@ -79,14 +79,14 @@ def _say(connection: Connection, message: Any) -> None:
 
 
 def is_device_fault(error: BaseException) -> bool:
-    """Whether an error of the GPU left this process unable to use it; running out of its memory does not."""
+    """Whether a GPU error left this process unable to use the GPU; running out of its memory does not."""
     return type(error).__name__ == "AcceleratorError" or (
         isinstance(error, RuntimeError) and "CUDA error" in str(error)
     )
 
 
 def portable(error: Exception) -> BaseException:
-    """The error as another process can raise it: a defect with the traceback that it had here."""
+    """The error in a form that another process can raise: a defect keeps the traceback from here."""
     if not isinstance(error, CurateError):
         error.add_note("In a process of its own:\n" + "".join(traceback.format_exception(error)))
     try:

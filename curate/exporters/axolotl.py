@@ -1,9 +1,9 @@
 """Axolotl: its `chat_template.default` form of DPO data. Read with 0.19's own schema and dataset code.
 
-It renders each response behind a dummy user turn, looks for the response's first occurrence in the result, and keeps
-the text from there on, less white space at its end. So it misreads a response that occurs earlier too (the name of a
-role, a word of the template's own system message, a number of its date), and keeps only the last character of a
-response that the template changed (white space trimmed, thoughts removed). Export knows no template: it refuses what
+It renders each response after a dummy user turn, looks for the response's first occurrence in the result, and keeps
+the text from there on, without trailing whitespace. So it misreads a response that also occurs earlier (the name of
+a role, a word of the template's own system message, a number of its date), and keeps only the last character of a
+response that the template changed (whitespace trimmed, thoughts removed). Export knows no template: it refuses what
 common ones break.
 """
 
@@ -43,7 +43,7 @@ BEFORE = tuple(
         "Human: user: assistant: ",
     )
 )
-"""What common chat templates write before a response: the dummy user turn, and a system message of their own."""
+"""What common chat templates write before a response: the dummy user turn, and their own system message."""
 THOUGHT = "</think>"
 
 

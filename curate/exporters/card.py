@@ -1,4 +1,4 @@
-"""The README.md of an export: what the folder holds, for people and for `datasets`."""
+"""The README.md of an export: what the folder contains, for people and for `datasets`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from curate.exporters.registry import Exporter, Written
 
 MARK = "made by `curate export`"
-"""Stands in every README of ours; a folder without it is not replaced."""
+"""In every README of ours; a folder without it is not replaced."""
 
 
 def export_card(exporter: Exporter, written: Written, snippets: Mapping[str, str], manifest: Mapping[str, Any]) -> str:
-    """Front matter that `datasets.load_dataset` understands, the columns, the other files, how it was made."""
+    """Front matter for `datasets.load_dataset`, the columns, the other files, and how it was made."""
     names = ", ".join(f"`{name}`" for name in written.columns)
     files = "\n".join(f"- `{name}`" for name in snippets)
     return f"""---

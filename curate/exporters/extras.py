@@ -1,4 +1,4 @@
-"""The columns beside a trainer's own: numbers that it reads too, and what curate measured."""
+"""The columns in addition to a trainer's own: further numbers that it reads, and what curate measured."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SURVEY_ROWS = 4096
 
 @dataclass(frozen=True)
 class Extras:
-    """The columns beside the trainer's own.
+    """The columns in addition to the trainer's own.
 
     Attributes:
-        numbers: columns carried over under their names; no row may lack one.
-        derive_margin: whether the rewards' difference is written as the margin.
-        scores: columns kept under prefixed names, with the types that they then have.
+        numbers: columns copied under their own names; every row must have them.
+        derive_margin: whether to write the difference of the rewards as the margin.
+        scores: columns kept under prefixed names, with the types they get.
     """
 
     numbers: tuple[str, ...]
@@ -39,7 +39,7 @@ class Extras:
 
     @property
     def fields(self) -> list[pa.Field]:
-        """Their Arrow fields, in the order of the written columns."""
+        """Their Arrow fields, in output order."""
         numbers = [*self.numbers, *([MARGIN] if self.derive_margin else [])]
         kept = [pa.field(PREFIX + name, kind) for name, kind in self.scores.items()]
         return [*(pa.field(name, pa.float64()) for name in numbers), *kept]
@@ -53,7 +53,7 @@ class Extras:
         """This row's values.
 
         Raises:
-            RowError: a number is missing that a trainer would read.
+            RowError: a number that a trainer would read is missing.
         """
         found: dict[str, Any] = {name: number(row.get(name)) for name in self.numbers}
         if self.derive_margin:
@@ -65,7 +65,7 @@ class Extras:
 
 
 def reward_margin(record: Record) -> float | None:
-    """Reward of chosen less that of rejected, None where one is missing."""
+    """Reward of chosen minus that of rejected; None if one is missing."""
     rewards = record.measured.get(REWARD.name)
     if rewards is None or record.pair is None:
         return None
@@ -93,13 +93,13 @@ def has_rewards(layout: Layout, sample: Sequence[Row]) -> bool:
 
 
 def extras_of(table: Table, exporter: Exporter, rewarded: bool, keep_scores: bool) -> Extras:
-    """What stands beside the trainer's columns: `rewarded` says whether the rows hold rewards to take a margin from."""
+    """The extra columns; `rewarded` says whether the rows have rewards to derive a margin from."""
     if not exporter.numbers and not keep_scores:
         return Extras((), False, {})
     schema, found = _survey(table, exporter.numbers)
     numbers = [name for name in exporter.numbers if name in found]
     reference = [name for name in (REF_LOGPS.chosen, REF_LOGPS.rejected) if name in numbers]
-    if len(reference) == 1:  # one side alone is of no use, and stops a trainer
+    if len(reference) == 1:  # one side alone is useless, and stops a trainer
         numbers.remove(reference[0])
     derive = exporter.derives_margin and MARGIN not in numbers and rewarded
     scores = _scores(schema, set(numbers))
@@ -110,7 +110,7 @@ def extras_of(table: Table, exporter: Exporter, rewarded: bool, keep_scores: boo
 
 
 def _survey(table: Table, names: Sequence[str]) -> tuple[pa.Schema, set[str]]:
-    """The columns of the whole data, and which of these names have a number somewhere."""
+    """The columns of the whole data, and which of these names contain numbers."""
     if table.parquet:
         present = [name for name in names if name in table.schema.names]
         return table.schema, {name for name in present if _any_number(table.numbers([name])[name])}
@@ -131,7 +131,7 @@ def _any_number(values: pl.Series) -> bool:
 
 
 def _scores(schema: pa.Schema, carried: set[str]) -> dict[str, pa.DataType]:
-    """Those of the data's columns that curate measured, are not nested, and are not carried over as they are."""
+    """The data's columns that curate measured, that are not nested, and that are not copied unchanged."""
     known = (
         {column.name for column in table_columns()}
         | set(all_metrics())

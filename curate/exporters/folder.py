@@ -1,4 +1,4 @@
-"""An export's folder: written aside, put in place when it is whole, and never put in place of anything else."""
+"""An export's folder: written to a temporary folder, put in place when complete, and only ever replacing our own."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def write_export(
     out: Path,
     before: Callable[[], object] = lambda: None,
 ) -> int:
-    """Write the data file, the snippets and the README to the folder `out`; returns the rows written.
+    """Write the data file, the snippets and the README to the folder `out`; returns the number of rows written.
 
-    What stood at `out` before stays there until the new one is whole.
+    Whatever was at `out` stays there until the new folder is complete.
 
     Args:
         exporter: the trainer.
-        schema: the columns, those carried over included.
+        schema: the columns, including copied ones.
         batches: the rows.
-        manifest_of: told the rows written, when all are, says how they were made.
+        manifest_of: maps the number of rows written to the manifest.
         out: the folder.
-        before: called when the new one is whole, before it is put in place.
+        before: called when the new folder is complete, before it is put in place.
 
     Raises:
         StoreError: the disk is full, or the place cannot be written.
@@ -70,7 +70,7 @@ def _write_parquet(
     path: Path, schema: pa.Schema, batches: Batches, manifest_of: ManifestOf
 ) -> tuple[int, Mapping[str, Any]]:
     rows = 0
-    # without the stored Arrow schema, what is added at the end is read back as the schema's metadata
+    # without the stored Arrow schema, metadata added at the end is read back as the schema's metadata
     with parquet_writer(path, schema, store_schema=False) as writer:
         for group in grouped(_tables(batches, schema), schema):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
@@ -121,7 +121,7 @@ def _is_ours(out: Path) -> bool:
 
 
 def _known_files() -> set[str]:
-    """Every file name that some exporter writes."""
+    """Every file name that any exporter writes."""
     found = {README}
     for exporter in all_exporters().values():
         found |= {exporter.file, *exporter.snippet(Written(exporter.file, tuple(exporter.schema.names), 0))}

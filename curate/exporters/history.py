@@ -1,4 +1,4 @@
-"""What an export's manifest says of the commands before it: how its columns were made."""
+"""What an export's manifest says about the commands before it: how its columns were made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def weighed_by(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The manifest of the `curate weigh` that is nearest in a file's history; None where there is none, or several."""
+    """The manifest of the nearest `curate weigh` in a file's history; None if there is none, or several."""
     if manifest.get("command") == "weigh":
         return manifest
     found = [one for one in map(weighed_by, manifest.get("history", [])) if one is not None]
@@ -16,7 +16,7 @@ def weighed_by(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def measured_under(manifest: Mapping[str, Any]) -> Mapping[str, str]:
-    """The names of the models that log-probabilities are of, by role; a role with several models is left out."""
+    """The models that computed the log-probabilities, by role; a role with several models is left out."""
     found: dict[str, set[str]] = {"policy": set(), "reference": set()}
     _collect(manifest, found)
     return {role: names.pop() for role, names in found.items() if len(names) == 1}

@@ -1,8 +1,8 @@
 """LLaMA-Factory: its sharegpt form with a ranking. Read with 0.9.5's own `get_train_args` and `get_dataset`.
 
-What it does to other rows: turns that do not alternate are dropped with but a warning; an empty system message is
-taken for none, so that the template's own comes in; a user's `{{idx}}` becomes the turn's number; `<image>`,
-`<video>` and `<audio>` count as media with multimodal templates, which stop at them.
+What it does to other rows: turns that do not alternate are dropped with only a warning; an empty system message
+counts as none, so the template's own is used; `{{idx}}` in a user message becomes the turn's number; `<image>`,
+`<video>` and `<audio>` count as media with multimodal templates, which then fail.
 """
 
 from __future__ import annotations

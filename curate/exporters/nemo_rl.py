@@ -1,8 +1,8 @@
 """NeMo-RL: its PreferenceDataset of ranked completions.
 
-The package index holds only a stub of it: the form follows its sources and was not run. Most of its releases read
-local data from JSON only, so texts that are dates are refused. Its example configs validate on HelpSteer3, from the
-hub, unless `validation` names something else.
+The package index only has a stub of it: the form follows its sources and was not run. Most of its releases read
+local data only from JSON, so texts that look like dates are refused. Its example configs validate on HelpSteer3 from
+the hub, unless `validation` names something else.
 """
 
 from __future__ import annotations

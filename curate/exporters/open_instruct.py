@@ -1,7 +1,7 @@
 """open-instruct: both sides as whole conversations, for its DPO script.
 
 It is not on the package index: its options and its reading of a local Parquet file follow its sources of 2026 and
-were not run. Unless it is told otherwise it uploads the model and starts evaluations on its authors' cluster.
+were not run. By default it uploads the model and starts evaluations on its authors' cluster.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pairs that a trainer would corrupt, or could learn nothing from: refused with the reason."""
+"""Pairs that a trainer would corrupt, or could not learn from: refused with the reason."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from curate.errors import RowError
 from curate.exporters.registry import Exporter, Pair
 from curate.schema import Message
 
-# As the JSON reader of `datasets` (pyarrow's) has them: no fractions of a second, nothing before or after.
+# The dates that the JSON reader of `datasets` (pyarrow's) recognises: no fractional seconds, nothing before or after.
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
 
 
 def refuse_pair(pair: Pair, exporter: Exporter) -> None:
-    """Refuse what this trainer would read as something else, or could learn nothing from.
+    """Refuse a pair that this trainer would misread, or could not learn from.
 
     Raises:
-        RowError: a response is blank or both are the same, and the trainer does not just read these; the assistant has
-            the prompt's last word; or a text holds a word that the trainer replaces by an image or the like.
+        RowError: a response is blank or both are equal, and the trainer does not accept that; the prompt ends with the
+            assistant; or a text contains a word that the trainer replaces with an image or the like.
     """
     if not exporter.any_text:
         _refuse_empty(pair)
@@ -45,10 +45,10 @@ def texts(pair: Pair) -> list[str]:
 
 
 def alternating(pair: Pair, trainer: str) -> tuple[str | None, Sequence[Message]]:
-    """The system message, None without one, and the turns after it, from a user's to a user's.
+    """The system message (None if there is none), and the turns after it, from user to user.
 
     Raises:
-        RowError: the turns do not alternate, or a system message is not in front.
+        RowError: the turns do not alternate, or a system message is not first.
     """
     has_system = bool(pair.prompt) and pair.prompt[0]["role"] == "system"
     turns = pair.prompt[1:] if has_system else pair.prompt

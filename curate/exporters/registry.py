@@ -1,4 +1,4 @@
-"""What an exporter is: the contract of every file in this room; a new file here is found by itself."""
+"""The exporter contract of every file in this room; a new file here is found automatically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FileKind = Literal["parquet", "jsonl"]
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair as exporters see it: the messages before the response, and the two responses' texts."""
+    """One pair as exporters see it: the messages before the response, and the texts of both responses."""
 
     prompt: tuple[Message, ...]
     chosen: str
@@ -28,14 +28,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Written:
-    """What a snippet may speak of.
+    """What a snippet can refer to.
 
     Attributes:
         file: the data file's name within the folder.
         columns: the columns in it.
         rows: how many rows it has.
-        measured: by role, policy or reference, the name of the model that log-probabilities are of, where known.
-        weighed: how `curate weigh` made its weights and target margins, where that is known: method and parameters.
+        measured: the name of the model that computed the log-probabilities, by role (policy, reference), if known.
+        weighed: how `curate weigh` made its weights and target margins, if known: method and parameters.
     """
 
     file: str
@@ -47,22 +47,22 @@ class Written:
 
 @dataclass(frozen=True)
 class Exporter:
-    """How one trainer wants its data.
+    """The data format that one trainer wants.
 
     Attributes:
         name: as `--to` spells it.
-        summary: the trainer and the form of a row, one line.
+        summary: the trainer and the form of a row, in one line.
         kind: the data file's kind.
         schema: the columns of every row.
-        rows: makes a pair's rows; raises RowError with the reason when the trainer would read them as something else.
-        snippet: told what was written, the text of every further file of the folder by its name.
-        numbers: columns of numbers that this trainer (or a subclass of it) reads, carried over where the data has them.
-        proofs: columns that a trainer can check those numbers by; kept under prefixed names where reference
-            log-probabilities are carried over.
-        derives_margin: without a column `margin`, write the difference of the rewards as one.
-        placeholders: words of a text that the trainer replaces by an image or the like; pairs with one are refused.
-        any_text: the trainer reads a response without text, or two equal ones, just as they are: such pairs are kept.
-        unpaired: a row is one response, not a pair: equal rows are written once, and a pair's scores have no place.
+        rows: builds a pair's rows; raises RowError with the reason if the trainer would misread them.
+        snippet: maps what was written to the text of every other file in the folder, by name.
+        numbers: numeric columns that this trainer (or a subclass of it) reads, copied if the data has them.
+        proofs: columns with which a trainer can check those numbers; kept under prefixed names if reference
+            log-probabilities are copied.
+        derives_margin: if there is no column `margin`, write the difference of the rewards as one.
+        placeholders: words in a text that the trainer replaces with an image or the like; pairs with one are refused.
+        any_text: the trainer reads empty or equal responses just as they are, so such pairs are kept.
+        unpaired: a row is one response, not a pair: equal rows are written once, and pair scores do not fit.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Exporter:
 
     @property
     def file(self) -> str:
-        """The data file's name; `datasets` takes it for the split `train`."""
+        """The data file's name; `datasets` reads it as the split `train`."""
         return f"train.{self.kind}"
 
 
@@ -94,7 +94,7 @@ def find_exporter(name: str) -> Exporter:
     """The exporter of this name, spelled with hyphens or underscores.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such format.
     """
     spelled = name.strip().lower().replace("_", "-")
     if spelled not in all_exporters():

@@ -12,7 +12,7 @@ from curate.schema import POLICY_LOGPS, REF_LOGPS, TOKENS
 
 SCRIPT = "trl_config.py"
 WITHOUT_REFERENCE = ("simpo", "repo")
-"""Losses of these scripts that read no reference."""
+"""Losses of these scripts that do not read a reference."""
 
 
 def _explicit(pair: Pair) -> list[Row]:
@@ -54,7 +54,7 @@ if __name__ == "__main__":
 
 
 def _loss(written: Written) -> tuple[str, dict[str, float], str]:
-    """The loss that the weights and target margins belong to, its options, and what to know of it."""
+    """The loss that the weights and target margins belong to, its options, and a remark."""
     weighed = written.weighed or {}
     method, given = weighed.get("method"), weighed.get("parameters", {})
     if method in ("gamma_po", "amapo"):

@@ -1,4 +1,4 @@
-"""verl: its RMDataset, which joins plain strings and applies no chat template. Read with 0.9.1's own class.
+"""verl: its RMDataset, which concatenates plain strings without a chat template. Read with 0.9.1's own class.
 
 No trainer of 0.9.1 reads RMDataset: the data is for a trainer of your own. The class tokenizes each response alone,
 so a tokenizer that begins every text with a begin-of-text token puts one before the response too.

@@ -1,4 +1,4 @@
-"""What a scorer is: it reads keyed items and yields keyed numbers.
+"""The scorer contract: reads keyed items and yields keyed numbers.
 
 Never positional: every key comes back exactly once, in any order, whatever the batch size, so that any engine may run
 a scorer anywhere. A scorer that wraps a model opens it in `open` and frees it in `close`.
@@ -17,7 +17,7 @@ from curate.schema import Message
 
 @dataclass(frozen=True)
 class ResponseItem:
-    """One response to be measured, with the prompt that it answers.
+    """One response to measure, with the prompt that it answers.
 
     Attributes:
         beside: the other response of its pair, where the rows are pairs.
@@ -31,7 +31,7 @@ class ResponseItem:
 
 @dataclass(frozen=True)
 class PairItem:
-    """Two responses whose texts are to be compared."""
+    """Two responses whose texts are compared."""
 
     key: int
     chosen: str
@@ -40,7 +40,7 @@ class PairItem:
 
 @dataclass(frozen=True)
 class JudgedPair:
-    """Two responses to one prompt, to be judged together."""
+    """Two responses to one prompt, judged together."""
 
     key: int
     prompt: Sequence[Message]
@@ -49,7 +49,7 @@ class JudgedPair:
 
 @dataclass(frozen=True)
 class DrawItem:
-    """One response to be drawn."""
+    """One response to sample."""
 
     key: int
     prompt: Sequence[Message]
@@ -59,7 +59,7 @@ class DrawItem:
 
 @dataclass(frozen=True)
 class Scored:
-    """The numbers of one batch: column name -> one value a key; `tokens` is how much was read, for the progress bar."""
+    """The numbers of one batch: column name -> one value per key; `tokens` were read, for the progress bar."""
 
     keys: Sequence[int]
     columns: Mapping[str, Sequence[Any]]
@@ -72,8 +72,8 @@ class Cut:
 
     Attributes:
         budget: tokens of one batch.
-        packs: whether a batch costs its tokens, those that rows begin with in common once; else its rows are padded.
-        one_length: whether only rows of one length may share a batch.
+        packs: True: rows are packed without padding and shared prefixes count once. False: rows are padded.
+        one_length: whether only rows of equal length may share a batch.
     """
 
     budget: int
@@ -83,7 +83,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Batch:
-    """Items that are measured together: `rows` as their scorer's `measure` reads them, `tokens` what they cost."""
+    """Items measured together: `rows` in the form that the scorer's `measure` reads, `tokens` their cost."""
 
     keys: Sequence[int]
     rows: Sequence[Any]
@@ -95,24 +95,24 @@ class Scorer(Protocol):
 
     @property
     def name(self) -> str:
-        """Names the shards in which its results are kept."""
+        """The name of the shards that store its results."""
 
     @property
     def title(self) -> str:
-        """What the progress bar says."""
+        """The label of its progress bar."""
 
     @property
     def schema(self) -> pa.Schema:
         """Types of the columns that it yields, without the key."""
 
     def open(self) -> list[str]:
-        """Load what it needs; returns what the user should know about it."""
+        """Load what it needs; returns notes for the user."""
 
     def score(self, items: Sequence[Any], done: Container[int]) -> Iterator[Scored]:
-        """Measure the items, leaving out batches whose keys are all in `done`.
+        """Measure the items, skipping batches whose keys are all in `done`.
 
-        How items are cut into batches depends on `items` alone, never on `done`: a resumed run repeats the very
-        batches that an uninterrupted one would have made, and so its very numbers.
+        How items are cut into batches depends on `items` alone, never on `done`: a resumed run repeats exactly the
+        batches of an uninterrupted one, and so its numbers.
         """
 
     def facts(self) -> dict[str, Any]:
@@ -127,29 +127,29 @@ class Prepares(Protocol):
     """A scorer that can do part of its work ahead, in another thread, while it measures earlier items."""
 
     def prepare(self, items: Sequence[Any]) -> Any:
-        """What `score` takes in place of these items, with the same numbers."""
+        """What `score` accepts in place of these items, with the same numbers."""
 
 
 @runtime_checkable
 class Shares(Scorer, Protocol):
-    """A scorer whose batches can be measured by copies of itself, each in a process and on a device of its own.
+    """A scorer whose batches can be measured by copies of itself, each in its own process and on its own device.
 
-    Where a batch is measured changes no number: `score` measures the very same ones.
+    Where a batch is measured changes no number: `score` measures exactly the same batches.
     """
 
     def on(self, device: str, threads: int | None) -> Shares:
-        """The same before `open`, for this device; it can be pickled.
+        """The same scorer, unopened, for this device; it can be pickled.
 
         Args:
             device: such as `cpu` or `cuda:1`.
-            threads: of a CPU that it may use; None for all.
+            threads: CPU threads that it may use; None for all.
         """
 
     def cut(self) -> Cut:
         """How the opened model wants rows cut."""
 
     def batches(self, items: Any, cut: Cut) -> Iterator[Batch]:
-        """All batches of these items (or of what `prepare` made of them); no model is needed."""
+        """All batches of these items (or of what `prepare` made of them); needs no model."""
 
     def measure(self, batch: Batch) -> Scored:
-        """The numbers of a batch, by the opened model."""
+        """The numbers of a batch, from the opened model."""

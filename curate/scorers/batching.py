@@ -1,4 +1,4 @@
-"""Cutting rows into batches: under a token budget, packed or padded, halved when the device's memory runs out."""
+"""Cut rows into batches: under a token budget, packed or padded, halved if the device runs out of memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Made = TypeVar("Made")
 
 
 VLLM_TIMES = 8
-"""vLLM batches by itself, the better the more rows it has at hand."""
+"""vLLM batches by itself, and does better the more rows it has."""
 
 
 def writing_budget(backend: GenerationBackend, *, cpu: int, gpu: int) -> int:
-    """Tokens of prompts and responses to hand to a model that writes, by what it says of itself.
+    """Tokens of prompts and responses to give to a model that generates, from what it says about itself.
 
     Args:
         backend: the model.
-        cpu: what suits PyTorch on a CPU.
+        cpu: a good value for PyTorch on a CPU.
         gpu: the same on a GPU.
     """
     facts, most = backend.facts(), backend.cached_tokens
@@ -34,11 +34,11 @@ def writing_budget(backend: GenerationBackend, *, cpu: int, gpu: int) -> int:
 
 
 def packed_batches(rows: Sequence[Ids], budget: int) -> list[list[int]]:
-    """Positions of the rows, batched for a backend that packs: rows that begin alike stand together.
+    """Positions of the rows, batched for a backend that packs: rows that begin alike are together.
 
-    A batch costs the tokens of its rows, what a row shares with the one before it left out, and stays within the
-    budget. Where one row alone takes more, a quarter on top of it is let in: other responses to a prompt longer than
-    the budget would otherwise have it read again for each. The same rows always give the same batches.
+    A batch costs the tokens of its rows, without what a row shares with the one before it, and stays within the budget.
+    If one row alone costs more, a quarter is added for it: otherwise other responses to a prompt longer than the budget
+    would have the prompt read again for each. The same rows always give the same batches.
 
     Args:
         rows: token ids of each row; an empty row costs nothing.
@@ -58,16 +58,16 @@ def packed_batches(rows: Sequence[Ids], budget: int) -> list[list[int]]:
 
 
 def token_batches(lengths: Sequence[int], budget: int, *, one_length: bool = False) -> list[list[int]]:
-    """Positions of the rows, batched for padding, the longest first.
+    """Positions of the rows, batched for padding, longest first.
 
-    A batch holds rows of like length: (its longest row) x (its rows) stays within the budget, unless a single row
-    alone exceeds it. Longest first, so that a batch too large for the memory shows itself at once. Rows of equal
-    length keep their order, so the same rows always give the same batches.
+    A batch contains rows of similar length: (its longest row) x (its rows) stays within the budget, unless a single row
+    exceeds it. Longest first, so that a batch too large for the memory fails early. Rows of equal length keep their
+    order, so the same rows always give the same batches.
 
     Args:
         lengths: tokens of each row.
         budget: padded tokens of one batch.
-        one_length: whether only rows of the very same length may share a batch.
+        one_length: whether only rows of equal length may share a batch.
     """
     batches: list[list[int]] = []
     longest = 0
@@ -82,7 +82,7 @@ def token_batches(lengths: Sequence[int], budget: int, *, one_length: bool = Fal
 
 
 def halving(work: Callable[[Sequence[T]], list[Made]], rows: Sequence[T]) -> list[Made]:
-    """Run the rows together; when the device's memory does not hold them, in halves.
+    """Run the rows together; if the device's memory is too small, in halves.
 
     Raises:
         ModelError: not even one row fits.

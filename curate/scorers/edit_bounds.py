@@ -1,4 +1,4 @@
-"""What the edit distance of two texts is at least, without comparing them token by token."""
+"""Lower bounds of the edit distance of two texts, without comparing them token by token."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from curate.tokens.lists import TokenLists
 
 
 def least_by_length(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The difference of two token counts: so many tokens must be put in."""
+    """The difference of the token counts: that many tokens must be inserted."""
     found: np.ndarray = np.abs(first - second)
     return found
 
 
 def least_by_tokens(texts: TokenLists, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The tokens of the longer text that have no equal in the other one, in whatever order: each costs an edit.
+    """The tokens of the longer text without an equal in the other, in any order: each costs an edit.
 
     max(|A|, |B|) less the size of the intersection of A and B as multisets.
 
     Args:
-        texts: few texts, as the work grows with the number of their different tokens.
+        texts: few texts, because the work grows with the number of distinct tokens.
         first: numbers of texts, int64 [n].
         second: numbers of texts, int64 [n].
 
@@ -34,9 +34,9 @@ def least_by_tokens(texts: TokenLists, first: np.ndarray, second: np.ndarray) ->
 
 
 def token_counts(texts: TokenLists) -> np.ndarray:
-    """How often each text has each of their tokens, whatever that token is: uint16 or uint32 [texts, tokens]."""
-    # Each id's last place names it; numbering the names in order makes them small. Sorting would take several times
-    # as long.
+    """How often each text has each of their tokens, in arbitrary token order: uint16 or uint32 [texts, tokens]."""
+    # Each id is named after its last position; numbering the names in order makes them small. Sorting would take
+    # several times as long.
     last = np.empty(int(texts.ids.max(initial=0)) + 1, np.int64)
     last[texts.ids] = np.arange(texts.ids.size)
     names = last[texts.ids]

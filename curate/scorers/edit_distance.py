@@ -1,4 +1,4 @@
-"""Token-level edit distance of the two responses' own texts, special tokens left out."""
+"""Token-level edit distance of the two responses' own texts, without special tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from curate.tokens.lists import TokenLists
 CALL_SIZE = 4096
 CHARACTERS = sys.maxunicode + 1
 LIMIT_RATIO, FEWEST_A_CALL = 1.25, 64
-"""Comparisons share a call where none would stop much earlier by its own limit, or where they are few."""
+"""Comparisons share a call if none would stop much earlier under its own limit, or if they are few."""
 FEWEST_A_THREAD = 16
 
 
@@ -30,10 +30,10 @@ Comparable = Sequence[str] | Sequence[Sequence[int]]
 
 
 def comparable(texts: TokenLists) -> Comparable:
-    """The texts as strings with one character a token: quicker to compare than lists of ids, and just as exact.
+    """The texts as strings with one character per token: faster to compare than lists of ids, and just as exact.
 
-    The commonest tokens become the first characters, which are the quickest. With more different tokens than there
-    are characters the texts stay lists.
+    The most frequent tokens get the first characters, which are the fastest. With more distinct tokens than there are
+    characters, the texts remain lists.
     """
     counts = np.bincount(texts.ids)
     if np.count_nonzero(counts) > CHARACTERS:
@@ -46,14 +46,14 @@ def comparable(texts: TokenLists) -> Comparable:
 
 
 def edit_distances(first: Comparable, second: Comparable) -> np.ndarray:
-    """Levenshtein distance of first[i] and second[i] in tokens, int32 [n]; two empty ones have distance 0."""
+    """Levenshtein distance of first[i] and second[i] in tokens, int32 [n]; two empty texts have distance 0."""
     return np.asarray(cpdist(first, second, scorer=Levenshtein.distance, dtype=np.int32, workers=-1))
 
 
 def edit_distances_within(first: Comparable, second: Comparable, most: np.ndarray) -> np.ndarray:
-    """The same where it is at most most[i]; else most[i] + 1, the comparison being broken off. int32 [n].
+    """The same up to most[i]; beyond that the comparison stops and gives most[i] + 1. int32 [n].
 
-    A call takes one limit for all the comparisons that its threads share: those with about the same one go together.
+    One call has one limit for all the comparisons its threads share, so comparisons with similar limits share a call.
     """
     cores = os.cpu_count() or 1
     found = np.empty(most.size, np.int32)
@@ -72,7 +72,7 @@ def edit_distances_within(first: Comparable, second: Comparable, most: np.ndarra
 
 
 def normalised(distances: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Distances over the longer one's tokens: 0 for equal texts (two empty ones too), 1 for nothing in common."""
+    """Distances divided by the longer text's tokens: 0 for equal texts (even empty ones), 1 for nothing in common."""
     found: np.ndarray = distances / np.maximum(np.maximum(first, second), 1)
     return found
 
@@ -91,7 +91,7 @@ class EditDistance:
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of what it yields."""
+        """Types of the columns."""
         return pa.schema(
             [
                 ("edit_distance", pa.int32()),
@@ -102,7 +102,7 @@ class EditDistance:
         )
 
     def open(self) -> list[str]:
-        """Nothing to load: the tokenizer is at hand."""
+        """Nothing to load: the tokenizer is already open."""
         return []
 
     def score(self, items: Sequence[PairItem], done: Container[int]) -> Iterator[Scored]:

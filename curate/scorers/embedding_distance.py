@@ -28,7 +28,7 @@ def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 @dataclass
 class EmbeddingDistance:
-    """Yields `embedding_distance`; each different text among the items is embedded once, equal ones have distance 0."""
+    """Yields `embedding_distance`; embeds each distinct text of the items once, equal texts have distance 0."""
 
     spec: ModelSpec
     identity: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class EmbeddingDistance:
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of what it yields."""
+        """Types of the columns."""
         return pa.schema([("embedding_distance", pa.float64())])
 
     def open(self) -> list[str]:
@@ -56,10 +56,10 @@ class EmbeddingDistance:
         return np.asarray(self._backend.embed(texts))
 
     def score(self, items: Sequence[PairItem], done: Container[int]) -> Iterator[Scored]:
-        """Embed the texts and compare them, some hundred pairs at a time.
+        """Embed the texts and compare them, a few hundred pairs at a time.
 
-        A text is embedded with the call in which it first stands among these items, also when that call itself is done:
-        it then has the very neighbours, and so the very vector, that it had before.
+        A text is embedded in the call in which it first appears among these items, even if that call itself is done: it
+        then has the same neighbours as before, and so exactly the same vector.
         """
         calls = [items[start : start + CALL_SIZE] for start in range(0, len(items), CALL_SIZE)]
         first_call: dict[str, int] = {}

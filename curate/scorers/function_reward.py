@@ -28,7 +28,7 @@ WANTED = (
 
 
 def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[float]]:
-    """The function that `MODULE:FUNCTION` names; the working folder is searched too.
+    """The function that `MODULE:FUNCTION` names; also searches the working folder.
 
     Raises:
         SettingsError: there is no such module or function.
@@ -47,7 +47,7 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        # Whatever the user's module raises while it is imported is the user's to fix.
+        # Whatever the user's module raises on import is for the user to fix.
         raise SettingsError(
             f"The module {module_name} cannot be imported: {type(error).__name__}: {first_line(error)}",
             setting="reward",
@@ -68,10 +68,10 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
 
 
 def _check_callable(function: Callable[..., Any], target: str) -> None:
-    """Refuse what cannot have been written to rate responses, before it is called.
+    """Refuse, before calling it, a function that cannot have been written to rate responses.
 
     Raises:
-        SettingsError: it belongs to Python, or does not take one list.
+        SettingsError: it is part of Python, or does not take one list.
     """
     inner = function.func if isinstance(function, partial) else function
     home = sys.modules.get(getattr(inner, "__module__", None) or "")
@@ -83,7 +83,7 @@ def _check_callable(function: Callable[..., Any], target: str) -> None:
     except TypeError as error:
         raise _refused(f"The reward function cannot be called with one list: {error}.", target) from error
     except ValueError:
-        return  # written in another language, it has no signature to look at
+        return  # written in another language, so it has no signature
 
 
 def _refused(what: str, target: str) -> SettingsError:
@@ -91,7 +91,7 @@ def _refused(what: str, target: str) -> SettingsError:
 
 
 def _is_pythons_own(module: ModuleType | None) -> bool:
-    """Whether a module came with Python; one of the user's may have the name of such a one."""
+    """Whether a module came with Python; one of the user's modules may have the same name."""
     if module is None or module.__name__.partition(".")[0] not in sys.stdlib_module_names | {"builtins"}:
         return False
     file = getattr(module, "__file__", None)
@@ -100,19 +100,19 @@ def _is_pythons_own(module: ModuleType | None) -> bool:
 
 @dataclass
 class FunctionReward:
-    """Calls a function with lists of {prompt, response}; it returns as many numbers. None and NaN become null."""
+    """Calls a function with lists of {prompt, response}; it returns one number for each. None and NaN become null."""
 
     name: str
     target: str
 
     @property
     def title(self) -> str:
-        """The function."""
+        """Which function."""
         return f"reward {self.target}"
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of what it yields."""
+        """Types of the columns."""
         return pa.schema([("reward", pa.float64())])
 
     def open(self) -> list[str]:
@@ -134,7 +134,7 @@ class FunctionReward:
         try:
             return self._function(given)
         except Exception as error:
-            # Whatever the user's function raises is the user's to fix.
+            # Whatever the user's function raises is for the user to fix.
             place = traceback.extract_tb(error.__traceback__)[-1]
             raise SettingsError(
                 f"The reward function {self.target} raised {type(error).__name__}: {last_line(error)}",
@@ -167,7 +167,7 @@ class FunctionReward:
         return _refused(f"The reward function returned {what}.", self.target)
 
     def facts(self) -> dict[str, Any]:
-        """The function's name, and a hash of its module's source: an edited function gives other numbers."""
+        """The function's name, and a hash of its module's source, because an edited function gives other numbers."""
         function = find_function(self.target)
         of_file = inspect.isroutine(function) or inspect.ismethod(function)
         source = inspect.getsourcefile(function if of_file else sys.modules[self.target.partition(":")[0]])

@@ -1,4 +1,4 @@
-"""Responses drawn from a model: keyed draws in, keyed texts out."""
+"""Sample responses from a model: keyed draws in, keyed texts out."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ GPU_BATCH_TOKENS = 65_536
 
 @dataclass
 class Generation:
-    """Yields `response` (text), `finish_reason`, `tokens` and `logps` of what one model writes.
+    """Yields `response` (text), `finish_reason`, `tokens` and `logps` of what one model generates.
 
-    `tokens` are those drawn, the end of turn included where it was drawn, and `logps` their log-probability under the
-    model itself, in nats: whatever the temperature and top_p of the draw.
+    `tokens` counts those drawn, including a drawn end of turn, and `logps` is their log-probability under the model
+    itself, in nats, whatever the temperature and top_p of the draw.
 
     Attributes:
-        name: of the shards.
-        model: what the user calls the model.
-        sampling: how it draws; each item brings its own temperature.
-        identity: what decides the draws beside the sampling.
-        batch_tokens: prompt tokens and `max_tokens` of all rows of a batch: what its cache may grow to.
+        name: name of the shards.
+        model: the user's name for the model.
+        sampling: how to sample; each item brings its own temperature.
+        identity: what decides the draws apart from the sampling.
+        batch_tokens: prompt tokens plus `max_tokens` over all rows of a batch: the size its cache may reach.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Generation:
 
     @property
     def title(self) -> str:
-        """Which model writes."""
+        """Which model generates."""
         return f"responses of {short_name(self.model)!r}"
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of what it yields."""
+        """Types of the columns."""
         texts = [("response", pa.string()), ("finish_reason", pa.string())]
         return pa.schema([*texts, ("tokens", pa.int32()), ("logps", pa.float64())])
 
@@ -61,24 +61,24 @@ class Generation:
         return [f"{self.title}: {note}" for note in self._backend.notes]
 
     def score(self, items: Sequence[DrawItem], done: Container[int]) -> Iterator[Scored]:
-        """Draw the responses."""
+        """Sample the responses."""
         for batch in self.batches(items, self.cut()):
             if not all(key in done for key in batch.keys):
                 yield self.measure(batch)
 
     def on(self, device: str, threads: int | None) -> Generation:
-        """The same for another process."""
+        """The same scorer for another process."""
         return replace(self, spec=replace(self.spec, device=device, threads=threads), _backend=None)
 
     def cut(self) -> Cut:
-        """Padded; the budget is one for all devices of a kind."""
+        """Padded; devices of one kind share one budget."""
         assert self._backend is not None, "open() comes first"
         own = writing_budget(self._backend, cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
         budget = self.batch_tokens or own
         return Cut(budget, one_length=self._backend.padding_free)
 
     def batches(self, items: Sequence[DrawItem], cut: Cut) -> Iterator[Batch]:
-        """The draws as (prompt ids, item), in batches of one temperature, the longest prompts first."""
+        """The draws as (prompt ids, item), in batches of one temperature, longest prompts first."""
         prompts = render_prompts(self.tokenizer, [item.prompt for item in items])
         for temperature in dict.fromkeys(item.temperature for item in items):
             places = [i for i, item in enumerate(items) if item.temperature == temperature]
@@ -88,7 +88,7 @@ class Generation:
                 yield Batch([item.key for _, item in rows], rows, sum(lengths[i] for i in batch))
 
     def measure(self, batch: Batch) -> Scored:
-        """Draw the responses of a batch."""
+        """Sample the responses of a batch."""
         sampling = replace(self.sampling, temperature=batch.rows[0][1].temperature)
         return self._draw(batch.keys, [(ids, item.seed) for ids, item in batch.rows], sampling)
 
@@ -111,7 +111,7 @@ class Generation:
             return backend.generate([ids for ids, _ in part], [seed for _, seed in part], sampling)
 
         samples = halving(work, rows)
-        # The end of turn is no part of the text; decoding would keep it where it is no special token.
+        # The end of turn is not part of the text; decoding would keep it if it is not a special token.
         said = [s.ids[:-1] if s.finish_reason == "stop" else s.ids for s in samples]
         columns: dict[str, list[Any]] = {
             "response": self.tokenizer.decode(said),

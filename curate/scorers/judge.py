@@ -34,16 +34,16 @@ VERDICTS = {
 
 @dataclass
 class Judge:
-    """Asks a model for ratings from 1 to 10, greedily.
+    """Asks a model for ratings from 1 to 10, decoding greedily.
 
     Pairwise it yields `chosen` and `rejected`: each response's mean rating over the two orders in which the judge sees
-    the pair. Pointwise it yields `reward`. Beside them `verdict` (see VERDICTS) and, where an answer could not be read,
-    that `answer`. Where one of the two answers cannot be read, both ratings are null.
+    the pair. Pointwise it yields `reward`. In addition it yields `verdict` (see VERDICTS) and, if an answer could not
+    be parsed, that `answer`. If one of the two answers cannot be parsed, both ratings are null.
 
     Attributes:
-        max_length: most tokens of a question; None for no limit. Nothing is ever cut out of one.
+        max_length: maximum tokens of a question; None for no limit. Questions are never truncated.
         sampling: at temperature 0.
-        identity: what tells this very model from others.
+        identity: what distinguishes this model from all others.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Judge:
 
     @property
     def pairwise(self) -> bool:
-        """Whether it judges pairs, not single responses."""
+        """Whether it judges pairs rather than single responses."""
         return self.question.pairwise
 
     @property
@@ -68,7 +68,7 @@ class Judge:
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of what it yields."""
+        """Types of the columns."""
         ratings = ("chosen", "rejected") if self.pairwise else ("reward",)
         return pa.schema([*((n, pa.float64()) for n in ratings), ("verdict", pa.string()), ("answer", pa.string())])
 
@@ -84,17 +84,17 @@ class Judge:
                 yield self.measure(batch)
 
     def on(self, device: str, threads: int | None) -> Judge:
-        """The same for another process."""
+        """The same scorer for another process."""
         return replace(self, spec=replace(self.spec, device=device, threads=threads), _backend=None)
 
     def cut(self) -> Cut:
-        """Padded; the budget is one for all devices of a kind."""
+        """Padded; devices of one kind share one budget."""
         assert self._backend is not None, "open() comes first"
         own = writing_budget(self._backend, cpu=CPU_BATCH_TOKENS, gpu=GPU_BATCH_TOKENS)
         return Cut(self.batch_tokens or own)
 
     def batches(self, items: Sequence[ResponseItem] | Sequence[JudgedPair], cut: Cut) -> Iterator[Batch]:
-        """The items as the token ids of what is asked of each, in batches."""
+        """The items as token ids of their questions, in batches."""
         asked = [self._questions(item) for item in items]
         lengths = [len(one) * (max(map(len, one)) + self.sampling.max_tokens) if all(one) else 0 for one in asked]
         for batch in token_batches(lengths, cut.budget):
@@ -117,7 +117,7 @@ class Judge:
         self._backend = None
 
     def _questions(self, item: ResponseItem | JudgedPair) -> list[Ids]:
-        """Token ids of what is asked of an item, one question an order; one is empty where it cannot be asked."""
+        """Token ids of an item's questions, one per order; a question is empty if it cannot be asked."""
         if isinstance(item, JudgedPair):
             first, second = item.responses
             texts = [self.question.ask(item.prompt, pair) for pair in ((first, second), (second, first))]
@@ -147,7 +147,7 @@ class Judge:
         return Scored(keys, columns, tokens=sum(map(len, wanted)))
 
     def _answers(self, questions: Sequence[Ids]) -> list[str]:
-        """The judge's answers. Where padding changes its numbers, only questions of one length are asked together."""
+        """The judge's answers. If padding changes its numbers, only questions of equal length share a batch."""
         backend = self._backend
         assert backend is not None
         groups: dict[int, list[int]] = {}
@@ -163,7 +163,7 @@ class Judge:
         return found
 
     def _verdict(self, answers: Sequence[str]) -> tuple[list[float | None], str, str | None]:
-        """Ratings, verdict, and the first answer that could not be read."""
+        """Ratings, verdict, and the first answer that could not be parsed."""
         ratings = [self.question.read(answer) for answer in answers]
         unread = next((answer for answer, rating in zip(answers, ratings, strict=True) if rating is None), None)
         if unread is not None:
@@ -177,12 +177,12 @@ class Judge:
 
 
 def check_verdicts(judge: Judge, verdicts: Counter[str], example: str | None) -> list[str]:
-    """What to tell of how the judging went.
+    """Notes on how the judging went.
 
     Args:
-        judge: who judged.
-        verdicts: how many items got each.
-        example: an answer that could not be read.
+        judge: the judge.
+        verdicts: how many items got each verdict.
+        example: an answer that could not be parsed.
 
     Raises:
         ModelError: nothing was rated at all.

@@ -1,4 +1,4 @@
-"""What a judge is asked, and how its answer is read: templates and ratings."""
+"""What a judge is asked, and how its answer is parsed: templates and ratings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from curate.schema import Message
 from curate.text_file import read_text
 
 OPTIONS = "judge"
-"""The name under which a judge's parameters are set: `--set judge.template=FILE`."""
+"""The prefix of a judge's parameters: `--set judge.template=FILE`."""
 
 POINTWISE = """\
 You rate a response to a request. Judge how well it does what was asked: whether it is correct, helpful, complete and
@@ -53,9 +53,9 @@ Explain your judgement in a few sentences. Then rate each response with a whole 
 Rating A: <number>
 Rating B: <number>
 """
-# A number from 1 to 10, perhaps with decimals or out of ten; no part of a larger number, nor the start of a range.
+# A number from 1 to 10, perhaps with decimals or out of ten; not part of a larger number or the start of a range.
 _NUMBER = r"(10(?:\.0+)?|[1-9](?:\.\d+)?)(?!\d|\.\d|[ \t]*(?:-|to\b)[ \t]*\d|[ \t]*/[ \t]*(?!10\b)\d)"
-# Marks of any kind may stand between a label and its number, but no minus, and no point that would begin a fraction.
+# Any punctuation may separate a label from its number, except a minus, or a point that begins a fraction.
 _GAP = r"[\s:=*_\"'`<(\[|)\]]"
 _RATINGS = {
     "": re.compile(rf"\b(?i:rating){_GAP}{{1,8}}{_NUMBER}"),
@@ -65,13 +65,13 @@ _RATINGS = {
 
 
 class JudgeOptions(BaseModel):
-    """The parameters of every judge of a run.
+    """The parameters shared by all judges of a run.
 
     Attributes:
-        template: a Jinja file with what the judge is asked, in place of the default.
-        mode: pairwise shows both responses of a pair, in both orders; pointwise one response at a time. `auto` is
-            pairwise where the rows are pairs.
-        max_tokens: most tokens of an answer.
+        template: a Jinja file with the question, replacing the default.
+        mode: pairwise shows both responses of a pair, in both orders; pointwise one response at a time. `auto` means
+            pairwise if the rows are pairs.
+        max_tokens: maximum tokens of an answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,10 +98,10 @@ class JudgeOptions(BaseModel):
 
 
 def judge_options(given: dict[str, Any]) -> JudgeOptions:
-    """The given parameters checked and completed with defaults.
+    """Check the given parameters and fill in defaults.
 
     Raises:
-        SettingsError: an unknown parameter, or a value that it cannot have.
+        SettingsError: an unknown parameter or an invalid value.
     """
     hint = "A judge has template=FILE, mode=auto|pairwise|pointwise and max_tokens=N."
     return JudgeOptions(**check_parameters(OPTIONS, JudgeOptions, given, hint))
@@ -113,10 +113,10 @@ class Question:
     Args:
         source: a Jinja template of `prompt` (the conversation as text), `messages` (the same as messages), and
             `response`, or `response_a` and `response_b`.
-        pairwise: which of these.
+        pairwise: whether it asks about two responses.
 
     Raises:
-        SettingsError: it is not a template, or leaves out the request or a response.
+        SettingsError: not a valid template, or one that leaves out the request or a response.
     """
 
     def __init__(self, source: str, pairwise: bool) -> None:
@@ -138,7 +138,7 @@ class Question:
         return SettingsError(what, setting="options", value=f"{OPTIONS}.template", hint=hint)
 
     def __reduce__(self) -> tuple[type[Question], tuple[str, bool]]:
-        # A template that was compiled cannot be pickled.
+        # A compiled template cannot be pickled.
         return Question, (self.source, self.pairwise)
 
     def ask(self, prompt: Sequence[Message], responses: Sequence[str]) -> str:
@@ -149,16 +149,16 @@ class Question:
         return self._template.render(prompt=as_text(prompt), messages=messages, **texts)
 
     def read(self, answer: str) -> list[float] | None:
-        """The rating of each response asked about, 1 to 10; None where the answer does not hold all of them.
+        """The rating of each response asked about, 1 to 10; None if the answer lacks any of them.
 
-        The last rating of each is meant, as judges may think aloud before.
+        The last rating of each counts, because judges may think aloud first.
         """
         found = [_RATINGS[label].findall(answer) for label in (("A", "B") if self.pairwise else ("",))]
         return [float(ratings[-1]) for ratings in found] if all(found) else None
 
 
 def as_text(prompt: Sequence[Message]) -> str:
-    """The conversation as text: a lone message as it is, several with their roles in front."""
+    """The conversation as text: a lone message unchanged, several with their roles in front."""
     if len(prompt) == 1:
         return prompt[0]["content"]
     return "\n\n".join(f"{message['role'].capitalize()}: {message['content']}" for message in prompt)

@@ -1,4 +1,4 @@
-"""Responses measured by a model: log-probabilities under a language model, rewards of a reward model."""
+"""Scorers that run a model over responses: log-probabilities of a language model, rewards of a reward model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from curate.scorers.batching import halving, packed_batches, token_batches
 
 @dataclass(frozen=True)
 class Prepared:
-    """Items as the model will read them: their keys, and their token ids."""
+    """Items as the model will read them: their keys and token ids."""
 
     keys: list[int]
     rendered: list[Rendered]
@@ -32,10 +32,10 @@ class ModelScorer:
 
     Attributes:
         kind: `logps` yields `logps` (nats, summed), `tokens` (those counted), `truncated` and `border`; `reward` yields
-            `reward`, `truncated` and `border`. What cannot be measured is null: nothing of the response was left after
-            cutting, or the chat template refused the conversation.
+            `reward`, `truncated` and `border`. Responses that cannot be measured are null: nothing was left after
+            truncation, or the chat template rejected the conversation.
         name: `policy`, `reference`, or the name of a reward source.
-        identity: what tells this very model from others, for the manifest.
+        identity: what distinguishes this model from all others, for the manifest.
     """
 
     kind: Literal["logps", "reward"]
@@ -54,7 +54,7 @@ class ModelScorer:
 
     @property
     def schema(self) -> pa.Schema:
-        """Types of what it yields."""
+        """Types of the columns."""
         number = (
             [("logps", pa.float64()), ("tokens", pa.int32())] if self.kind == "logps" else [("reward", pa.float64())]
         )
@@ -66,7 +66,7 @@ class ModelScorer:
         return [f"{self.title}: {note}" for note in self._backend.notes]
 
     def prepare(self, items: Sequence[ResponseItem]) -> Prepared:
-        """Render the items: all that is done to them before the model."""
+        """Render the items: everything done to them before the model."""
         return Prepared(
             [item.key for item in items],
             self.renderer.render([(item.prompt, item.response) for item in items], [item.beside for item in items]),
@@ -79,12 +79,12 @@ class ModelScorer:
                 yield self.measure(batch)
 
     def on(self, device: str, threads: int | None) -> ModelScorer:
-        """The same for another process; it renders nothing there, and not every tokenizer can be pickled."""
+        """The same scorer for another process, which renders nothing: not every tokenizer can be pickled."""
         spec = replace(self.spec, device=device, threads=threads)
         return replace(self, spec=spec, renderer=cast(Renderer, None), _backend=None)
 
     def cut(self) -> Cut:
-        """Packed or padded, as the model was found to allow."""
+        """Packed or padded, as the model allows."""
         backend: BatchBackend = self._backend
         return Cut(self.batch_tokens or backend.batch_tokens, backend.packs, backend.padding_free)
 
@@ -106,7 +106,7 @@ class ModelScorer:
         return Scored(batch.keys, self._measure(batch.rows), batch.tokens)
 
     def facts(self) -> dict[str, Any]:
-        """Model, limits, and how texts were cut."""
+        """Model, limits, and how texts were truncated."""
         limits: dict[str, Any] = {"max_length": self.renderer.max_length, "truncation": self.renderer.truncation}
         limits |= {"match": self.renderer.match} if self.renderer.match else {}
         return {**self.identity, **limits}
@@ -140,10 +140,10 @@ class ModelScorer:
 
 
 def check_borders(name: str, borders: Counter[str], refusal: str) -> list[str]:
-    """What to tell of how the responses' beginnings were found.
+    """Notes on how the starts of responses were found.
 
     Raises:
-        ModelError: the chat template refused every conversation.
+        ModelError: the chat template rejected every conversation.
     """
     if borders and set(borders) == {"refused"}:
         raise ModelError(

@@ -26,7 +26,7 @@ from curate.tokens.rust import PieceEncoder
 WORD = re.compile(r"\w+|[^\w\s]")
 WORDS = "words"
 PROBE = "Zyx"
-# Words never cross a byte that is no part of one; a space stays with the word behind it, so that fewer pieces differ.
+# Words never cross a byte that is not part of one; a space stays with the word after it, so that fewer pieces differ.
 WORD_CUTS = cuts(
     [string.ascii_letters + string.digits + "_", "".join(set(string.punctuation) - {"_"}), " "],
     [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (3, 1), (3, 2)],
@@ -39,14 +39,14 @@ class TextTokenizer(Protocol):
     name: str
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without any special token added."""
+        """Token ids of each text, without added special tokens."""
 
     def fingerprint(self) -> str:
-        """A hash of whatever decides the ids."""
+        """A hash of everything that decides the ids."""
 
 
 class CountingTokenizer(TextTokenizer, Protocol):
-    """A tokenizer that is quick on many texts: what edit distance counts with."""
+    """A tokenizer that is fast on many texts; edit distance counts with it."""
 
     def encode_lists(self, texts: Sequence[str]) -> TokenLists:
         """The ids that `encode` gives."""
@@ -57,20 +57,20 @@ class ChatTokenizer(TextTokenizer, Protocol):
 
     @property
     def edges(self) -> dict[str, int]:
-        """The begin-of-text token and the end-of-text token, those that there are: text -> id, in this order."""
+        """The begin-of-text and end-of-text tokens, if any: text -> id, in this order."""
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of these ids, special tokens included."""
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
-        """The messages as the model's text, with the opening of an answer when asked for."""
+        """The messages as the model's text, with the opening of an answer if requested."""
 
 
 class WritingTokenizer(ChatTokenizer, Protocol):
-    """A chat tokenizer that turns what a model wrote into text."""
+    """A chat tokenizer that also turns model output into text."""
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each answer, special tokens left out."""
+        """The text of each answer, without special tokens."""
 
     def turn_ends(self) -> tuple[int, ...]:
         """The tokens that end an answer."""
@@ -79,7 +79,7 @@ class WritingTokenizer(ChatTokenizer, Protocol):
 class WordsTokenizer:
     """Counts words and punctuation marks: every run of word characters, and every other visible character.
 
-    The documented default of edit distance when no model's tokenizer is at hand; needs no file and no network.
+    The documented default of edit distance if there is no model's tokenizer; needs neither files nor network.
     """
 
     name = WORDS
@@ -114,29 +114,29 @@ class HubTokenizer:
         return PieceEncoder(backend, self.encode)
 
     def use_template(self, template: str) -> None:
-        """Write conversations with this Jinja template instead of the tokenizer's own."""
+        """Render conversations with this Jinja template instead of the tokenizer's own."""
         self._tokenizer.chat_template = template
 
     def fix_day(self, day: date) -> None:
-        """Let the chat template print this day, whatever today is."""
+        """Make the chat template print this day, whatever today is."""
         self._day = day
 
     @property
     def day(self) -> date | None:
-        """The day that the chat template prints; None where it prints none, or none was fixed."""
+        """The day that the chat template prints; None if it prints none, or none was fixed."""
         found = self._tokenizer.chat_template
         source = found.get("default", "") if isinstance(found, dict) else found or ""
         return self._day if prints_date(source) else None
 
     @property
     def chat_template(self) -> str | None:
-        """The Jinja source of the chat template, where there is one."""
+        """The Jinja source of the chat template, if there is one."""
         found = self._tokenizer.chat_template
         return json.dumps(found, sort_keys=True) if isinstance(found, dict | list) else found
 
     @property
     def edges(self) -> dict[str, int]:
-        """The begin-of-text token and the end-of-text token, those that there are: text -> id, in this order."""
+        """The begin-of-text and end-of-text tokens, if any: text -> id, in this order."""
         one = self._tokenizer
         known = ((one.bos_token, one.bos_token_id), (one.eos_token, one.eos_token_id))
         return {str(text): number for text, number in known if number is not None}
@@ -145,12 +145,12 @@ class HubTokenizer:
         """The text of these ids, special tokens included."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if backend is not None and backend.decoder is None:
-            # Decoding would put a space between any two tokens.
+            # Decoding would insert a space between tokens.
             return "".join(self._tokenizer.convert_ids_to_tokens(list(ids)))
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without any special token added."""
+        """Token ids of each text, without added special tokens."""
         if not texts:
             return []
         encoded = self._tokenizer(list(texts), add_special_tokens=False, verbose=False, return_attention_mask=False)
@@ -163,7 +163,7 @@ class HubTokenizer:
         return self._pieces.encode_lists(texts)
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
-        """The messages in the chat template, begin-of-text included when the template writes it."""
+        """The messages rendered with the chat template, including begin-of-text if the template writes it."""
         clock = {} if self.day is None else {CLOCK: clock_of(self.day)}
         return str(
             self._tokenizer.apply_chat_template(
@@ -172,19 +172,19 @@ class HubTokenizer:
         )
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each answer, special tokens left out."""
+        """The text of each answer, without special tokens."""
         return [
             str(self._tokenizer.decode(list(one), skip_special_tokens=True, clean_up_tokenization_spaces=False))
             for one in ids
         ]
 
     def turn_ends(self) -> tuple[int, ...]:
-        """The tokenizer's end of text, and the special token that the chat template writes behind an answer."""
+        """The tokenizer's end of text, and the special token that the chat template writes after an answer."""
         eos = self._tokenizer.eos_token_id
         try:
             text = self.template([{"role": "user", "content": PROBE}, {"role": "assistant", "content": PROBE}], False)
         except (TemplateError, ValueError, TypeError):
-            # A template that refuses this conversation will refuse its like in the data, and say so there.
+            # A template that rejects this conversation will reject similar ones in the data, and report it there.
             text = ""
         _, probe, behind = text.rpartition(PROBE)
         after = self.encode([behind])[0] if probe else []
@@ -215,7 +215,7 @@ class HubTokenizer:
 
 
 def _place(name: str) -> str:
-    """Where a model's tokenizer is: with it, with what an adapter adapts, or where the name of a served model says."""
+    """Where a model's tokenizer is: with the model, with an adapter's base, or where a served model's name says."""
     served = served_model(name)
     if served:
         return served.tokenizer
@@ -236,10 +236,10 @@ def _load(name: str, trust_remote_code: bool) -> Any:
 
 
 def check_model_name(name: str) -> None:
-    """Refuse early a path that does not exist; a hub id cannot be checked without the network.
+    """Refuse a missing path early; a hub id cannot be checked without the network.
 
     Raises:
-        ModelError: `name` looks like a path and nothing is there; or a named pipe, which could be read for ever.
+        ModelError: `name` looks like a path but nothing is there; or it is a named pipe, which might never end.
     """
     path = Path(name).expanduser()
     looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
@@ -274,7 +274,7 @@ class PlainTokenizer:
         self._pieces = PieceEncoder(backend)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without any special token added."""
+        """Token ids of each text, without added special tokens."""
         return self._pieces.encode(texts)
 
     def encode_lists(self, texts: Sequence[str]) -> TokenLists:
@@ -282,7 +282,7 @@ class PlainTokenizer:
         return self._pieces.encode_lists(texts)
 
     def fingerprint(self) -> str:
-        """Hash of vocabulary, merges and normalisation; that of `HubTokenizer`."""
+        """Hash of vocabulary, merges and normalisation; equal to that of `HubTokenizer`."""
         return rust_fingerprint(self._backend)
 
 

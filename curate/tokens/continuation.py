@@ -1,4 +1,4 @@
-"""Token ids of a text that continues another one, as in generation."""
+"""Token ids of a text that continues another, as in generation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from curate.tokens import ChatTokenizer
 
 MARKS = ("", "\n", ".", ":", "]", ">", "a", "0")
-"""What is put in front of a continuation while it is tokenised, one after another until one serves. None at first;
-then the space that SentencePiece writes in front of every text lands before the mark, and not before the text."""
+"""Prefixes put before a continuation to tokenise it, tried in turn until one works. First none; then a mark, so that
+the space that SentencePiece writes before every text lands before the mark and not before the text."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Continuation:
     """A text and what it continues.
 
     Attributes:
-        before: token ids that it follows.
+        before: token ids that precede it.
         text: the continuation.
         whole: token ids of both texts tokenised as one: what the result must decode to.
     """
@@ -28,7 +28,7 @@ class Continuation:
 
 
 def continued(tokenizer: ChatTokenizer, wanted: Sequence[Continuation]) -> list[list[int] | None]:
-    """Per continuation its ids; None where no ids behind `before` decode to the text of `whole`."""
+    """The ids of each continuation; None if no ids after `before` decode to the text of `whole`."""
     texts = [tokenizer.text(one.whole) for one in wanted]
     found: list[list[int] | None] = [None] * len(wanted)
     left = list(range(len(wanted)))

@@ -1,4 +1,4 @@
-"""The date that chat templates print, fixed: on another day the same text would have other tokens."""
+"""Fixes the date that chat templates print: on another day the same text would have other tokens."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import lru_cache
 from jinja2 import Environment, TemplateSyntaxError
 
 CLOCK = "strftime_now"
-"""The only clock that transformers gives to chat templates; one that names another is refused when it is rendered."""
+"""The only clock that transformers gives to chat templates; a template that uses another fails when rendered."""
 
 
 @lru_cache
 def prints_date(template: str) -> bool:
-    """Whether the code of this Jinja template (not its texts or comments) asks for the time."""
+    """Whether the code of this Jinja template (not its text or comments) asks for the time."""
     try:
         return any(kind == "name" and text == CLOCK for _, kind, text in Environment().lex(template))
     except TemplateSyntaxError:
-        return False  # it cannot be rendered either, and the error then says why
+        return False  # rendering it fails too, with an error that says why
 
 
 def clock_of(day: date) -> Callable[[str], str]:
-    """What a template may call as `strftime_now`: midnight of this day in the format that it asks for."""
+    """What a template may call as `strftime_now`: midnight of this day in the requested format."""
     return datetime.combine(day, time()).strftime

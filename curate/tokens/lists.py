@@ -14,11 +14,11 @@ BATCH_CHARACTERS = 2**19
 
 @dataclass(frozen=True)
 class TokenLists:
-    """The ids of some texts, one text's behind the other's.
+    """The ids of some texts, concatenated.
 
     Attributes:
         ids: int32 [tokens].
-        starts: where each text's ids begin, and where the last one's end, int64 [texts + 1].
+        starts: start of each text's ids, then the end of the last, int64 [texts + 1].
     """
 
     ids: np.ndarray
@@ -30,12 +30,12 @@ class TokenLists:
         return np.diff(self.starts)
 
     def lists(self) -> list[list[int]]:
-        """One list of ids a text."""
+        """One list of ids per text."""
         every, starts = self.ids.tolist(), self.starts.tolist()
         return [every[start:end] for start, end in pairwise(starts)]
 
     def take(self, numbers: np.ndarray) -> TokenLists:
-        """The texts of these numbers, in their order."""
+        """The texts of these numbers, in this order."""
         begins = self.starts[numbers]
         sizes = self.starts[numbers + 1] - begins
         starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -47,14 +47,14 @@ NO_TEXTS = TokenLists(np.zeros(0, np.int32), np.zeros(1, np.int64))
 
 
 def joined(lists: Sequence[Sequence[int]]) -> TokenLists:
-    """These lists, one behind the other."""
+    """Concatenate these lists."""
     sizes = np.fromiter(map(len, lists), np.int64, len(lists))
     ids = np.fromiter(chain.from_iterable(lists), np.int32, int(sizes.sum()))
     return TokenLists(ids, np.concatenate([[0], np.cumsum(sizes)]))
 
 
 def concatenated(parts: Sequence[TokenLists]) -> TokenLists:
-    """The texts of all parts, at least one, in their order."""
+    """The texts of all parts (at least one), in order."""
     ends = np.cumsum([part.starts[-1] for part in parts])
     starts = [part.starts[1:] + end - part.starts[-1] for part, end in zip(parts, ends, strict=True)]
     return TokenLists(np.concatenate([part.ids for part in parts]), np.concatenate([[0], *starts]))
@@ -62,7 +62,7 @@ def concatenated(parts: Sequence[TokenLists]) -> TokenLists:
 
 @dataclass(frozen=True)
 class Cuts:
-    """Between which neighbours a text can be cut so that its pieces, tokenised alone, give the tokens of the whole.
+    """Where a text can be cut so that its pieces, tokenised separately, give the tokens of the whole.
 
     Attributes:
         classes: the class, 0 to 7, of each of the 256 bytes of UTF-8.
@@ -73,14 +73,14 @@ class Cuts:
     allowed: bytes
 
     def inside(self, text: bytes) -> np.ndarray:
-        """Whether a piece may start at each byte of a text in UTF-8, the first left out: bool [bytes - 1]."""
+        """Whether a piece may start at each byte of a UTF-8 text, without the first: bool [bytes - 1]."""
         classes = np.frombuffer(text.translate(self.classes), np.uint8)
         neighbours = classes[:-1] * np.uint8(8) + classes[1:]
         return np.frombuffer(neighbours.tobytes().translate(self.allowed), bool)
 
 
 def cuts(members: Sequence[str], allowed: Sequence[tuple[int, int]]) -> Cuts:
-    """Cuts by classes of ASCII characters; the class behind the named ones is that of all other characters."""
+    """Cuts by classes of ASCII characters; the class after the named ones is that of all other characters."""
     classes = bytearray([len(members)] * 256)
     for number, characters in enumerate(members):
         for byte in characters.encode("ascii"):
@@ -93,12 +93,12 @@ Encode = Callable[[pa.StringArray], TokenLists]
 
 
 def by_pieces(texts: Sequence[str], where: Cuts, encode: Encode) -> TokenLists:
-    """The ids of the texts, each different piece tokenised once: words come again and again.
+    """The ids of the texts, tokenising each distinct piece once: words repeat a lot.
 
     Args:
         texts: any texts.
         where: cuts that this tokenizer's tokens never cross.
-        encode: the tokenizer; called once, with all different pieces.
+        encode: the tokenizer; called once, with all distinct pieces.
     """
     batches = [_pieces(batch, where) for batch in _batches(texts)]
     chunks = pa.chunked_array([batch for batch, _ in batches if len(batch)], pa.string()).dictionary_encode().chunks
@@ -112,7 +112,7 @@ def by_pieces(texts: Sequence[str], where: Cuts, encode: Encode) -> TokenLists:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts, some at a time: arrays that fit into the processor's cache are several times as quick."""
+    """The texts in batches: arrays that fit into the processor's cache are several times as fast."""
     batch: list[str] = []
     size = 0
     for text in texts:
@@ -126,7 +126,7 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _pieces(texts: list[str], where: Cuts) -> tuple[pa.StringArray, np.ndarray]:
-    """The pieces of all texts, and at which of them each text starts, and the last one ends."""
+    """The pieces of all texts, and the start of each text among them, then the end of the last."""
     data = "".join(texts).encode()
     sizes = np.array([len(text) if text.isascii() else len(text.encode()) for text in texts])
     bounds = np.concatenate([[0], np.cumsum(sizes)])

@@ -26,10 +26,10 @@ LLAMA = "llama"
 
 
 def plain_tokenizer(folder: Path) -> Any:
-    """The tokenizer that transformers would make of this folder, where it would do nothing but read the file.
+    """The tokenizer that transformers would build from this folder, if it would only read the file.
 
-    That is so where the class is the generic one and every special token is already in the file. None otherwise: then
-    transformers has to be asked.
+    This holds if the class is the generic one and every special token is already in the file. Otherwise None:
+    transformers must be used.
     """
     try:
         settings = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
@@ -54,7 +54,7 @@ def _read_plain(path: Path, settings: dict[str, Any]) -> Any:
 
     try:
         backend = Tokenizer.from_file(str(path))
-    # The library raises nothing narrower; transformers then tells what is wrong.
+    # The library raises nothing narrower; transformers then reports what is wrong.
     except Exception:
         return None
     added = {token.content for token in backend.get_added_tokens_decoder().values()}
@@ -67,5 +67,5 @@ def _read_plain(path: Path, settings: dict[str, Any]) -> Any:
 
 
 def rust_fingerprint(backend: Any) -> str:
-    """Hash of whatever decides the ids."""
+    """Hash of everything that decides the ids."""
     return hashlib.blake2b(backend.to_str().encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Many texts through a tokenizer of the `tokenizers` library, quickly."""
+"""Runs many texts through a tokenizer of the `tokenizers` library, fast."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from curate.tokens.lists import Cuts, TokenLists, by_pieces, concatenated, cuts,
 LETTER, DIGIT, MARK, APOSTROPHE, SPACE, BREAK = range(6)
 MARKS = "".join(sorted(set(string.punctuation) - {"'"}))
 CLASSES = (string.ascii_letters, string.digits, MARKS, "'", " ", "\t\n\r")
-# In every known pattern a match that goes on behind an ASCII letter, digit or mark does so in one of these ways only:
-# letters with letters, digits with digits, marks with marks, with letters or with line breaks, and an apostrophe with
-# letters. The one look-ahead, at the end of white space, stays whole, as nothing is cut behind white space.
+# In every known pattern a match continues after an ASCII letter, digit or mark in one of these ways only: letters with
+# letters, digits with digits, marks with marks, letters or line breaks, and an apostrophe with letters. The one
+# look-ahead, at the end of white space, stays whole, because nothing is cut after white space.
 KNOWN_CUTS = (
     (LETTER, DIGIT),
     (LETTER, MARK),
@@ -37,15 +37,15 @@ KNOWN_CUTS = (
     (APOSTROPHE, SPACE),
 )
 PATTERN_CUTS = cuts(CLASSES, KNOWN_CUTS)
-# In GPT-2's pattern, which is the byte-level step's own, marks go on with marks only.
+# In GPT-2's pattern, which the byte-level step uses, marks continue with marks only.
 BYTE_LEVEL_CUTS = cuts(CLASSES, (*KNOWN_CUTS, (MARK, LETTER), (MARK, BREAK)))
 CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 KNOWN_PATTERNS = {CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits + TAIL for digits in (r"\p{N}{1,3}", r"\p{N}")}
-"""How Llama 3's and Qwen 2's tokenizers, and those after them, cut texts before they merge bytes."""
+"""How the tokenizers of Llama 3 and Qwen 2, and their successors, split texts before merging bytes."""
 CHECKED_TEXTS = 64
 PARALLELISM, NO_THREADS = "TOKENIZERS_PARALLELISM", {"", "off", "false", "f", "no", "n", "0"}
-# Pieces by what is written in front of them in one long text, so that they can be cut off again on both sides.
+# Pieces by what precedes them in one long text, so that they can be cut off again on both sides.
 ALONE, AS_IS, AFTER_DIGIT, AFTER_LETTER = range(4)
 FILLERS = ("", "", " 0", " a")
 BLOCK_SEGMENTS = 256
@@ -58,7 +58,7 @@ _MAY_BE_LAST[[*(string.ascii_letters + string.digits + string.punctuation).encod
 
 
 def _kinds(pieces: pa.StringArray) -> np.ndarray:
-    """Of each piece, none of them empty, what must stand in front of it; uint8 [n]."""
+    """What must precede each piece (none is empty); uint8 [n]."""
     _, starts, text = pieces.buffers()
     offsets = np.frombuffer(starts, np.int32)[pieces.offset : pieces.offset + len(pieces) + 1]
     data = np.frombuffer(text, np.uint8)
@@ -67,11 +67,11 @@ def _kinds(pieces: pa.StringArray) -> np.ndarray:
 
 
 class PieceEncoder:
-    """Tokenises many texts, equal pieces of them once where it is sure that this gives the same ids.
+    """Tokenises many texts, and equal pieces of them only once if that is sure to give the same ids.
 
     Args:
-        backend: neither truncates nor pads.
-        whole: gives the ids of whole texts, where that is more than asking the backend.
+        backend: must neither truncate nor pad.
+        whole: gives the ids of whole texts, if that takes more than asking the backend.
     """
 
     def __init__(self, backend: Any, whole: Callable[[Sequence[str]], list[list[int]]] | None = None) -> None:
@@ -84,7 +84,7 @@ class PieceEncoder:
         self._added = re.compile("|".join(map(re.escape, added))) if added else None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, tokenised whole, without any special token added."""
+        """Ids of each text, tokenised whole, without added special tokens."""
         with _on_all_cores():
             return [one.ids for one in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
@@ -104,7 +104,7 @@ class PieceEncoder:
         return both.take(np.argsort(in_pieces + whole))
 
     def _encode_pieces(self, pieces: pa.StringArray) -> TokenLists:
-        """Ids of each piece. A call a word would take long, so many are written one behind the other into one text."""
+        """Ids of each piece. One call per word would be slow, so many pieces are joined into one text."""
         kinds = _kinds(pieces)
         order = np.argsort(kinds, kind="stable")
         parts = [pieces.filter(kinds == kind) for kind in range(len(FILLERS))]
@@ -115,7 +115,7 @@ class PieceEncoder:
         cuts = np.append(np.arange(0, len(segments), BLOCK_SEGMENTS), len(segments)).astype(np.int32)
         blocks = pc.binary_join(pa.ListArray.from_arrays(cuts, segments), "").to_pylist()
         ids = joined(self.encode(blocks)).ids
-        # Where each piece starts and ends, in bytes of all blocks; the fillers lie between.
+        # Start and end of each piece, in bytes of all blocks; the fillers are in between.
         ends = np.cumsum(pc.binary_length(segments).to_numpy(), dtype=np.int64)
         starts = ends - pc.binary_length(pieces).to_numpy()[order][alone.sizes.size :]
         wanted = np.stack([starts, ends], axis=1).ravel()
@@ -127,7 +127,7 @@ class PieceEncoder:
         return concatenated([alone, fit]).take(np.argsort(order))
 
     def _bytes_of(self, ids: np.ndarray) -> np.ndarray:
-        """The length of each of these tokens: byte-level vocabularies spell every byte as one character. int64 [n]."""
+        """The length of each token: byte-level vocabularies spell every byte as one character. int64 [n]."""
         size = int(ids.max(initial=-1)) + 1
         if size > self._bytes.size:
             self._bytes = np.append(self._bytes, np.full(size - self._bytes.size, -1))
@@ -137,13 +137,13 @@ class PieceEncoder:
         return found
 
     def _may_be_cut(self, text: str) -> bool:
-        """Whether nothing in the text is looked for before it is cut, or changed by normalisation."""
+        """Whether nothing in the text is matched before it is split, or changed by normalisation."""
         if self._added is not None and self._added.search(text):
             return False
         return text.isascii() or unicodedata.is_normalized("NFC", text)
 
     def _same(self, found: TokenLists, texts: list[str]) -> bool:
-        """Whether the first texts, tokenised whole, have the very ids that their pieces gave; looked at once."""
+        """Whether the first texts, tokenised whole, have the same ids as their pieces gave; checked once."""
         if self._checked or not texts:
             return True
         self._checked = True
@@ -152,9 +152,9 @@ class PieceEncoder:
 
 @contextmanager
 def _on_all_cores() -> Iterator[None]:
-    """Let the library use its threads, whatever the variable says that guards programs which fork: nothing forks here.
+    """Let the library use threads, whatever the variable that protects forking programs says: nothing forks here.
 
-    Threads of Python's own would take twice as long for words that it has not seen yet.
+    Python's own threads would take twice as long for words that are new to them.
     """
     before = os.environ.get(PARALLELISM)
     if before is None or before.lower() not in NO_THREADS:
@@ -168,7 +168,7 @@ def _on_all_cores() -> Iterator[None]:
 
 
 def _cuts_of(backend: Any) -> Cuts | None:
-    """Where this tokenizer's texts can be cut; None when that is not known for sure."""
+    """Where this tokenizer's texts can be cut; None if that is not certain."""
     parts = json.loads(backend.to_str())
     normalizer, before, model = parts["normalizer"], parts["pre_tokenizer"], parts["model"]
     if normalizer not in (None, {"type": "NFC"}) or model.get("type") != "BPE" or model.get("dropout"):

@@ -1,1 +1,1 @@
-"""Training-signal methods: what margin-aware trainers want to know of each pair, one method a file."""
+"""Training-signal methods: what margin-aware trainers want to know about each pair, one method per file."""

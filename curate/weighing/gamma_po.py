@@ -40,7 +40,7 @@ def target_margins(rewards: np.ndarray, mean_margin: float, tau: float, steps: i
     for _ in range(steps):
         margins = mean_margin * size * share
         gradient = tau * (1 + np.log(size * (share + FLOOR))) + mean_margin * _sigmoid(margins - rewards)
-        # The least gradient taken off cancels in the normalisation, and keeps exp from underflowing to all zeros.
+        # Subtracting the smallest gradient cancels in the normalisation, and keeps exp from underflowing to all zeros.
         share = share * np.exp(-rate * (gradient - gradient.min()))
         share = share / share.sum()
     found: np.ndarray = mean_margin * size * share

@@ -17,7 +17,7 @@ from curate.metrics.registry import Options, all_metrics, as_numbers, columns_re
 from curate.registry import Applies, applicable, check_parameters, declared, parameter_model, positional_names
 
 MARGIN = "margin"
-"""The reward margin, which reward-model trainers read; added where there are rewards."""
+"""The reward margin, which reward-model trainers read; added if there are rewards."""
 Columns = dict[str, np.ndarray]
 Batch = int | Literal["all"]
 Presets = Mapping[str, Mapping[str, Any]]
@@ -29,12 +29,12 @@ class Method:
 
     Attributes:
         name: as `--set NAME.parameter=` spells it; `--method` also takes hyphens.
-        columns: the columns that it reads: measurements, or metrics that can be computed from them.
+        columns: the columns it reads: measurements, or metrics that can be computed from them.
         model: pydantic model of its parameters.
-        twin: which of its columns is what kind of generic column: `weight` or `target_margin`.
+        twin: which of its columns is also written under a generic name: `weight` or `target_margin`.
         presets: published settings by name.
-        needs: parameters -> the further columns that it then reads, as the argument `measured`.
-        applies: which parameters count only in some form, or never.
+        needs: maps parameters to further columns to read, passed as the argument `measured`.
+        applies: parameters that count only in some form, or never.
     """
 
     name: str
@@ -52,11 +52,10 @@ class Method:
         return inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
 
     def parameters(self, given: Mapping[str, Any], preset: str | None) -> dict[str, Any]:
-        """Defaults, a preset's values over them, the given ones over these.
+        """Defaults, overridden by a preset's values, overridden by the given ones.
 
         Raises:
-            SettingsError: no such preset or parameter, a value out of its range, or a parameter that would change
-                nothing.
+            SettingsError: an unknown preset or parameter, a value out of range, or a parameter without effect.
         """
         if preset is not None and preset not in self.presets:
             raise SettingsError(
@@ -101,7 +100,7 @@ def find_method(name: str) -> Method:
     """The method of this name, spelled with hyphens or underscores.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such method.
     """
     spelled = name.replace("-", "_")
     if spelled not in all_methods():
@@ -111,10 +110,10 @@ def find_method(name: str) -> Method:
 
 
 def columns_needed(chosen: Method, parameters: Mapping[str, Any], present: list[str]) -> tuple[str, ...]:
-    """The table's columns from which the method is computed.
+    """The table's columns that the method is computed from.
 
     Raises:
-        SettingsError: one of them is not there.
+        SettingsError: one of them is missing.
     """
     found: dict[str, None] = {}
     for wanted in (*chosen.columns, *chosen.needs(parameters)):
@@ -131,9 +130,9 @@ def columns_needed(chosen: Method, parameters: Mapping[str, Any], present: list[
 def weigh(chosen: Method, frame: pl.DataFrame, parameters: Mapping[str, Any]) -> dict[str, pl.Series]:
     """The method's columns for every row of the table; null where an input is null.
 
-    The population is the rows without a null, and with tokens on both sides where these are read: a row that could not
-    be measured moves no other. A metric is computed anew where its measurements are there: a column of it may come
-    from another population.
+    The population is the rows without a null and, if tokens are read, with tokens on both sides: a row that could not
+    be measured affects no other. A metric is computed again if its measurements are there: an existing column of it may
+    come from another population.
     """
     inputs = {name: _column(name, frame) for name in (*chosen.columns, *chosen.needs(parameters))}
     known = np.ones(frame.height, bool)
@@ -152,7 +151,7 @@ def weigh(chosen: Method, frame: pl.DataFrame, parameters: Mapping[str, Any]) ->
 
 @cache
 def columns_written() -> frozenset[str]:
-    """The columns that any method adds, generic twins included: what each makes of an empty table."""
+    """The columns that any method adds, including generic ones: what each method makes of an empty table."""
     found: set[str] = {MARGIN}
     for one in all_methods().values():
         parameters = one.parameters({}, None)
@@ -167,7 +166,7 @@ def _column(name: str, frame: pl.DataFrame) -> pl.Series:
 
 
 def _spread(name: str, values: np.ndarray, known: np.ndarray) -> pl.Series:
-    """The values back in the rows they came from."""
+    """Put the values back in the rows they came from."""
     places = np.full(known.size, -1)
     places[known] = np.arange(values.size)
     index = pl.Series(places, dtype=pl.Int64)
@@ -176,9 +175,9 @@ def _spread(name: str, values: np.ndarray, known: np.ndarray) -> pl.Series:
 
 
 def batches(rows: int, batch: Batch) -> list[slice]:
-    """Consecutive rows that stand for a trainer's batches: `batch` at a time, or all of them.
+    """Consecutive rows that play the part of a trainer's batches: `batch` at a time, or all of them.
 
-    A last batch of a single row joins the one before it: alone it has no spread.
+    A last batch of a single row is merged into the one before: alone it has no spread.
     """
     size = rows if batch == "all" else batch
     if not rows:

@@ -222,7 +222,7 @@ def test_a_template_without_a_date_is_left_alone(demo_models: Path, place: Path,
 def test_trl_prints_the_day_of_training(place: Path, tmp_path: Path, today: Today) -> None:
     notes = Notes()
     jobs(place)["trl"](tmp_path / "a.parquet", notes)
-    assert "with that day's date" in notes.about("TRL renders")
+    assert "with the date of that day" in notes.about("TRL renders")
 
 
 @pytest.mark.parametrize("value", ["2024-3-5", "yesterday", "0", "1709596800", "2024-02-30", "05-03-2024", ""])

@@ -1,1 +1,1 @@
-"""What layouts are made of: prompts, sides, messages, scores, labels and verdicts, each read one way."""
+"""Building blocks of layouts: prompts, sides, messages, scores, labels and verdicts, each read in one way."""

@@ -33,13 +33,13 @@ def agreed(
 ) -> tuple[Message, ...]:
     """One context out of two readings of it.
 
-    Args:
+    messages: the context as read.
         messages: as it was read.
-        whole: another column's conversation.
-        before: the same without the response with which it ends.
-        name: that column.
-        prompted: whether the context comes from a column of prompts, which may be a mere excerpt. Otherwise it stands
-            before the responses themselves.
+        whole: the conversation in another column.
+        before: the same without the response that ends it.
+        name: that column's name.
+        prompted: whether the context comes from a prompt column, which may be a mere excerpt. Otherwise it precedes the
+            responses themselves.
 
     Raises:
         RowError: they contradict each other.

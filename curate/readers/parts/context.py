@@ -1,4 +1,4 @@
-"""What a row says before its responses: the prompt, and the columns that add to it or that cannot be read into it."""
+"""What a row says before its responses: the prompt, and the columns that add to it or cannot be merged into it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ SHAPING = OTHER_PROMPTS | OF_MESSAGES | {*SYSTEM, *HISTORY, *UNREAD_NAMES}
 
 
 def read_prompt(row: Row, answers: Sequence[str | None] = ()) -> Prompt | None:
-    """The row's prompt with its system text and earlier turns, or None when it has none.
+    """The row's prompt with its system text and earlier turns; None if it has none.
 
     Args:
         row: the row.
-        answers: the texts of its responses: a conversation that ends with one of them holds it, and not as prompt.
+        answers: the texts of its responses: a conversation that ends with one of them includes it, but not as prompt.
 
     Raises:
-        RowError: it is neither text nor messages, two columns contradict each other, or one cannot be read as text.
+        RowError: neither text nor messages; two columns contradict each other; or one cannot be read as text.
     """
     found = find_prompt(row, answers)
     if found is None:
@@ -54,18 +54,18 @@ def with_context(
     column: str | None = None,
     known: Sequence[Any] = (),
 ) -> tuple[Message, ...]:
-    """A context with what the other columns of its row add in front of it.
+    """A context with what the other columns of its row add before it.
 
     Args:
         row: the row.
-        messages: the context as it was read.
+        messages: the context as read.
         answers: the texts of the row's responses.
-        column: the column from which it was read; None where it stands within the responses, which may then be whole
-            conversations and need no prompt.
-        known: values that were read already, so that a column that repeats one adds nothing.
+        column: the column it was read from; None if it is part of the responses, which may then be whole conversations
+            and need no prompt.
+        known: values already read, so that a column that repeats one adds nothing.
 
     Raises:
-        RowError: a column holds something that cannot be put in front, or that contradicts the context.
+        RowError: a column holds something that cannot precede the context, or that contradicts it.
     """
     present = SHAPING.intersection(row)
     if not present or present == {column}:
@@ -80,10 +80,10 @@ def with_context(
 
 
 def _check_other_prompts(row: Row, messages: tuple[Message, ...], column: str) -> None:
-    """Refuse a row in which another column of prompts, or a text in `context`, says what the prompt does not.
+    """Refuse a row in which another prompt column, or a text in `context`, says something that the prompt does not.
 
     Raises:
-        RowError: naming the column.
+        RowError: names the column.
     """
     for name in (*PROMPTS, *CONTEXT, *PASSAGES):
         if name == column or (column == INSTRUCTION and name == INPUT):
@@ -100,7 +100,7 @@ def _check_other_prompts(row: Row, messages: tuple[Message, ...], column: str) -
 
 
 def _same_turns(value: str, messages: tuple[Message, ...]) -> bool:
-    """Whether a text holds, in JSON or written out, turns that all are in these messages."""
+    """Whether a text contains, as JSON or rendered, only turns that are in these messages."""
     inner = decoded(value)
     if message_list(inner) is not None:
         turns = normalise(inner)
@@ -115,7 +115,7 @@ def _same_turns(value: str, messages: tuple[Message, ...]) -> bool:
 def _with_conversations(
     row: Row, messages: tuple[Message, ...], answers: Sequence[str | None], column: str | None, known: Sequence[Any]
 ) -> tuple[Message, ...]:
-    """The context, with what the row's other columns of messages hold before the same question."""
+    """The context, plus what the row's other message columns hold before the same question."""
     for name in (*CONVERSATIONS, *CONTEXT):
         value = decoded(row.get(name))
         if name == column or not isinstance(value, list | dict | str) or not holds_something(value):
@@ -132,7 +132,7 @@ def _with_conversations(
 
 
 def _with_history(row: Row, messages: tuple[Message, ...], column: str | None) -> tuple[Message, ...]:
-    """The context with the earlier turns of the history's column in front, unless it has them."""
+    """The context preceded by the earlier turns in the history column, unless it has them."""
     name = first_name(row, HISTORY)
     if name is None or name == column:
         return messages
@@ -154,10 +154,10 @@ def _with_history(row: Row, messages: tuple[Message, ...], column: str | None) -
 
 
 def with_system(row: Row, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The context with the row's system text in front, unless it has that already.
+    """The context preceded by the row's system text, unless it has that already.
 
     Raises:
-        RowError: the row names two different ones.
+        RowError: the row has two different ones.
     """
     for name in SYSTEM:
         if name not in row:

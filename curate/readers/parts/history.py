@@ -1,4 +1,4 @@
-"""Earlier turns that stand in a column of their own, in the forms in which data sets write them."""
+"""Earlier turns in a separate column, in the forms that data sets use."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ SAID = ("assistant", "gpt", "bot", "model", "output", "answer", "response")
 
 
 def history_messages(value: object, name: str) -> list[Message]:
-    """The earlier turns in a value, oldest first; empty where there are none.
+    """The earlier turns in a value, oldest first; empty if there are none.
 
     Args:
-        value: a list of messages, of pairs of a question and its answer, or of mappings of the two; or its JSON text;
-            or a transcript.
+        value: a list of messages, of pairs of question and answer, or of mappings with both; or its JSON text; or a
+            transcript.
         name: the column, for the reason.
 
     Raises:
-        RowError: it holds something else.
+        RowError: it contains something else.
     """
     inner = decoded(value)
     if isinstance(inner, str):

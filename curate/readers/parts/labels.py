@@ -1,4 +1,4 @@
-"""Pairs whose sides are named by a label: the column of a response, or the model that wrote it."""
+"""Pairs whose sides are given as labels: the column of a response, or the model that wrote it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MODELS = ("models", "generation_models", "model_names", "candidate_policies")
 
 
 def resolved(row: Row, chosen: Any, rejected: Any) -> tuple[Any, Any]:
-    """What two labels stand for; values that are no labels as they are.
+    """The responses that two labels mean; values that are not labels unchanged.
 
     Raises:
-        RowError: they are labels, and it cannot be told what of.
+        RowError: they are labels, but of what is unclear.
     """
     if isinstance(chosen, str) and len(chosen) > LONGEST:
         return chosen, rejected
@@ -61,7 +61,7 @@ def _listed(row: Row) -> list[Any] | None:
 
 
 def _by_model(row: Row, chosen: str, rejected: str) -> tuple[Any, Any]:
-    """The responses that two models wrote, where a list of models stands beside that of the responses."""
+    """The responses that two models wrote, if a list of models runs parallel to that of the responses."""
     names = next((value for name in MODELS if isinstance(value := decoded(row.get(name)), list)), None)
     if names is None or names.count(chosen) != 1 or names.count(rejected) != 1:
         return chosen, rejected

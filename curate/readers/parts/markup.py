@@ -1,4 +1,4 @@
-"""Texts in which a chat template was written out: the turns that it was made from."""
+"""Texts rendered with a chat template, and the turns they were made from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Template:
     """The markers of one family of chat templates.
 
     Attributes:
-        name: as its makers call it.
-        header: what opens a turn; its group is the role.
-        ends: what may close one.
+        name: its makers' name for it.
+        header: what opens a turn; its group captures the role.
+        ends: what may close a turn.
     """
 
     name: str
@@ -37,7 +37,7 @@ GRANITE = Template("Granite", re.compile(r"<\|start_of_role\|>(\w+)<\|end_of_rol
 ZEPHYR = Template(
     "Zephyr", re.compile(r"<\|(system|user|assistant)\|>\n?"), ("</s>", "<|end|>", "<|endoftext|>", "<|end_of_text|>")
 )
-# DeepSeek's markers have full-width bars
+# DeepSeek's markers contain full-width bars
 DEEPSEEK = Template(
     "DeepSeek", re.compile("<\uff5c(User|Assistant)\uff5c>"), ("<\uff5cend\u2581of\u2581sentence\uff5c>",)
 )
@@ -52,9 +52,9 @@ SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
 
 
 def template_of(text: str) -> Template | None:
-    """The template in which a text was written out, or None for a text without one.
+    """The template with which a text was rendered; None for plain text.
 
-    The text must open with one of the template's markers, but for NeMo's, whose first turn has none.
+    The text must open with one of the template's markers, except for NeMo's, whose first turn has none.
     """
     if "<extra_id_1>" in text and NEMO.header.search(text):
         return NEMO
@@ -67,7 +67,7 @@ def template_of(text: str) -> Template | None:
 
 
 def parse_markup(text: str, template: Template) -> list[Message]:
-    """The turns of a text that is written out in this template. A last turn of the assistant may be empty.
+    """The turns of a text rendered with this template. The assistant's last turn may be empty.
 
     Raises:
         RowError: a role is unknown, or there is text outside the turns.
@@ -92,10 +92,10 @@ def parse_markup(text: str, template: Template) -> list[Message]:
 
 
 def closed(text: str, template: Template) -> str:
-    """What a turn says, without the marker of its end and the line breaks around it.
+    """What a turn says, without its end marker and surrounding line breaks.
 
     Raises:
-        RowError: a marker of the template stands within it.
+        RowError: it contains a marker of the template.
     """
     said = text.strip("\n")
     while found := next((end for end in template.ends if said.rstrip().endswith(end)), None):
@@ -106,7 +106,7 @@ def closed(text: str, template: Template) -> str:
 
 
 def _instructions(text: str) -> list[Message]:
-    """Llama 2 and Mistral: `[INST] user [/INST] assistant </s>`, the system's text within the first instruction."""
+    """Llama 2 and Mistral: `[INST] user [/INST] assistant </s>`, with the system text inside the first instruction."""
     start = BEGINNINGS.match(text)
     turns: list[Message] = []
     for part in re.split(r"\[INST\]", text[start.end() if start else 0 :])[1:]:
@@ -126,7 +126,7 @@ def _instructions(text: str) -> list[Message]:
 
 
 def ending(text: str) -> str | None:
-    """The marker of an end of turn with which a text ends, or None."""
+    """The end-of-turn marker that ends a text, or None."""
     said = text.rstrip()
     if not said.endswith(">"):
         return None

@@ -1,4 +1,4 @@
-"""Conversations in the house's own form: messages of a role and a text, and pairs that share a context."""
+"""Conversations in one standard form: messages with a role and a text, and pairs that share a context."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NOT_TEXT = {
         ("reasoning_content", "reasoning", "thinking"), "a message has reasoning apart from its content, not read yet"
     ),
 }
-"""Fields of a message that are part of what the model reads, and that its text does not hold."""
+"""Fields of a message that the model reads but the text does not contain."""
 TEXT_PARTS = ("text", "input_text", "output_text", None)
 
 
 def decoded(value: object) -> object:
-    """A list or mapping written as JSON text, as CSV files hold them; anything else as it is."""
+    """A list or mapping written as JSON text, as in CSV files; anything else unchanged."""
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
@@ -54,7 +54,7 @@ def is_message(value: object) -> bool:
 
 
 def message_list(value: object) -> list[Any] | None:
-    """The messages in a list, still unchecked, or None if the value is anything but a list of messages."""
+    """The messages in a list, still unchecked; None if the value is not a list of messages."""
     if not isinstance(value, list) or not value:
         return None
     for one in value:
@@ -68,10 +68,10 @@ def normalise(messages: object, name: str = "the conversation") -> list[Message]
 
     Args:
         messages: a list of mappings; keys `role`/`content` or `from`/`value`.
-        name: what the user calls it, for the reason.
+        name: the user's name for it, for the reason.
 
     Raises:
-        RowError: it is no such list, is empty, or holds a message that cannot be read as text.
+        RowError: not a list of messages, empty, or with a message that cannot be read as text.
     """
     if not isinstance(messages, list):
         raise RowError(f"{name} is {kind_of(messages)} where messages are expected")
@@ -81,7 +81,7 @@ def normalise(messages: object, name: str = "the conversation") -> list[Message]
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in the user's words."""
+    """What a value is, in plain words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -113,14 +113,14 @@ def _message(value: object, name: str) -> Message:
 
 
 def role_name(message: dict[str, Any]) -> str | None:
-    """The role of a message in small letters, or None."""
+    """The role of a message in lower case, or None."""
     role = message.get("role")
     role = message.get("from") if role is None else role
     return role.strip().lower() if isinstance(role, str) and role.strip() else None
 
 
 def holds_something(value: object) -> bool:
-    """Whether a field is used: Arrow fills the fields that a row or a message lacks with nulls."""
+    """Whether a field is used: Arrow fills fields that a row or a message lacks with nulls."""
     if isinstance(value, dict):
         return any(holds_something(inner) for inner in value.values())
     if isinstance(value, list):
@@ -132,7 +132,7 @@ def text_of(content: object) -> str:
     """The text of a message's content: a string, or a list of text parts, which are joined.
 
     Raises:
-        RowError: there is no content, or not only text.
+        RowError: there is no content, or it is not only text.
     """
     if content is None:
         raise RowError("a message has no content")
@@ -155,7 +155,7 @@ def _part(part: object) -> str:
 
 
 def asked(prompt: Sequence[Message]) -> None:
-    """Refuse a prompt that ends with an empty message: nothing was asked, or it was lost.
+    """Refuse a prompt that ends with an empty message: nothing was asked, or the question was lost.
 
     Raises:
         RowError: it does.
@@ -165,10 +165,10 @@ def asked(prompt: Sequence[Message]) -> None:
 
 
 def ends_with_assistant(sides: Sequence[Sequence[Message]]) -> None:
-    """Refuse sides of which one has no response.
+    """Refuse sides if one has no response.
 
     Raises:
-        RowError: it is empty or ends with another role.
+        RowError: a side is empty, or ends with another role.
     """
     if any(not side for side in sides):
         raise RowError("the conversation has no messages")
@@ -179,16 +179,16 @@ def ends_with_assistant(sides: Sequence[Sequence[Message]]) -> None:
 def split_shared(
     chosen: Sequence[Message], rejected: Sequence[Message], prompt: Sequence[Message] | None = None
 ) -> Record:
-    """The pair in two conversations: their last messages, and the context that both share.
+    """Split two conversations into a pair: their last messages, and the context that both share.
 
     Args:
-        chosen: normalised messages of the preferred side, the response last.
-        rejected: those of the other side.
-        prompt: messages named as the prompt. Sides that both begin with it are taken for whole conversations, others
-            for what follows it.
+        chosen: normalised messages of the preferred side, response last.
+        rejected: the same for the other side.
+        prompt: messages named as the prompt. If both sides begin with it, they are whole conversations; otherwise they
+            follow it.
 
     Raises:
-        RowError: a side does not end with the assistant, or the contexts differ, or there is none.
+        RowError: a side does not end with the assistant, the contexts differ, or there is no context.
     """
     sides = [list(chosen), list(rejected)]
     if any(not side for side in sides):

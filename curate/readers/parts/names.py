@@ -1,4 +1,4 @@
-"""The columns' names that data sets use for the same thing, in the order of preference."""
+"""Column names that data sets use for the same thing, in order of preference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDES = (
     ("preferred_response", ("dispreferred_response", "non_preferred_response", "rejected_response")),
     ("preferred_output", ("non_preferred_output",)),
 )
-"""Of the preferred response, and of the other one beside it."""
+"""The preferred response, and the other one."""
 CHOSEN = tuple(chosen for chosen, _ in SIDES)
 REJECTED = tuple(dict.fromkeys(name for _, others in SIDES for name in others))
 
@@ -20,7 +20,7 @@ PROMPT = ("prompt", "question")
 INSTRUCTION, INPUT = "instruction", "input"
 LATE_PROMPT = ("query", "problem", "user_prompt", "user_input")
 PROMPTS = (*PROMPT, INSTRUCTION, INPUT, *LATE_PROMPT)
-"""Columns of which only one is the prompt; what the others hold must be part of it."""
+"""Columns of which only one is the prompt; the others must be part of it."""
 
 CONVERSATIONS = ("conversations", "messages", "conversation", "trajectory")
 CONTEXT = ("context",)
@@ -30,7 +30,7 @@ HISTORY = (
     *("previous_messages", "past_messages", "past_turns", "dialogue", "dialog"),
 )
 PASSAGES = ("passage", "document")
-"""Texts that a prompt is about, and that it must contain."""
+"""Texts that a prompt is about, and must contain."""
 
 UNREAD = {
     "tools": ("tools", "functions", "available_tools", "tool_definitions"),
@@ -43,7 +43,7 @@ UNREAD = {
         *("initial_reason_steps", "response_prefix", "assistant_prefix", "prefill", "partial_response"),
     ),
 }
-"""Columns that shape what the model reads, and that cannot be put into a conversation of texts."""
+"""Columns that shape what the model reads, but do not fit into a conversation of texts."""
 UNREAD_NAMES = {name: what for what, names in UNREAD.items() for name in names}
 
 RESPONSES = ("responses", "generations", "candidates", "completions", "outputs")
@@ -51,7 +51,7 @@ REWARDS = ("rewards", "scores", "ratings", "rating")
 RANKS = ("ranks", "rankings", "rank")
 SIMPO_RESPONSES, SIMPO_REWARDS = "all_generated_responses", "all_rm_scores"
 ANSWERS = ("answers", "summaries", *RESPONSES)
-"""Lists of responses that stand with their scores in one mapping each."""
+"""Lists with one mapping per response, which includes its score."""
 
 REWARD_PAIRS = (
     ("chosen_reward", "rejected_reward"),
@@ -64,10 +64,10 @@ REWARD_PAIRS = (
     ("scores_chosen", "scores_rejected"),
     ("chosen_rm_score", "rejected_rm_score"),
 )
-"""Of the rewards of a pair's sides."""
+"""Rewards of a pair's sides."""
 
 SIGNED = ("preference_strength", "overall_preference")
-"""Below 0 the first response is better, above 0 the second."""
+"""Below 0 the first response is better; above 0 the second."""
 VERDICTS = (
     *("winner", "preference", "preferred", "preferred_response", "better_response_id", "better_response", "better"),
     *("choice", "chosen", "accepted", "label", "labels", "vote", "verdict", "human_preference", "orig_preference"),
@@ -88,5 +88,5 @@ _BETWEEN = re.compile(r"[\s\-.]+")
 
 
 def folded(name: str) -> str:
-    """A column's name in small letters with underscores: `Chosen Response` and `chosenResponse` alike."""
+    """A column name in lower case with underscores: `Chosen Response` and `chosenResponse` become the same."""
     return _BETWEEN.sub("_", _CAMEL.sub("_", name.strip())).lower()

@@ -1,4 +1,4 @@
-"""The column in which a row has its prompt, and the forms in which it stands there."""
+"""The column that holds a row's prompt, and the forms it takes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TEXTS_IN_STRUCT = ("full_text", "post", "article", "text", "content", "prompt", 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The messages before the response, and how they stood.
+    """The messages before the response, and their form.
 
     Attributes:
         column: where they were found.
-        written_out: the template or the kind of transcript in which they were written out in one text, or None.
+        written_out: the template or kind of transcript in which they were written as one text, or None.
     """
 
     messages: tuple[Message, ...]
@@ -61,14 +61,14 @@ def prompt_column(row: Row) -> tuple[str, Any] | None:
 
 
 def find_prompt(row: Row, answers: Sequence[str | None]) -> Prompt | None:
-    """The row's prompt as its one column has it, or None when it has none.
+    """The row's prompt from its one column; None if it has none.
 
     Args:
         row: the row.
         answers: the texts of its responses.
 
     Raises:
-        RowError: it is neither text nor messages, or ends with another answer.
+        RowError: neither text nor messages, or it ends with another answer.
     """
     return _named(row, answers) or _conversation(row, answers) or _context(row)
 
@@ -101,10 +101,10 @@ def _holds_messages(value: Mapping[str, Any]) -> bool:
 
 
 def _in_struct(value: Mapping[str, Any], column: str) -> Any:
-    """The prompt in a struct: OpenAI's `messages`, with the tools that must not be there, or one text.
+    """The prompt in a struct: OpenAI's `messages`, which must come without tools, or one text.
 
     Raises:
-        RowError: there is none, or tools are.
+        RowError: there is no prompt, or there are tools.
     """
     if is_message(value):
         return [value]
@@ -123,7 +123,7 @@ def _one_text(value: Mapping[str, Any]) -> str | None:
 
 
 def written_out(row: Row) -> Template | str | None:
-    """How the row's prompt is written out in one text; None where it is not."""
+    """The form of the row's prompt if it is written as one text; otherwise None."""
     named = prompt_column(row)
     found = parse_prompt(named[1]) if named is not None and isinstance(named[1], str) else None
     return found[1] if found else None
@@ -140,7 +140,7 @@ def _conversation(row: Row, answers: Sequence[str | None]) -> Prompt | None:
 
 
 def _context(row: Row) -> Prompt | None:
-    """A prompt in `context` or `history`, which elsewhere add to one, as messages or text; or a text within `info`."""
+    """A prompt in `context` or `history`, which elsewhere add to one, as messages or text; or a text in `info`."""
     for column in (*CONTEXT, *HISTORY):
         value = decoded(row.get(column))
         if not holds_something(value):
@@ -160,13 +160,13 @@ def _context(row: Row) -> Prompt | None:
 
 
 def without_answer(messages: list[Message], answers: Sequence[str | None]) -> list[Message]:
-    """A conversation without its last message, where that is one of the row's responses."""
+    """A conversation without its last message, if that is one of the row's responses."""
     last = messages[-1] if messages else None
     return messages[:-1] if last and last["role"] == "assistant" and last["content"] in answers else messages
 
 
 def messages_prompt(row: Row) -> tuple[Message, ...]:
-    """The prompt beside whole conversations, as messages; none where it is a text, which may be a mere excerpt."""
+    """The prompt given in addition to whole conversations, as messages; none if it is text, which may be an excerpt."""
     value = first_present(row, PROMPT)
     if isinstance(value, str):
         found = parse_prompt(value) if is_written_out(value) else None

@@ -1,4 +1,4 @@
-"""Rows with a list of responses to one prompt, and lists of numbers beside it."""
+"""Rows with a list of responses to one prompt, and parallel lists of numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIST_COLUMNS: tuple[tuple[str, str, Type], ...] = (
 
 @dataclass(frozen=True)
 class Columns:
-    """Names under which a family of data sets keeps responses and their rewards, the preferred ones first."""
+    """Column names of a family of data sets for responses and their rewards, preferred ones first."""
 
     responses: tuple[str, ...]
     rewards: tuple[str, ...]
@@ -54,7 +54,7 @@ def _listed(value: object) -> list[Any] | dict[str, Any] | None:
 
 
 def parse_candidates(row: Row, columns: Columns) -> Record:
-    """The responses of a row, what was measured of each, and its pair where it names one.
+    """The responses of a row, their measurements, and its pair if it names one.
 
     Raises:
         RowError: the row is bad; the message says why.
@@ -79,7 +79,7 @@ def parse_candidates(row: Row, columns: Columns) -> Record:
 
 
 def record_of(row: Row, sides: Sequence[list[Message]], measured: Measured) -> Record:
-    """The record of a row's responses, each with the messages in front of it, and of the pair that the row names.
+    """The record of a row's responses, each with the messages before it, and of the pair that the row names.
 
     Raises:
         RowError: they do not share one prompt, or it is empty.
@@ -103,7 +103,7 @@ def _said(texts: list[str], how: Template | str | None) -> list[str]:
 
 
 def _by_model(values: list[Any] | dict[str, Any] | None) -> tuple[list[Any], list[str] | None]:
-    """Responses in a list, and the models that name them where they stood in a mapping; Arrow fills it with nulls."""
+    """Responses in a list, and the models' names if they came in a mapping, which Arrow fills with nulls."""
     if not isinstance(values, dict):
         return values or [], None
     models = [model for model, text in values.items() if text is not None]
@@ -111,7 +111,7 @@ def _by_model(values: list[Any] | dict[str, Any] | None) -> tuple[list[Any], lis
 
 
 def _shared(sides: Sequence[list[Message]]) -> tuple[tuple[Message, ...], list[str]]:
-    """The context in front of every response, and the texts of all."""
+    """The context before every response, and the texts of all responses."""
     if not sides:
         raise RowError("there are no responses")
     if any(side[-1]["role"] != "assistant" for side in sides):
@@ -123,10 +123,10 @@ def _shared(sides: Sequence[list[Message]]) -> tuple[tuple[Message, ...], list[s
 
 
 def response_of(value: object, name: str) -> list[Message]:
-    """One response as messages, the ones in front of it included.
+    """One response as messages, including those before it.
 
     Raises:
-        RowError: it is missing, or neither text nor messages.
+        RowError: missing, or neither text nor messages.
     """
     if value is None:
         raise RowError("a response is missing")
@@ -164,13 +164,13 @@ def _measured(row: Row, columns: Columns, count: int, models: list[str] | None) 
 
 
 def _names_models(value: object, count: int, found: Measured) -> bool:
-    """Whether a column names the models of the responses; in some data sets it says something else."""
+    """Whether a column names the models of the responses; some data sets use it for something else."""
     listed = decoded(value)
     return MODEL not in found and isinstance(listed, list) and len(listed) == count
 
 
 def _ranked(row: Row, count: int) -> tuple[float | None, ...] | None:
-    """The ranks of the responses with the opposite sign, as 1 is the best; None where the row has none."""
+    """The negated ranks of the responses, since 1 is the best; None if the row has none."""
     name = next((name for name in RANKS if isinstance(decoded(row.get(name)), list)), None)
     if name is None:
         return None
@@ -192,10 +192,10 @@ def _list(row: Row, column: str, count: int, models: list[str] | None = None) ->
 
 
 def _with_pair(pair: Record, texts: Sequence[str], measured: Measured) -> Record:
-    """The candidates with the pair's places among them; a text of the pair that is not among them is added."""
+    """The candidates with the pair's positions among them; a missing text of the pair is added."""
     listed, places = list(texts), []
     for text in pair.responses:
-        # of equal texts the second side takes the second one, where there is one
+        # of equal texts the second side takes the second, if there is one
         found = [place for place, other in enumerate(listed) if other == text]
         free = [place for place in found if place not in places]
         if not found:

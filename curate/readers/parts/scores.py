@@ -1,4 +1,4 @@
-"""Numbers that the data already holds: rewards under their many names, and what this tool measured earlier."""
+"""Numbers that the data already has: rewards under their many names, and this tool's earlier measurements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Measured = dict[str, tuple[Any, ...]]
 
 
 def number(value: object) -> float | None:
-    """A finite number, from a number, its text, or a mapping with exactly one number; else None."""
+    """A finite number, from a number, its text, or a mapping with exactly one number; otherwise None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -39,7 +39,7 @@ def number(value: object) -> float | None:
 
 
 def value_of(kind: Type, value: object) -> Any:
-    """A value as a column of the given type holds it; None where it does not fit."""
+    """A value converted to a column of the given type; None if it does not fit."""
     if kind == "bool":
         return value if isinstance(value, bool) else None
     if kind == "string":
@@ -51,15 +51,15 @@ def value_of(kind: Type, value: object) -> Any:
 
 
 def _present(row: Row) -> tuple[str, str] | None:
-    """The first columns of rewards that the row has, null or not.
+    """The first reward columns that the row has, null or not.
 
-    Presence decides, not the value: to fall back on the next columns where these are null would mix two scales.
+    Presence decides, not the value: falling back on the next columns when these are null would mix two scales.
     """
     return next((names for names in REWARD_COLUMNS if names[0] in row and names[1] in row), None)
 
 
 def reward_columns(sample_rows: Sequence[Row]) -> tuple[str, str] | None:
-    """The two columns from which the rewards of pairs are read, or None when no row of the sample has any."""
+    """The two columns that hold the rewards of pairs; None if no row of the sample has any."""
     for names in REWARD_COLUMNS:
         rows = [row for row in sample_rows if _present(row) == names]
         if any(number(row[name]) is not None for row in rows for name in names):
@@ -68,12 +68,12 @@ def reward_columns(sample_rows: Sequence[Row]) -> tuple[str, str] | None:
 
 
 def pair_measured(row: Row, responses: Sequence[str]) -> Measured:
-    """Everything measured of a row's pair, as `Record.measured` holds it.
+    """Every measurement of a row's pair, in the form of `Record.measured`.
 
     Args:
         row: the row.
-        responses: the texts of chosen and rejected. Where the row has no columns of rewards, they are looked up in the
-            list beside that of all its responses.
+        responses: the texts of chosen and rejected. If the row has no reward columns, their rewards are looked up in
+            the list parallel to that of all its responses.
     """
     found: Measured = {}
     for field in RESPONSE_FIELDS:
@@ -100,7 +100,7 @@ def _named(row: Row) -> Iterator[str]:
 
 
 def _looked_up(row: Row, responses: Sequence[str]) -> tuple[Any, ...] | None:
-    """The rewards of a pair's texts in a list that stands beside the list of all responses."""
+    """The rewards of a pair's texts, from a list parallel to the list of all responses."""
     for name, rewards in LISTED:
         if name not in row:
             continue

@@ -1,4 +1,4 @@
-"""Rows that name a chosen and a rejected response, in all the forms in which these stand in columns."""
+"""Rows that name a chosen and a rejected response, in every column form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
 
 
 def both_sides(row: Row) -> tuple[Any, Any] | None:
-    """The values of chosen and rejected, or None when one is missing."""
+    """The values of chosen and rejected; None if one is missing."""
     for name, others in SIDES:
         chosen = row.get(name)
         if chosen is not None:
@@ -46,7 +46,7 @@ def both_sides(row: Row) -> tuple[Any, Any] | None:
 
 
 def mostly(sample: Sequence[Row], fits: Callable[[Row, Any, Any], bool]) -> bool:
-    """Whether at least half of the rows that have both sides fit; a few bad rows must not hide a layout."""
+    """Whether at least half of the rows with both sides fit; a few bad rows must not hide a layout."""
     answers = [fits(row, *sides) for row in sample if (sides := both_sides(row)) is not None]
     return bool(answers) and 2 * sum(answers) >= len(answers)
 
@@ -63,7 +63,7 @@ def in_messages(value: object) -> bool:
 
 
 def parse_pair(row: Row) -> Record:
-    """The pair of a row with chosen and rejected in any form, and with its prompt apart or inside them.
+    """The pair of a row with chosen and rejected in any form, and its prompt in another column or inside them.
 
     Raises:
         RowError: the row is bad; the message says why.
@@ -75,7 +75,7 @@ def parse_pair(row: Row) -> Record:
 
 
 def pair_of(row: Row, chosen: Any, rejected: Any) -> Record:
-    """The pair of two values, in a row that holds their prompt where they do not.
+    """The pair of two values, in a row that holds their prompt if they do not.
 
     Raises:
         RowError: the row is bad; the message says why.
@@ -92,11 +92,11 @@ def pair_of(row: Row, chosen: Any, rejected: Any) -> Record:
 
 
 def _opened(chosen: str, rejected: str) -> tuple[Any, Any]:
-    """The conversations in two texts, where both are the JSON of one; the texts otherwise, for a response may be JSON.
+    """The conversations in two texts if both are JSON of one; otherwise the texts, as a response may be JSON.
 
     Raises:
-        RowError: both are messages without their prompt, or a conversation as Python prints it: it cannot be told
-            whether they are meant as such.
+        RowError: both are messages without their prompt, or a conversation in Python's notation, so that their
+            meaning is unclear.
     """
     if not (chosen.startswith(OPENINGS) and rejected.startswith(OPENINGS)):
         return chosen, rejected
@@ -111,7 +111,7 @@ def _opened(chosen: str, rejected: str) -> tuple[Any, Any]:
 
 
 def _whole(chosen: Any, rejected: Any) -> tuple[list[Message], list[Message]] | None:
-    """Both sides as conversations that hold their own prompt, or None where they do not."""
+    """Both sides as conversations that include their prompt; None if they do not."""
     if is_conversation(chosen) and is_conversation(rejected):
         return normalise(chosen, "chosen"), normalise(rejected, "rejected")
     if is_written_out(chosen) and is_written_out(rejected):
@@ -120,19 +120,19 @@ def _whole(chosen: Any, rejected: Any) -> tuple[list[Message], list[Message]] | 
 
 
 def with_prompt_apart(row: Row, record: Record, sides: tuple[Any, Any]) -> Record:
-    """A record whose responses stood behind their own prompt, with what the row's other columns add to that.
+    """A record whose responses came with their own prompt, plus what the row's other columns add to it.
 
     Raises:
-        RowError: a column contradicts the conversations, or cannot be read into them.
+        RowError: a column contradicts the conversations, or cannot be merged into them.
     """
     context = merged(messages_prompt(row), record.prompt)
-    # `messages` is often the chosen conversation once more
+    # `messages` often repeats the chosen conversation
     context = with_context(row, context, record.responses, known=sides)
     return record if context is record.prompt else replace(record, prompt=context)
 
 
 def last_text(side: Any) -> str | None:
-    """The text of a side's last message, as it stands."""
+    """The text of a side's last message, unchanged."""
     if isinstance(side, str):
         return side
     last = side[-1] if isinstance(side, list) and side else side
@@ -145,7 +145,7 @@ def _completion(value: Any, name: str, how: Template | str | None) -> list[Messa
     """One side without its prompt, as messages.
 
     Raises:
-        RowError: it is neither text nor messages.
+        RowError: neither text nor messages.
     """
     if isinstance(value, str):
         if value.startswith(TURNS) and "\nAssistant:" in value:

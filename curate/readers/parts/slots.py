@@ -1,4 +1,4 @@
-"""Responses in columns of their own, `response_a` and `response_b` or `answer_0` to `answer_4`, and labels for them."""
+"""Responses in separate columns, `response_a` and `response_b` or `answer_0` to `answer_4`, and labels for them."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ WORDS = ("model", "assistant", "response", "answer", "output", "completion", "sy
 
 
 class Tie(RowError):
-    """Two responses of which neither is better."""
+    """Neither of two responses is better."""
 
 
 @dataclass(frozen=True)
 class Slots:
-    """The columns of a row's responses.
+    """The response columns of a row.
 
     Attributes:
-        labels: what tells them apart: letters, or numbers from 0 or 1.
+        labels: what distinguishes them: letters, or numbers from 0 or 1.
         columns: their names, in the same order.
-        scores: the columns of their scores, or of their ranks; empty where not each has one.
-        ranked: whether those are ranks, of which 1 is the best.
-        models: the columns that name the models that wrote them; empty where not each has one.
+        scores: the columns of their scores or ranks; empty unless every response has one.
+        ranked: whether these are ranks, with 1 as the best.
+        models: the columns that name the models that wrote them; empty unless every response has one.
     """
 
     labels: tuple[str, ...]
@@ -73,12 +73,12 @@ class Slots:
 
 
 def slots_of(row: Row) -> Slots | None:
-    """The response columns of a row, or None when it has none."""
+    """The response columns of a row; None if it has none."""
     return _found(tuple(row))
 
 
 def of_responses(name: str) -> bool:
-    """Whether a column of this name is read as responses, as what is said of them, or as which of them is better."""
+    """Whether a column of this name is read as responses, as data about them, or as a verdict on them."""
     name = folded(name)
     listed = name in LISTED or OF_A_SLOT.fullmatch(name) is not None
     return listed or COLUMN.fullmatch(name) is not None
@@ -111,7 +111,7 @@ def _consecutive(labels: Sequence[str]) -> bool:
 
 
 def _patterns(stem: str, words: Sequence[str]) -> list[str]:
-    """How the columns of the responses' numbers may be called; the braces stand for the label."""
+    """Possible names for the columns of the responses' numbers; the braces stand for the label."""
     return [
         pattern
         for word in words
@@ -131,17 +131,17 @@ def _beside(by_name: Mapping[str, str], labels: Sequence[str], patterns: Sequenc
 
 
 def place_of(value: object, slots: Slots, row: Row) -> int | None:
-    """Which of the responses a label means, or None when it means none of them.
+    """Which response a label means; None if it means none of them.
 
     Args:
-        value: the column's name, its letter or number, alone or with a word in front of it (`model_a`), the name of
-            the model that wrote it, or its text.
+        value: the column's name, its letter or number, alone or after a word (`model_a`), the name of the model that
+            wrote it, or its text.
         slots: the responses.
         row: their row.
 
     Raises:
-        Tie: it says that neither is better.
-        RowError: it is a number, and the responses are told apart by letters.
+        Tie: the label says that neither is better.
+        RowError: the label is a number, but the responses are labelled with letters.
     """
     if isinstance(value, bool):
         return None

@@ -1,4 +1,4 @@
-"""Responses that stand in a mapping with what is said of them: a score, a rank, the model that wrote them."""
+"""Responses in mappings that also describe them: a score, a rank, the model that wrote them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RANK = "rank"
 
 @dataclass(frozen=True)
 class Told:
-    """A response and what its mapping says of it.
+    """A response and what its mapping says about it.
 
     Attributes:
         value: the response itself, as text or as messages.
-        reward: its score; of one that is ranked, the rank with the opposite sign, as 1 is the best.
-        model: the name of the model that wrote it.
+        reward: its score; for a ranked response the negated rank, since 1 is the best.
+        model: the model that wrote it.
     """
 
     value: Any
@@ -31,7 +31,7 @@ class Told:
 
 
 def is_struct(value: object) -> bool:
-    """Whether a value is a mapping with a response in it, and not a message."""
+    """Whether a value is a mapping that contains a response, and is not a message."""
     return isinstance(value, Mapping) and not value.get("role") and not value.get("from") and _key(value) is not None
 
 
@@ -43,7 +43,7 @@ def told(value: object) -> Told:
     """The response in a mapping.
 
     Raises:
-        RowError: there is none.
+        RowError: there is no response.
     """
     key = _key(value) if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or key is None:
@@ -53,7 +53,7 @@ def told(value: object) -> Told:
 
 
 def reward_in(value: Mapping[str, Any]) -> float | None:
-    """The first score that a mapping holds under a known name, or None."""
+    """The first score in a mapping under a known name, or None."""
     scores = (number(value[key]) for key in SCORES if key in value)
     found = next((score for score in scores if score is not None), None)
     rank = number(value.get(RANK)) if found is None else None

@@ -1,6 +1,6 @@
-"""Whole conversations in one string: Anthropic's transcripts, and texts written out in a chat template.
+"""Whole conversations in one string: Anthropic's transcripts, and texts rendered in a chat template.
 
-A transcript's turns are marked by `Human:` and `Assistant:` after an empty line; the first marker may open the text.
+`Human:` and `Assistant:` after an empty line mark a transcript's turns; the first marker may open the text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROLES = {"human": "user", "user": "user", "assistant": "assistant"}
 
 
 def is_transcript(value: object) -> bool:
-    """Whether a value is a string that begins with a turn's marker and goes on with another or is one alone."""
+    """Whether a value is a string that begins with a turn marker and contains another, or consists of one alone."""
     if not isinstance(value, str):
         return False
     if value.startswith("\n\n"):
@@ -29,12 +29,12 @@ def is_transcript(value: object) -> bool:
 
 
 def is_written_out(value: object) -> bool:
-    """Whether a value is a text that holds a conversation's turns, in any of the spellings."""
+    """Whether a value is text that contains a conversation's turns, in any spelling."""
     return is_transcript(value) or (isinstance(value, str) and template_of(value) is not None)
 
 
 def parse_transcript(text: str) -> list[Message]:
-    """The turns of a transcript, each stripped of surrounding white space.
+    """The turns of a transcript, each stripped of surrounding whitespace.
 
     Raises:
         RowError: there is no turn, or text before the first one.
@@ -47,28 +47,28 @@ def parse_transcript(text: str) -> list[Message]:
 
 
 def parse_written_out(text: str) -> list[Message]:
-    """The turns of a transcript or of a text in a template's markup.
+    """The turns of a transcript, or of a text in template markup.
 
     Raises:
-        RowError: it is neither, or its turns cannot be told apart.
+        RowError: it is neither, or its turns cannot be separated.
     """
     template = template_of(text)
     return parse_markup(text, template) if template else parse_transcript(text)
 
 
 def parse_prompt(text: str) -> tuple[list[Message], Template | str] | None:
-    """The turns of a prompt that is written out, without the open last one, and how it is; None for plain text.
+    """The turns of a rendered prompt, without the open last one, and its form; None for plain text.
 
     Raises:
-        RowError: it begins as one, but its turns cannot be told apart, or the assistant's last one already says
-            something.
+        RowError: it begins as one, but its turns cannot be separated, or the assistant's last turn is not
+            empty.
     """
     template = template_of(text)
     if template is not None:
         return _without_open(parse_markup(text, template)), template
     if is_transcript(text):
         turns = parse_transcript(text)
-        # without the empty line in front, a prompt that only quotes a dialogue looks the same
+        # without the empty line in front, a prompt that quotes a dialogue would look the same
         quoted = not text.startswith("\n\n") and turns[-1]["role"] == "assistant" and turns[-1]["content"]
         return None if quoted else (_without_open(turns), "transcript")
     if UNKNOWN.match(text.lstrip()):
@@ -81,7 +81,7 @@ def parse_prompt(text: str) -> tuple[list[Message], Template | str] | None:
 
 
 def _ends_with_user(text: str) -> bool:
-    """Whether a text consists of lines of `User:` and `Assistant:`, the user's first and last."""
+    """Whether a text consists of `User:` and `Assistant:` lines, with the user's first and last."""
     if LINE.match(text) is None:
         return False
     roles = [ROLES[who.lower()] for who in LINE.findall(text)]
@@ -99,7 +99,7 @@ def _without_open(turns: list[Message]) -> list[Message]:
 
 
 def _loose(text: str) -> list[Message]:
-    """The turns of `Human: ... Assistant:`, where a marker opens a line and the last one, open, ends the text."""
+    """The turns of `Human: ... Assistant:`, if a marker opens a line and the last, open, marker ends the text."""
     body = OPEN.sub("", text).lstrip()
     parts = LINE.split(body)
     spoken = zip(parts[1::2], parts[2::2], strict=True)
@@ -115,7 +115,7 @@ def _loose(text: str) -> list[Message]:
 
 
 def said_after(text: str, how: Template | str) -> str:
-    """A response to a prompt that was written out this way, without the template's markers and white space around it.
+    """A response to a prompt in this form, without the template's markers and whitespace around it.
 
     Raises:
         RowError: further turns follow the response.

@@ -1,4 +1,4 @@
-"""Columns that shape what a model reads, and that a conversation of texts cannot hold."""
+"""Columns that shape what a model reads, but do not fit into a conversation of texts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NOTHING = ("", "[]", "{}", "null", "none")
 
 
 def refuse_unread(row: Mapping[str, Any]) -> None:
-    """Refuse a row with tools, images or a beginning of the response.
+    """Refuse a row with tools, images or the beginning of a response.
 
     Raises:
-        RowError: naming the column.
+        RowError: names the column.
     """
     for name in row:
         if name in UNREAD_NAMES and _is_used(row[name]):
