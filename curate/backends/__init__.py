@@ -1,4 +1,4 @@
-"""What a backend can be asked for: narrow contracts over token ids, one file an engine.
+"""What a backend can do: narrow contracts over token ids, one file per engine.
 
 Backends know nothing of data sets, pairs or templates. Each file imports its engine inside functions, so that a run
 that needs no model loads none.
@@ -27,14 +27,14 @@ class ModelSpec:
     Attributes:
         name: folder (a model or a LoRA adapter), hub id, `http://HOST:PORT#NAME` for a served model, or `fake:SEED`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
-        dtype: `auto` is float32 on a CPU, and bfloat16 on a GPU that has it.
-        threads: of the CPU that it may use; None for as many as there are.
-        backend: what runs it; `auto` is torch.
-        tensor_parallel: GPUs that share the model; vLLM alone can.
-        max_length: tokens of the longest row that it will be given; None where the model has no limit. vLLM must know.
-        reward_head: where a reward model's reward stands, where that is not its one logit; see `reward_heads`.
+        dtype: `auto` means float32 on a CPU, and bfloat16 on a GPU that supports it.
+        threads: CPU threads that it may use; None for all.
+        backend: what runs it; `auto` means torch.
+        tensor_parallel: number of GPUs that share the model; only vLLM supports more than one.
+        max_length: tokens of the longest row it will get; None if the model has no limit. vLLM must know this.
+        reward_head: where a reward model's reward is, if not in a single logit; see `reward_heads`.
         server_seconds: how long a server may take for an answer.
-        keep_base: whether what an adapter adapts is opened next, and so stays in memory when the adapter is closed.
+        keep_base: whether an adapter's base model is opened next, and so stays in memory when the adapter is closed.
     """
 
     name: str
@@ -54,51 +54,51 @@ class Backend(Protocol):
     """An opened model."""
 
     notes: list[str]
-    """What the user should know of how it runs, such as a self-check that made it slower."""
+    """What the user should know about how it runs, such as a failed self-check that makes it slower."""
 
     def facts(self) -> dict[str, Any]:
-        """Device, dtype and whatever else decided the numbers."""
+        """Device, dtype and everything else that decided the numbers."""
 
     def close(self) -> None:
         """Free the model and its memory."""
 
 
 class BatchBackend(Backend, Protocol):
-    """A model that reads rows of token ids in batches, and what a batch of them costs."""
+    """A model that reads rows of token ids in batches, and the cost of a batch."""
 
     packs: bool
-    """Whether a batch costs its tokens, those that rows begin with in common once; else its rows are padded."""
+    """True: rows are packed without padding and shared prefixes are computed once. False: rows are padded."""
 
     padding_free: bool
     """Whether rows of different lengths must not share a batch, because padding would change their numbers."""
 
     batch_tokens: int
-    """Tokens of one batch that should fit and are enough to be fast; the same at every opening on one machine."""
+    """Tokens per batch that should fit and are enough to be fast; always the same on one machine."""
 
 
 class LogprobBackend(BatchBackend, Protocol):
     """A causal language model."""
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Per row the log-probability of ids[start:] given what stands before, summed, in nats."""
+        """The log-probability of each row's ids[start:] given what precedes it, summed, in nats."""
 
 
 class RewardBackend(BatchBackend, Protocol):
     """A reward model with one raw output."""
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
-        """Per row the raw reward read at its last token, in the model's own units."""
+        """The raw reward of each row, read at its last token, in the model's own units."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are drawn.
+    """How responses are sampled.
 
     Attributes:
-        temperature: divides the logits; 0 takes the likeliest token.
-        top_p: draw from the smallest set of tokens whose probability reaches this.
-        max_tokens: most tokens of a response, its end-of-turn token included.
-        stop_ids: tokens that end a turn, beside those that the model's own configuration names.
+        temperature: divides the logits; 0 takes the most likely token.
+        top_p: sample from the smallest set of tokens whose probability reaches this.
+        max_tokens: maximum tokens of a response, including its end-of-turn token.
+        stop_ids: tokens that end a turn, in addition to those named by the model's own configuration.
     """
 
     temperature: float = 1.0
@@ -109,11 +109,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Sample:
-    """One drawn response.
+    """One sampled response.
 
     Attributes:
-        ids: its tokens, the end-of-turn token included where it was drawn.
-        finish_reason: `stop` when the model ended its turn, `length` when max_tokens did.
+        ids: its tokens, including a drawn end-of-turn token.
+        finish_reason: `stop` if the model ended its turn, `length` if it reached max_tokens.
         logps: log-probability of those tokens under the model itself (temperature 1, all tokens), summed, in nats.
     """
 
@@ -123,20 +123,20 @@ class Sample:
 
 
 class GenerationBackend(Backend, Protocol):
-    """A causal language model that writes."""
+    """A causal language model that generates."""
 
     padding_free: bool
     """Whether prompts of different lengths must not share a batch, because padding would change their numbers."""
 
     cached_tokens: int | None
-    """Tokens of all rows whose cache fits on the device; None where the engine sees to that itself."""
+    """Tokens of all rows whose cache fits on the device; None if the engine manages that itself."""
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """Per row one response to the prompt, drawn with its own seed: its neighbours in the batch change nothing."""
+        """One response to each prompt, sampled with its own seed: other rows of the batch change nothing."""
 
 
 class EmbeddingBackend(Backend, Protocol):
-    """A sentence embedder; it tokenises by itself, as its model card prescribes."""
+    """A sentence embedder; it tokenises by itself, as its model card says."""
 
     def embed(self, texts: Sequence[str]) -> Any:
         """Unit vectors [len(texts), dimensions], float32."""

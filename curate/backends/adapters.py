@@ -1,4 +1,4 @@
-"""LoRA adapters: small trained differences to a model that is opened beneath them."""
+"""LoRA adapters: small trained differences to a base model that is opened under them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def check_adapter(spec: ModelSpec) -> None:
 
     Raises:
         MissingExtra: peft is not installed.
-        ModelError: it is no LoRA adapter, or its model has no safetensors weights.
-        SettingsError: another backend than PyTorch is to run it.
+        ModelError: not a LoRA adapter, or its base model has no safetensors weights.
+        SettingsError: a backend other than PyTorch is to run it.
     """
     base = adapter_base(spec.name)
     if base is None:

@@ -11,7 +11,7 @@ from curate.tokens import check_model_name
 
 
 def read_config(spec: ModelSpec) -> Any:
-    """The configuration; an adapter's is that of the model that it adapts.
+    """Return the configuration; for an adapter, that of its base model.
 
     Raises:
         ModelError: there is no such model.

@@ -1,7 +1,7 @@
-"""A backend without a model: numbers made from a hash, so that every path runs without torch.
+"""A backend without a model: numbers come from a hash, so that every path runs without torch.
 
 Deterministic, equal on every machine, and sensitive to every token: good for rehearsing a run and for tests, and for
-nothing else. Spelled `fake:SEED` wherever a model is named.
+nothing else. Written `fake:SEED` wherever a model is named.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SAYINGS = (
 )
 MOST_SAID = 12
 ASKED = "Rating"
-"""A prompt with this word asks for ratings: it gets them, now and then excepted."""
+"""A prompt with this word asks for ratings, and gets them, with occasional exceptions."""
 RATINGS = ("Rating", "A", "B", ":", *(str(n) for n in range(1, 11)))
 
 
@@ -60,7 +60,7 @@ def _id(piece: str) -> int:
 class FakeTokenizer:
     """A chat tokenizer without a vocabulary: a piece's id is a hash of its text, below 2**20.
 
-    Only what the fake backend writes can be decoded.
+    It can only decode what the fake backend generates.
     """
 
     name = "fake"
@@ -69,15 +69,15 @@ class FakeTokenizer:
 
     @property
     def edges(self) -> dict[str, int]:
-        """None: a text just begins and ends."""
+        """None: a text has no special tokens at its ends."""
         return {}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of words, marks and white space."""
+        """Ids of words, punctuation marks and whitespace."""
         return [[_id(piece) for piece in PIECE.findall(text)] for text in texts]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """The text of ids that the fake backend wrote; others become a question mark."""
+        """The text of ids that the fake backend generated; others become a question mark."""
         pieces = {_id(piece): piece for piece in (*SAYINGS, *RATINGS, " ", END)}
         return ["".join(pieces.get(one, "?") for one in row) for row in ids]
 
@@ -90,7 +90,7 @@ class FakeTokenizer:
         return (_id(END),)
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
-        """One line a turn."""
+        """One line per turn."""
         text = "".join(f"{m['role']}: {m['content']}\n" for m in messages)
         return text + ("assistant: " if generation_prompt else "")
 
@@ -116,11 +116,11 @@ class FakeBackend:
         self.notes: list[str] = [f"{spec.name} is no model: its numbers are made up."]
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Between 0 and -4 nats per token: of the first by all that precedes it, of the others by the token before."""
+        """0 to -4 nats per token: the first depends on everything before it, the others on the token before."""
         return [-4 * sum(self._shares(row)) for row in batch]
 
     def _shares(self, row: Rendered) -> Iterator[float]:
-        """Per counted token its share of -4 nats."""
+        """Each counted token's share of -4 nats."""
         context: Any = tuple(row.ids[: row.start])
         for token in row.ids[row.start :]:
             yield _unit(self.seed, context, token)
@@ -131,7 +131,7 @@ class FakeBackend:
         return [10 * _unit(self.seed, tuple(ids)) - 5 for ids in batch]
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """One to twelve words each, or ratings; by the prompt alone at temperature 0, else by seed and sampling too."""
+        """One to twelve words each, or ratings; at temperature 0 from the prompt alone, else from seed and sampling too."""
         return [self._answer(list(ids), seed, sampling) for ids, seed in zip(prompts, seeds, strict=True)]
 
     def _answer(self, prompt: Ids, seed: int, sampling: Sampling) -> Sample:

@@ -1,4 +1,4 @@
-"""Which file serves a model: chosen by its name and by --backend."""
+"""Which file serves a model, chosen by its name and by --backend."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ Opened = TypeVar("Opened")
 
 
 def check_backend(name: str, tensor_parallel: int | None = None) -> None:
-    """Refuse at plan time a backend that cannot be used.
+    """Refuse an unusable backend at plan time.
 
     Raises:
         MissingExtra: its package is not installed.
-        SettingsError: several GPUs are to share a model, which only vLLM does.
+        SettingsError: several GPUs share a model, which only vLLM supports.
     """
     if name == "vllm" and importlib.util.find_spec("vllm") is None:
         raise MissingExtra("vllm", "vllm")
@@ -53,10 +53,10 @@ def check_backend(name: str, tensor_parallel: int | None = None) -> None:
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:
-    """The same with `auto` decided for this machine; the backend is torch unless vLLM is asked for.
+    """The spec with `auto` resolved for this machine; the backend is torch unless vLLM is requested.
 
     Raises:
-        SettingsError: the device is not there.
+        SettingsError: the device does not exist.
     """
     if is_fake(spec.name):
         return spec
@@ -92,7 +92,7 @@ def _check_gpus(spec: ModelSpec, device: str) -> None:
 
 
 def backend_facts(spec: ModelSpec) -> dict[str, Any]:
-    """Which engine runs a resolved model, for telling its numbers from another's."""
+    """Which engine runs a resolved model, to distinguish its numbers from another engine's."""
     if is_fake(spec.name):
         return {}
     if spec.backend == "server":
@@ -106,10 +106,10 @@ def backend_facts(spec: ModelSpec) -> dict[str, Any]:
 
 
 def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
-    """The same, with the head of a reward model; refuses at plan time what would fail, or give another number.
+    """The spec with a reward model's head; refuses at plan time what would fail or give another number.
 
     Raises:
-        ModelError: a reward model that cannot be run here, or what vLLM would get wrong.
+        ModelError: a reward model that cannot be run here, or a model that vLLM would get wrong.
     """
     if is_fake(spec.name):
         return spec
@@ -137,10 +137,10 @@ def _check_served(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
 
 
 def gpus_named(wanted: str) -> tuple[str, ...]:
-    """The devices that `--gpus` names, such as `cuda:0` and `cuda:1`.
+    """The devices named by `--gpus`, such as `cuda:0` and `cuda:1`.
 
     Raises:
-        SettingsError: they are not there, or of several kinds.
+        SettingsError: they do not exist, or are of different kinds.
     """
     from curate.backends.torch.loading import cuda_devices
 
@@ -148,7 +148,7 @@ def gpus_named(wanted: str) -> tuple[str, ...]:
 
 
 def _must_fit(open_model: Callable[[ModelSpec], Opened]) -> Callable[[ModelSpec], Opened]:
-    """Let a model that the device's memory does not hold be an error that the user can mend."""
+    """Turn a model too large for the device's memory into an error that the user can fix."""
 
     @wraps(open_model)
     def open_it(spec: ModelSpec) -> Opened:
@@ -203,7 +203,7 @@ def open_rewards(spec: ModelSpec) -> RewardBackend:
 
 @_must_fit
 def open_generation(spec: ModelSpec) -> GenerationBackend:
-    """Open a causal language model that writes."""
+    """Open a causal language model that generates."""
     if is_fake(spec.name):
         return FakeBackend(spec)
     if spec.backend == "vllm":
@@ -245,14 +245,14 @@ def open_chat_tokenizer(
     day: date | None = None,
     trust_remote_code: bool = False,
 ) -> HubTokenizer | FakeTokenizer:
-    """The tokenizer of a model, which must know a chat template.
+    """The tokenizer of a model; it must have a chat template.
 
     Args:
         name: the model.
-        template: a Jinja template to use in place of its own.
-        keep_own: use `template` only where the tokenizer has none. So for reward models: their numbers mean nothing
-            in another template than that of their training, least of all in one given for the policy.
-        day: what the template prints as the current one; today's where none is given.
+        template: a Jinja template that replaces its own.
+        keep_own: use `template` only if the tokenizer has none. For reward models: their numbers mean nothing in
+            another template than that of their training, least of all in one given for the policy.
+        day: the current date that the template prints; today's by default.
         trust_remote_code: let the tokenizer run its own code.
 
     Raises:
@@ -275,15 +275,15 @@ def open_chat_tokenizer(
 
 
 def model_limit(spec: ModelSpec) -> int | None:
-    """Most tokens that the model can read, from its configuration; None where it names none.
+    """Maximum tokens that the model can read, from its configuration; None if it names no limit.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: the model does not exist.
     """
     if is_fake(spec.name):
         return None
     if served_model(spec.name):
-        # A server wants room for the token that it writes, where only the reading is wanted too.
+        # A server needs room for one generated token, even if it should only read.
         served = server_facts(spec.name)["limit"]
         return served - 1 if served else None
     limit = getattr(read_config(spec).get_text_config(), "max_position_embeddings", None)

@@ -1,7 +1,7 @@
-"""Reward models that are no plain sequence classifiers: where their reward stands, and which cannot be run here.
+"""Reward models that are not plain sequence classifiers: where their reward is, and which cannot be run here.
 
-A head is written FIELD, FIELD:INDEX or FIELD:mean: a field of what the model's forward pass returns, and how several
-numbers become one.
+A head is written FIELD, FIELD:INDEX or FIELD:mean: a field of the forward pass's output, and how several numbers
+become one.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from curate.schema import Record
 
 PLAIN = "logits"
 UNKNOWN = "auto"
-"""Code of the model's own of which nothing is known: `logits`, unless it contradicts a field called `score`."""
-FUNCTION = "Use --reward=python:MODULE:FUNCTION and call it there as its card says."
+"""For unknown model code: `logits`, unless a field called `score` contradicts it."""
+FUNCTION = "Use --reward python:MODULE:FUNCTION and call it there as its card says."
 OUTPUT_PROJECTIONS = ("lm_head.", "embed_out.", "output.", "cls.")
-"""What a language model's checkpoint holds beside its body; reward models trained from one often keep it."""
-JUDGE = "Use --reward=judge:MODEL, which asks it and reads its answer."
+"""What a language model's checkpoint holds besides its body; reward models trained from one often keep it."""
+JUDGE = "Use --reward judge:MODEL, which asks it and reads its answer."
 HEAD = re.compile(r"^[A-Za-z_]\w*(:(\d+|mean))?$")
 
 
 @dataclass(frozen=True)
 class KnownModel:
-    """What is known of a family of reward models.
+    """What is known about a family of reward models.
 
     Attributes:
-        pattern: found in the hub id or the folder's name, whatever the case.
-        source: V where read in code or on a card, M where remembered.
-        head: where the reward stands.
-        scale: the range of its rewards, where known.
+        pattern: found in the hub id or folder name, ignoring case.
+        source: V if verified in code or on a card, M if from memory.
+        head: where the reward is.
+        scale: the range of its rewards, if known.
         own_code: whether it needs --trust-remote-code.
         system_prompt: whether it was trained with system messages.
-        max_length: most tokens that it was made for, where fewer than its configuration says.
+        max_length: maximum tokens it was made for, if fewer than its configuration says.
         refused: why it cannot be run here.
-        instead: what to do then.
+        instead: what to do instead.
     """
 
     pattern: str
@@ -72,28 +72,28 @@ KNOWN = (
 
 
 def known_model(name: str) -> KnownModel | None:
-    """What is known of this model, by its name."""
+    """What is known about this model, by its name."""
     path = Path(name).expanduser()
     called = path.resolve().name if path.is_dir() else name
     return next((one for one in KNOWN if re.search(one.pattern, called, re.IGNORECASE)), None)
 
 
 def choose_head(spec: ModelSpec, config: Any) -> str | None:
-    """Where the reward stands in what the model returns; None for a plain classifier with one output.
+    """Where the reward is in the model's output; None for a plain classifier with one output.
 
-    The user's word goes before the table, the table before a look into the configuration.
+    The user's setting overrides the table, and the table overrides a look into the configuration.
 
     Raises:
-        ModelError: it cannot be run here, needs code that the user does not trust, or has several outputs of which
-            nothing says how they become one reward.
-        SettingsError: the user's head is not of the form of one.
+        ModelError: it cannot be run here, needs code that the user does not trust, or has several outputs and nothing
+            says how they become one reward.
+        SettingsError: the user's head is malformed.
     """
     known = known_model(spec.name)
     own_code = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
     if spec.reward_head is None and known and known.refused:
         raise ModelError(f"This reward model cannot be run here: {known.refused}.", spec.name, known.instead)
     if (own_code or (known and known.own_code and not spec.reward_head)) and not spec.trust_remote_code:
-        # Without its code some such models load as plain classifiers, and give wrong numbers.
+        # Without their code, some such models load as plain classifiers and give wrong numbers.
         raise ModelError(
             "This reward model computes its reward with code of its own.",
             spec.name,
@@ -106,7 +106,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
         return known.head
     if own_code:
         return UNKNOWN
-    # Of a checkpoint of another kind the number says nothing; loading finds that it has no head.
+    # The number means nothing for another kind of checkpoint; loading finds that it has no head.
     classifier = any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
     if classifier and config.num_labels != 1:
         raise ModelError(
@@ -118,7 +118,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
 
 
 def checked(head: str) -> str:
-    """The head, if it is one.
+    """The head, if it is well-formed.
 
     Raises:
         SettingsError: it is not.
@@ -134,7 +134,7 @@ def checked(head: str) -> str:
 
 
 def check_unused(name: str, model: Any, unexpected: Sequence[str]) -> None:
-    """Refuse a checkpoint with weights beside body and head that the plain classifier leaves out.
+    """Refuse a checkpoint with weights besides body and head that the plain classifier leaves out.
 
     Raises:
         ModelError: see above.
@@ -150,7 +150,7 @@ def check_unused(name: str, model: Any, unexpected: Sequence[str]) -> None:
 
 
 def check_servable(spec: ModelSpec, head: str | None) -> None:
-    """Refuse a reward model that vLLM would read another number of.
+    """Refuse a reward model for which vLLM would read another number.
 
     Raises:
         ModelError: its head is not the plain one.
@@ -160,7 +160,7 @@ def check_servable(spec: ModelSpec, head: str | None) -> None:
 
 
 def model_notes(name: str, sample: Sequence[Record]) -> list[str]:
-    """What the user should know of how this model and these rows go together."""
+    """What the user should know about using this model on these rows."""
     known = known_model(name)
     if known is None:
         return []

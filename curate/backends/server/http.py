@@ -1,4 +1,4 @@
-"""Requests to a server that speaks OpenAI's protocol: some at a time, tried again where that may help.
+"""Requests to a server that speaks OpenAI's protocol: several at a time, retried where that may help.
 
 The only file that speaks HTTP.
 """
@@ -17,15 +17,15 @@ from typing import Any
 from curate.errors import ModelError, first_line
 
 AT_ONCE = 32
-"""Requests under way together; the server makes batches of them."""
+"""Concurrent requests; the server batches them."""
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Seconds before each further try; a longer wait that the server asks for is granted up to the last of these."""
+"""Seconds before each retry; a longer wait that the server asks for is granted up to the last of these."""
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Statuses that may be others the next time."""
+"""Transient statuses."""
 CONNECT_SECONDS = 10.0
 ANSWER_BYTES = 2**28
 SHOWN = 400
-"""Characters shown of what a server says."""
+"""How many characters of a server's message to show."""
 WAKE_SECONDS = 0.5
 KEY = "CURATE_SERVER_KEY"
 
@@ -35,8 +35,8 @@ class Server:
 
     Args:
         url: such as `http://localhost:8000`.
-        seconds: how long one answer may take, and when no further try is made for it.
-        patient: whether to try again what may pass; a question asked before the work begins is not worth a minute.
+        seconds: how long one answer may take, and after which time no further retry is made for it.
+        patient: whether to retry transient failures; a question asked before the work begins is not worth a minute.
 
     Raises:
         ModelError: the server's key cannot be sent.
@@ -60,15 +60,15 @@ class Server:
         """The JSON at a path.
 
         Raises:
-            ModelError: no answer, or one that says what is wrong.
+            ModelError: no answer, or an error message.
         """
         return self._ask("GET", path, None, Event())
 
     def post_all(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
-        """The answers to several requests, in their order.
+        """The answers to several requests, in order.
 
         Raises:
-            ModelError: one of them failed for good; those not yet sent are left.
+            ModelError: one of them failed for good; unsent requests are dropped.
         """
         waiting: SimpleQueue[tuple[int, dict[str, Any]]] = SimpleQueue()
         answered: SimpleQueue[tuple[int, Any]] = SimpleQueue()
@@ -87,7 +87,7 @@ class Server:
                 except BaseException as error:
                     answered.put((number, error))
 
-        # Threads that nobody waits for: a server that hangs must not keep the process from ending.
+        # Threads that nobody waits for: a server that hangs must not keep the process from exiting.
         for _ in range(min(AT_ONCE, len(bodies))):
             Thread(target=work, daemon=True).start()
         answers: list[Any] = [None] * len(bodies)
@@ -106,7 +106,7 @@ class Server:
         return text.replace(self._key, "[key]") if self._key else text
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def _ask(self, method: str, path: str, body: Any, stop: Event) -> Any:
@@ -134,7 +134,7 @@ class Server:
         )
 
     def _once(self, method: str, path: str, body: Any) -> tuple[int, Any, bytes]:
-        """One try: status, headers and content; also of an answer that comes drop by drop, or never ends."""
+        """One attempt: status, headers and content; copes with an answer that arrives drop by drop, or never ends."""
         import httpx2
 
         until, content = time.monotonic() + self._seconds, bytearray()
@@ -170,14 +170,15 @@ class Server:
 
 
 def _next(answered: SimpleQueue[tuple[int, Any]]) -> tuple[int, Any]:
-    # Not one long wait: a signal that another thread received wakes nobody, and is seen when this thread looks again.
+    # Not one long wait: a signal that another thread received wakes nobody, and is only noticed when this thread
+    # checks.
     while True:
         with suppress(Empty):
             return answered.get(timeout=WAKE_SECONDS)
 
 
 def _message(content: bytes) -> str:
-    """What an answer says is wrong, in one line."""
+    """An answer's error message, in one line."""
     body: Any = content.decode("utf-8", "replace")
     with suppress(ValueError, RecursionError):
         body = json.loads(body)
@@ -191,4 +192,4 @@ def _seconds(text: str | None) -> float:
     try:
         return max(0.0, float(text or 0))
     except ValueError:
-        return 0.0  # a date; our own waits will do
+        return 0.0  # a date; our own delays will do

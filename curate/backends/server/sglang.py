@@ -1,8 +1,8 @@
-"""Models behind an SGLang server: log-probabilities and rewards by its own HTTP interface.
+"""Models behind an SGLang server: log-probabilities and rewards through its own HTTP interface.
 
-Its OpenAI-compatible interface takes log-probabilities of responses after the temperature and honours seeds only where
-the server was started for that, so responses are not drawn there. No such server was at hand to test this with: only
-one that was written after SGLang's documentation.
+Its OpenAI-compatible interface takes log-probabilities of responses after the temperature, and honours seeds only if
+the server was started for that, so responses are not sampled there. No such server was available for tests: only one
+written after SGLang's documentation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class SglangLogprobs(ServerModel):
     kind = SERVER
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Per row the log-probability of ids[start:], summed, in nats."""
-        # The first place that is asked for has none, as nothing is computed before it.
+        """The log-probability of each row's ids[start:], summed, in nats."""
+        # The first position requested has none, because nothing is computed before it.
         asked = [
             {
                 "input_ids": row.ids,
@@ -51,7 +51,7 @@ class SglangRewards(RewardRows):
     kind = SERVER
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
-        """Per row the raw logit at the last token that is not the model's padding token."""
+        """The raw logit of each row at the last token that is not the model's padding token."""
         answers = self._server.post_all("/classify", [{"input_ids": ids} for ids in self.unpadded(batch)])
         return [self._logit(answer) for answer in answers]
 
@@ -62,5 +62,5 @@ class SglangRewards(RewardRows):
 
 
 def _only(answer: Any) -> Any:
-    """The answer to one question, which may come as a list of one."""
+    """The answer to one question, which may come as a list with one element."""
     return answer[0] if isinstance(answer, list) and len(answer) == 1 else answer

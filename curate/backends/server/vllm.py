@@ -1,4 +1,4 @@
-"""Models behind a server: what all have in common, and vLLM's OpenAI-compatible interface, which can do everything.
+"""Models behind a server: what all of them share, and vLLM's OpenAI-compatible interface, which can do everything.
 
 The server decides device, dtype and batches; its numbers may differ in the last digits from one run to the next.
 """
@@ -18,7 +18,7 @@ from curate.render import Ids, Rendered
 
 HANDED_TOKENS = 262_144
 ROUNDING = 1e-3
-"""How far above 0 rounding may bring a log-probability."""
+"""How far above 0 rounding may push a log-probability."""
 SHOWN_VALUE = 40
 
 
@@ -31,7 +31,7 @@ def parts(name: str) -> ServedModel:
 
 @lru_cache
 def server_facts(name: str) -> dict[str, Any]:
-    """What a server says of itself and of this model: its kind, its version, and the longest row that it reads.
+    """What a server says about itself and this model: its kind, its version, and the longest row it reads.
 
     Raises:
         ModelError: it does not answer, or does not have the model.
@@ -56,7 +56,7 @@ def server_facts(name: str) -> dict[str, Any]:
 
 
 def at(answer: Any, *place: str | int) -> Any:
-    """What stands at a place in an answer, key after key; None where there is nothing."""
+    """The value at a path in an answer, key by key; None if there is nothing."""
     for key in place:
         if isinstance(key, str):
             answer = answer.get(key) if isinstance(answer, dict) else None
@@ -66,7 +66,7 @@ def at(answer: Any, *place: str | int) -> Any:
 
 
 def entries(answer: Any, *place: str | int) -> list[Any]:
-    """The list at a place in an answer; an empty one where there is none."""
+    """The list at a path in an answer; empty if there is none."""
     found = at(answer, *place)
     return found if isinstance(found, list) else []
 
@@ -75,13 +75,13 @@ def _version(server: Server, path: str) -> str | None:
     try:
         said = server.get(path)
     except ModelError:
-        return None  # not every server tells
+        return None  # not every server says
     version = at(said, "version")
     return server.redacted(str(version)) if version is not None else None
 
 
 class ServerModel:
-    """What the kinds of served models share."""
+    """What all kinds of served models share."""
 
     kind = "vLLM"
     packs = False
@@ -96,21 +96,21 @@ class ServerModel:
         self._server = Server(self._served.url, seconds=spec.server_seconds)
 
     def ask(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
-        """The server's answers to these requests for this model, in their order."""
+        """The server's answers to these requests for this model, in order."""
         return self._server.post_all(path, [{"model": self._served.name, **body} for body in bodies])
 
     def require(self, holds: bool, what: str) -> None:
-        """Refuse an answer that is not what was asked for.
+        """Refuse an answer that is not what was requested.
 
         Raises:
-            ModelError: `holds` is false; `what` says what is wrong then.
+            ModelError: `holds` is false; `what` says what is wrong.
         """
         if not holds:
             said = self._server.redacted(what)[:SHOWN]
             raise ModelError(f"The server's answer cannot be used: {said}.", self.name, f"Is it {self.kind}'s server?")
 
     def finite(self, number: Any) -> float:
-        """The number, if it is one.
+        """The number, if it is a finite number.
 
         Raises:
             ModelError: it is not.
@@ -136,11 +136,11 @@ class ServerModel:
         return self._server.redacted(str(value))[:SHOWN_VALUE]
 
     def facts(self) -> dict[str, Any]:
-        """That it is a server; which, is in `server_facts`."""
+        """That it is a server; `server_facts` says which."""
         return {"backend": "server", "device": "server"}
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._server.close()
 
 
@@ -148,7 +148,7 @@ class ServerLogprobs(ServerModel):
     """Log-probabilities under a causal language model."""
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Per row the log-probability of ids[start:], summed, in nats."""
+        """The log-probability of each row's ids[start:], summed, in nats."""
         asked = [
             {"prompt": row.ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0, "add_special_tokens": False}
             for row in batch
@@ -165,7 +165,7 @@ class ServerLogprobs(ServerModel):
 
 
 class RewardRows(ServerModel):
-    """What rewards of any server have in common: rows end where transformers reads the reward."""
+    """What rewards of all servers share: rows end where transformers reads the reward."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -180,7 +180,7 @@ class ServerRewards(RewardRows):
     """Rewards of a sequence-classification model with one output."""
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
-        """Per row the raw logit at the last token that is not the model's padding token."""
+        """The raw logit of each row at the last token that is not the model's padding token."""
         how = {"use_activation": False, "add_special_tokens": False}
         answers = self.ask("/classify", [{"input": ids, **how} for ids in self.unpadded(batch)])
         return [self._logit(answer) for answer in answers]
@@ -193,19 +193,19 @@ class ServerRewards(RewardRows):
 
 
 class ServerGeneration(ServerModel):
-    """Responses drawn from a causal language model; which tokens end a turn, the server knows too."""
+    """Responses sampled from a causal language model; the server also knows which tokens end a turn."""
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """Per row one response to the prompt, drawn with its own seed.
+        """One response to each prompt, sampled with its own seed.
 
-        A neighbour can change a draw only through rounding: where two tokens are nearly as likely after the noise.
+        Other rows can change a draw only through rounding: when two tokens are nearly as likely after the noise.
         """
         how = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
             "stop_token_ids": sorted(sampling.stop_ids),
-            # What is not said, a server takes from the model's own generation settings.
+            # A server takes whatever is missing from the model's own generation settings.
             **{"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0},
             **{"logprobs": 0, "return_token_ids": True, "add_special_tokens": False, "skip_special_tokens": False},
         }

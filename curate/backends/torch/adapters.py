@@ -1,4 +1,4 @@
-"""Adapters opened on their models with peft, and a model kept in memory for the reference that follows its adapter."""
+"""Adapters opened on their base models with peft, and a base kept in memory for the reference that follows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ ONLY_ADDING = {
     *("r", "lora_alpha", "lora_dropout", "lora_bias", "use_rslora", "use_dora", "rank_pattern", "alpha_pattern"),
     *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
 }
-"""peft's settings of an adapter that leave the model's own weights alone, whatever they say."""
+"""peft settings of an adapter that leave the base model's weights alone, whatever their value."""
 
 
 @dataclass
 class Open:
-    """An adapter that is opened on a model.
+    """An adapter opened on a base model.
 
     Attributes:
-        key: the model.
+        key: the base model.
         adapter: peft's model around it.
-        attention: the model's own attention implementation.
+        attention: the base model's own attention implementation.
     """
 
     key: Key
@@ -41,14 +41,14 @@ _kept: list[Open] = []
 
 
 def adapted(model: Any, spec: ModelSpec, key: Key) -> tuple[Any, Open | None]:
-    """The same model, with the adapter at work in its layers; and what `keep_base` takes, if the model is to be kept.
+    """The model with the adapter active in its layers; and what `keep_base` takes, if the base is to be kept.
 
-    The adapter is not merged into the weights: rounded to bfloat16 the sum would be another model.
+    The adapter is not merged into the weights: rounded to bfloat16, the sum would be another model.
 
     Raises:
         MissingExtra: peft is not installed.
         ModelError: the adapter does not fit the model, or lacks weights.
-        OutOfMemory: the device's memory does not hold it.
+        OutOfMemory: it does not fit in the device's memory.
     """
     import torch
 
@@ -77,10 +77,10 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> tuple[Any, Open | None]:
 
 
 def only_adds(config: Any) -> bool:
-    """Whether without the adapter the model is as it was before.
+    """Whether removing the adapter restores the base model.
 
-    Not so where layers of the model were trained themselves and saved beside the adapter, or where loading an adapter
-    changes the weights beneath it (as PiSSA does). Of a setting that is not known here the worst is believed.
+    Not if layers of the base were trained and saved with the adapter, or if loading the adapter changes the base
+    weights (as PiSSA does). Unknown settings count as changing them.
     """
     settings = {one.name: getattr(config, one.name) for one in fields(config) if one.name not in ONLY_ADDING}
     plain = type(config)()
@@ -89,12 +89,12 @@ def only_adds(config: Any) -> bool:
 
 
 def keep_base(opened: Open) -> None:
-    """Called when a model is closed: what its adapter adapts stays, to be opened next."""
+    """Called when a model is closed: keeps its adapter's base, to be opened next."""
     _kept.append(opened)
 
 
 def take_kept(key: Key) -> Any:
-    """The model as it was without its adapter, if it was kept; any other one that was kept is freed."""
+    """The base model without its adapter, if it was kept; any other kept model is freed."""
     held, _kept[:] = _kept[:], []
     found = [one for one in held if one.key == key]
     if not found:

@@ -1,7 +1,7 @@
-"""Attention over packed rows: each token sees its own row up to itself, and nothing is computed to be masked away.
+"""Attention over packed rows: each token sees its own row up to itself, and nothing is computed only to be masked.
 
-Registered with transformers under one name. A model that is set to it does everything else on the packed tokens as on
-one long sequence; whether its numbers stay those of a batch of one is for the caller to check.
+Registered with transformers under one name. A model set to it treats the packed tokens as one long sequence in every
+other respect; the caller must check that its numbers equal those of a batch of one.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 NAME = "curate_packed"
 CPU_QUERIES = 128
 GPU_QUERIES = 2048
-"""Queries of one call. Few: the keys that none of them may see are left out. Many: fewer calls."""
+"""Queries per call. Fewer: keys that none of them sees can be left out. More: fewer calls."""
 MEANT_FOR_OTHERS = ("s_aux", "position_bias", "indices", "block_indices", "cache")
-"""What some models hand to their attention beyond queries, keys and values, and this one does not know."""
+"""Arguments that some models pass to their attention and that are not supported here."""
 
 
 class CannotPack(Exception):
-    """This architecture asks something of attention that packing does not offer."""
+    """This architecture needs something from attention that packing does not support."""
 
 
 @dataclass
 class Reading:
-    """One forward pass over a pack: the pack, and what the model's layers asked of attention.
+    """One forward pass over a pack: the pack, and what the model's layers requested of attention.
 
     Attributes:
-        device: where the model is.
+        device: the model's device.
         varlen: whether to call flash attention once for all rows, on a GPU.
-        windows: per attention layer its sliding window in tokens, None for none.
+        windows: the sliding window of each attention layer in tokens, None for none.
         checked: whether each layer's attention is computed again in float32.
-        off: the largest difference found so, over the largest value.
+        off: the largest difference found, relative to the largest value.
     """
 
     pack: Pack
@@ -55,9 +55,9 @@ class Reading:
     _masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
     def mask(self, like: torch.Tensor, queries: int, keys: int, block: int, window: int | None) -> torch.Tensor:
-        """What is added to the scores [queries, keys] of the last `queries` of `keys` tokens: 0, or minus infinity.
+        """What is added to the scores [queries, keys] of the last `queries` of `keys` tokens: 0 or minus infinity.
 
-        All masks of a pack are cut from one: without its first columns it serves a row with fewer tokens before its
+        All masks of a pack are slices of one: without its first columns it fits a row with fewer tokens before its
         queries.
         """
         import torch
@@ -73,17 +73,17 @@ class Reading:
 
     @cached_property
     def segment_keys(self) -> list[torch.Tensor | None]:
-        """Per segment its row's packed positions; None where they follow one another."""
+        """The packed positions of each segment's row; None if they are consecutive."""
         return [None if one.together else to_device(one.keys, self.device) for one in self.pack.segments]
 
     @cached_property
     def keys(self) -> torch.Tensor | None:
-        """The segments' rows one after another, as packed positions; None when that is the pack itself."""
+        """The segments' rows concatenated, as packed positions; None if that is the pack itself."""
         return None if self.pack.keys is None else to_device(self.pack.keys, self.device)
 
     @cached_property
     def spans(self) -> dict[str, Any]:
-        """Where rows begin and how long they are, in the words of torch.nn.attention.varlen."""
+        """Starts and lengths of rows, in the terms of torch.nn.attention.varlen."""
         starts = {"cu_seq_q": self.pack.query_starts, "cu_seq_k": self.pack.key_starts}
         spans: dict[str, Any] = {k: to_device(np.array(v, np.int32), self.device) for k, v in starts.items()}
         spans["max_q"] = max(one.end - one.begin for one in self.pack.segments)
@@ -96,7 +96,7 @@ READING: ContextVar[Reading | None] = ContextVar("READING", default=None)
 
 @contextmanager
 def reading(pack: Pack, device: str = "cpu", varlen: bool = False, *, checked: bool = False) -> Iterator[Reading]:
-    """While this holds, models set to packed attention read this pack."""
+    """Within this block, models set to packed attention read this pack."""
     now = Reading(pack, device, varlen, checked=checked)
     token = READING.set(now)
     try:
@@ -106,14 +106,14 @@ def reading(pack: Pack, device: str = "cpu", varlen: bool = False, *, checked: b
 
 
 def register() -> None:
-    """Make the attention known to transformers. It builds no masks for an attention of which it knows no masks."""
+    """Register the attention with transformers, which builds no masks for an attention without registered masks."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, packed_attention)
 
 
 def has_varlen(device: str, dtype: torch.dtype) -> bool:
-    """Whether this torch has flash attention over sequences of unlike length, with the options needed here."""
+    """Whether this torch has variable-length flash attention with the options needed here."""
     import torch
 
     if not device.startswith("cuda") or dtype not in (torch.bfloat16, torch.float16):
@@ -143,17 +143,17 @@ def packed_attention(
         query: [1, heads, T, width] over the packed tokens; key and value may have fewer heads.
         key: see query.
         value: see query.
-        attention_mask: none is expected.
-        scaling: of the scores; 1 / sqrt(width) when None.
-        sliding_window: how many tokens a token sees, itself included; None for all before it.
+        attention_mask: expected to be None.
+        scaling: scaling of the scores; 1 / sqrt(width) if None.
+        sliding_window: how many tokens a token sees, including itself; None for all before it.
         softcap: scores become cap * tanh(score / cap).
-        others: what else the layer says.
+        others: other arguments from the layer.
 
     Returns:
         [1, T, heads, width], and None for the weights.
 
     Raises:
-        CannotPack: the layer asks for more than this, or is not causal.
+        CannotPack: the layer needs more than this, or is not causal.
     """
     now = READING.get()
     causal = others.get("is_causal")
@@ -181,7 +181,7 @@ def _varlen(
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:
-    """One call of flash attention for all rows; its causal mask ends with a row's last query at its last key."""
+    """One call of flash attention for all rows; its causal mask aligns a row's last query with its last key."""
     from torch.nn.attention.varlen import varlen_attn
 
     query, key, value = (one[0].transpose(0, 1) for one in (query, key, value))  # [T, heads, width]
@@ -252,10 +252,10 @@ def _attend(
 
 
 def aligned(mask: torch.Tensor) -> torch.Tensor:
-    """The same [queries, keys] where it begins on memory of its own, its rows apart by a multiple of 8 numbers.
+    """The same mask [queries, keys], starting on its own memory, with rows a multiple of 8 numbers apart.
 
-    CUDA's memory-efficient attention reads masks 16 bytes at a time. PyTorch copies one whose rows lie apart otherwise,
-    but not one that only begins at another place: that is an error there, or a fault that ends the process.
+    CUDA's memory-efficient attention reads masks 16 bytes at a time. PyTorch copies masks with other row strides, but
+    not masks that only start at another offset: that is an error, or a fault that ends the process.
     """
     import torch
 

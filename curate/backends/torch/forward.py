@@ -1,4 +1,4 @@
-"""Running a transformers model over rows of token ids: packed where its architecture allows, else padded."""
+"""Run a transformers model over rows of token ids: packed if its architecture allows, otherwise padded."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Made = TypeVar("Made")
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.15, "float16": 0.02}
-"""Largest difference, per token or per reward unit, that the self-check lets pass: rounding of the dtype, no more."""
+"""Maximum difference, per token or per reward unit, that the self-check accepts: rounding of the dtype, no more."""
 CPU_TOKENS = 4096
 LEAST_TOKENS, MOST_TOKENS, GPU_BYTES = 1024, 65536, 2**30
-"""On a GPU: bounds of a batch's tokens, and how much memory its hidden states may take."""
+"""On a GPU: limits for a batch's tokens, and the share of memory for its hidden states."""
 CHECK_LENGTHS = (23, 9, 5)
 
 
 class TorchModel:
-    """What the two kinds of model share: packing, padding, freeing, and a self-check against a batch of one.
+    """What both kinds of model share: packing, padding, freeing, and a self-check against a batch of one.
 
     Attributes:
-        notes: what the user should know of how it runs.
-        packs: whether rows are packed: no padding, and what they share is computed once.
-        padding_free: whether only rows of one length may share a batch.
-        batch_tokens: tokens of one batch that fit.
+        notes: what the user should know about how it runs.
+        packs: whether rows are packed: without padding, and with shared prefixes computed once.
+        padding_free: whether only rows of equal length may share a batch.
+        batch_tokens: tokens per batch that fit.
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
@@ -55,7 +55,7 @@ class TorchModel:
         """Refuse token ids beyond the model's vocabulary.
 
         Raises:
-            ModelError: naming the id.
+            ModelError: names the id.
         """
         largest = max(max(ids) for ids in rows)
         if largest >= self.loaded.vocabulary:
@@ -77,7 +77,7 @@ class TorchModel:
         return to_device(ids, self.loaded.device), to_device(mask, self.loaded.device)
 
     def hidden_states(self, rows: Sequence[Ids]) -> torch.Tensor:
-        """Last hidden states [rows, longest, width] of the padded rows; right of a row's end they mean nothing."""
+        """Last hidden states [rows, longest, width] of the padded rows; meaningless after a row's end."""
         ids, mask = self.padded(rows)
         even = len({len(row) for row in rows}) == 1
         inputs = {"input_ids": ids} if even else {"input_ids": ids, "attention_mask": mask}
@@ -85,7 +85,7 @@ class TorchModel:
         return states
 
     def states(self, rows: Sequence[Ids], wanted: Sequence[range]) -> torch.Tensor:
-        """Last hidden states at the wanted positions of each row, one after another: [sum of len(range), width]."""
+        """Last hidden states at the requested positions of each row, concatenated: [sum of len(range), width]."""
         import torch
 
         if self.packs:
@@ -104,12 +104,12 @@ class TorchModel:
         return states
 
     def try_packing(self, agrees: Callable[[], bool]) -> None:
-        """Pack from now on if the numbers stay those of a batch of one, and each layer's attention is right.
+        """Pack from now on if the numbers equal those of a batch of one, and each layer's attention is right.
 
-        Called within `small_windows`, so that rows of the check are longer than any sliding window.
+        Call within `small_windows`, so that rows of the check are longer than any sliding window.
 
         Args:
-            agrees: measures rows that share their beginnings, packed, and says whether the numbers are right.
+            agrees: measures packed rows that share their beginnings, and says whether the numbers are right.
         """
         model = self.loaded.model
         own = model.config._attn_implementation
@@ -126,14 +126,14 @@ class TorchModel:
             except OutOfMemory:
                 raise
             except Exception:
-                # An architecture that does not know packing may raise anything; it is then padded, as the note says.
+                # An architecture that does not support packing may raise anything; it is then padded, as the note says.
                 continue
         self.packs = False
         model.set_attn_implementation(own)
-        self.notes.append("This architecture cannot be packed: rows are padded to batches of like length.")
+        self.notes.append("This architecture cannot be packed: rows are padded to batches of similar length.")
 
     def _attends_as_own(self) -> bool:
-        """Whether packed tokens see those that the model's own masks show, and attention over them is right."""
+        """Whether packed tokens see what the model's own masks show, and attention over it is right."""
         model, device, rows = self.loaded.model, self.loaded.device, self.check_rows()
         packed = pack(rows)
         ids, positions = to_device(packed.ids, device)[None], to_device(packed.positions, device)[None]
@@ -147,7 +147,7 @@ class TorchModel:
         return seen.as_asked and now.windows == seen.windows == wanted and now.off <= STRUCTURE[self.loaded.dtype]
 
     def measure(self, rows: Sequence[T], lengths: Sequence[int], work: Callable[[list[T]], list[float]]) -> list[float]:
-        """The rows' numbers; rows beyond a length that would change the others' positions apart from these."""
+        """The rows' numbers; rows beyond a length that would change the others' positions are run separately."""
         border = longrope_border(self.loaded.config)
         sides = [border is not None and length > border for length in lengths]
         found = {
@@ -157,7 +157,7 @@ class TorchModel:
         return [next(found[side]) for side in sides]
 
     def run(self, work: Callable[[], Made]) -> Made:
-        """Run without gradients; the device's memory running out becomes an error that a smaller batch mends."""
+        """Run without gradients; out of memory becomes an error that a smaller batch may avoid."""
         import torch
 
         try:
@@ -180,41 +180,41 @@ class TorchModel:
             keep_base(self.loaded.adapter)
         del self.loaded
         if model() is not None:
-            # Part of a cycle. Looking for cycles takes longer than measuring a small table does, so only then.
+            # Part of a cycle. Collecting cycles takes longer than measuring a small table, so only then.
             gc.collect()
         if on_gpu:
             torch.cuda.empty_cache()
 
     def check_rows(self) -> list[Ids]:
-        """Rows of fixed ids and unlike lengths, within the vocabulary; three of them begin alike."""
+        """Rows of fixed ids and different lengths, within the vocabulary; three of them share a prefix."""
         size = self.loaded.vocabulary
         rows = [[(7919 * (i + 1) + 13 * n) % size for i in range(n)] for n in CHECK_LENGTHS]
         return [*rows, rows[0][:14] + rows[1], rows[0][:17] + rows[2]]
 
     def differs(self, ours: Sequence[float], alone: Sequence[float], per: Sequence[float]) -> bool:
-        """Whether any number, over what it sums or scales with, is off by more than the dtype's rounding."""
+        """Whether any number, divided by what it scales with, is off by more than the dtype's rounding."""
         tolerance = TOLERANCE[self.loaded.dtype]
         return any(not abs(a - b) <= tolerance * n for a, b, n in zip(ours, alone, per, strict=True))
 
 
 def fitting_tokens(loaded: LoadedModel) -> int:
-    """Tokens of one batch that fit in the device's memory and are enough to be fast.
+    """Tokens per batch that fit in the device's memory and are enough to be fast.
 
-    On a CPU few are: what a layer holds then stays near the cores. A GPU's are found from its whole memory, not from
-    what is free of it just now: other batches round otherwise, and the same command is to give the same bytes.
+    Few suffice on a CPU: a layer's data then stays in the caches. On a GPU the number follows from its whole memory,
+    not from what is free now: other batches round differently, and the same command must give the same bytes.
     """
     if not loaded.device.startswith("cuda"):
         return CPU_TOKENS
     config, model = loaded.config, loaded.model
     wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    wide = max(wide) if isinstance(wide, list | tuple) else wide  # Gemma 3n: one a layer
+    wide = max(wide) if isinstance(wide, list | tuple) else wide  # Gemma 3n: one per layer
     held = (8 * config.hidden_size + 3 * wide) * model.dtype.itemsize  # per token, in the widest layer
     tokens = int(min(GPU_BYTES, beside_weights(loaded) / 2) / held)
     return max(LEAST_TOKENS, min(tokens, MOST_TOKENS)) // LEAST_TOKENS * LEAST_TOKENS
 
 
 def beside_weights(loaded: LoadedModel) -> int:
-    """Bytes of a GPU's memory that the model's weights leave."""
+    """Bytes of a GPU's memory not taken by the model's weights."""
     import torch
 
     weights = sum(one.numel() * one.element_size() for one in loaded.model.parameters())
@@ -222,10 +222,10 @@ def beside_weights(loaded: LoadedModel) -> int:
 
 
 def expected_windows(config: Any) -> list[int | None]:
-    """The sliding window of each layer by the model's configuration, in tokens; None for none.
+    """The sliding window of each layer according to the model's configuration, in tokens; None for none.
 
     Raises:
-        CannotPack: some layers mix tokens otherwise.
+        CannotPack: some layers mix tokens in other ways.
     """
     window = getattr(config, "sliding_window", None)
     types = getattr(config, "layer_types", None)
@@ -237,7 +237,7 @@ def expected_windows(config: Any) -> list[int | None]:
 
 
 def longrope_border(config: Any) -> int | None:
-    """The length beyond which this model turns positions by other angles, for every row of a batch with such a row."""
+    """The length beyond which this model uses other rotary angles, for every row of a batch with such a row."""
     rope = getattr(config, "rope_parameters", None) or {}
     settings = rope if "rope_type" in rope else next((one for one in rope.values() if isinstance(one, dict)), {})
     if settings.get("rope_type") not in ("longrope", "dynamic"):

@@ -1,4 +1,4 @@
-"""Sampling in PyTorch and transformers: batches padded on the left, a cache of what was read, one generator a row."""
+"""Sampling in PyTorch and transformers: left-padded batches, a key-value cache, one random generator per row."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CHECK_TOKENS = 5
 
 
 def cached_tokens(loaded: LoadedModel) -> int | None:
-    """Tokens whose keys and values take half of what a GPU has beside the weights; None on a CPU, or if nobody says.
+    """Tokens whose keys and values fill half of the GPU memory left by the weights; None on a CPU, or if unknown.
 
-    Of its whole memory, as in `fitting_tokens`: the same command is to draw the same batches.
+    Measured against the whole memory, as in `fitting_tokens`, so that the same command always draws the same batches.
     """
     if not loaded.device.startswith("cuda"):
         return None
@@ -42,7 +42,7 @@ def cached_tokens(loaded: LoadedModel) -> int | None:
 
 
 def _said(config: Any, name: str) -> int | None:
-    """What the configuration says, if it is one number for all layers; some raise where it is not."""
+    """What the configuration says, if it is one number for all layers; some raise if it is not."""
     try:
         found = getattr(config, name, None)
     except RuntimeError:
@@ -52,7 +52,7 @@ def _said(config: Any, name: str) -> int | None:
 
 @dataclass
 class Draft:
-    """A response while it is written; its numbers are drawn from a generator of its own."""
+    """A response in progress; its random numbers come from its own generator."""
 
     noise: np.random.Generator
     ids: Ids = field(default_factory=list)
@@ -61,7 +61,7 @@ class Draft:
 
 
 class TorchGeneration(TorchModel):
-    """Responses drawn from a causal language model."""
+    """Responses sampled from a causal language model."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(load(spec, "causal"))
@@ -73,23 +73,24 @@ class TorchGeneration(TorchModel):
             self._self_check()
         border = longrope_border(self.loaded.config)
         if border is not None:
-            # Beyond the border all positions turn by other angles: what a cache or a shorter neighbour holds is void.
+            # Beyond the border all positions use other rotary angles, so a cache or a shorter neighbour's states are
+            # void.
             self.cached, self.padding_free = False, True
             self.notes.append(
-                f"Beyond {border} tokens this model turns positions by other angles: each token reads the whole text "
-                "again (slow), and only prompts of one length share a batch."
+                f"Beyond {border} tokens this model uses other rotary angles: each token reads the whole text "
+                "again (slow), and only prompts of equal length share a batch."
             )
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """Per row one response to the prompt, drawn with its own seed: its neighbours in the batch change nothing.
+        """One response to each prompt, sampled with its own seed: other rows of the batch change nothing.
 
-        The random numbers of a row come from a counter-based generator (Philox) keyed by its seed. A neighbour can
-        change a draw only through rounding: where a number falls on the very border between two tokens.
+        The random numbers of a row come from a counter-based generator (Philox) keyed by its seed. Other rows can
+        change a draw only through rounding: when a number falls exactly on the border between two tokens.
         """
         return self.run(lambda: self._generate(prompts, seeds, sampling, self.ends | set(sampling.stop_ids)))
 
     def logits(self, **inputs: Any) -> tuple[torch.Tensor, Any]:
-        """Float32 logits [rows, vocabulary] behind the last position, and the cache of what was read (None: none)."""
+        """Float32 logits [rows, vocabulary] after the last position, and the cache of what was read (None: none)."""
         inputs = {"use_cache": self.cached, **_known(self.loaded, inputs, whole=self.whole_logits)}
         made = (self.loaded.model if self.whole_logits else self.loaded.body)(**inputs)
         cache = getattr(made, "past_key_values", None) if self.cached else None
@@ -126,11 +127,11 @@ class TorchGeneration(TorchModel):
         return logp
 
     def _self_check(self) -> None:
-        """Find by trial what this architecture allows; each step costs speed and changes no number."""
+        """Find out by trial what this architecture supports; each fallback costs speed and changes no number."""
         rows = self.check_rows()
         if self.whole_logits or any(self._strays([row]) for row in rows):
             self.whole_logits = True
-            self.notes.append("This architecture does more to its logits than a head: all logits are computed.")
+            self.notes.append("This architecture processes logits further after its head: all logits are computed.")
         self.cached = self.cached and not any(self._strays([row]) for row in rows)
         if not self.cached:
             self.notes.append("This model's cache cannot be used: each token reads the whole text again (slow).")
@@ -139,7 +140,7 @@ class TorchGeneration(TorchModel):
             self.notes.append("Padding changes this model's numbers: only prompts of one length share a batch.")
 
     def _strays(self, prompts: Sequence[Ids]) -> bool:
-        """Whether what is drawn for these prompts bears other log-probabilities than one pass over each row alone."""
+        """Whether what is drawn for these prompts has other log-probabilities than one pass over each row alone."""
         sampling = Sampling(max_tokens=CHECK_TOKENS)
         made = self.run(lambda: self._generate(prompts, range(len(prompts)), sampling, frozenset()))
         alone = [
@@ -157,19 +158,19 @@ class TorchGeneration(TorchModel):
 
 
 class Reading:
-    """What the model has read of some rows, and how it reads on.
+    """What the model has read of some rows, and how it continues.
 
-    Equal prompts are read once. Rows that are done leave the batch, so that it shrinks as responses end.
+    Equal prompts are read once. Finished rows leave the batch, so that it shrinks as responses end.
     """
 
     def __init__(self, owner: TorchGeneration) -> None:
         self._owner = owner
         self._cache: Any = None
         self._ids: torch.Tensor | None = None  # (rows, read so far)
-        self._mask: torch.Tensor | None = None  # the same shape; None where no row is padded
+        self._mask: torch.Tensor | None = None  # the same shape; None if no row is padded
 
     def begin(self, prompts: Sequence[Ids]) -> torch.Tensor:
-        """Read the prompts; logits [prompts, vocabulary] behind them."""
+        """Read the prompts; returns logits [prompts, vocabulary] after them."""
         import torch
 
         places: dict[tuple[int, ...], int] = {}
@@ -185,7 +186,7 @@ class Reading:
         return logits[rows]
 
     def proceed(self, going: Sequence[int], tokens: torch.Tensor) -> torch.Tensor:
-        """Read one more token of the rows that go on; logits [rows that go on, vocabulary] behind it."""
+        """Read one more token of the unfinished rows; returns logits [unfinished rows, vocabulary] after it."""
         import torch
 
         kept = torch.tensor(going, device=tokens.device)
@@ -216,13 +217,13 @@ class Reading:
 
 
 def pick(logits: torch.Tensor, uniforms: Sequence[float], sampling: Sampling) -> torch.Tensor:
-    """The token of each row, int64 [rows], where a number falls in its cumulated probabilities.
+    """The token of each row, int64 [rows], at which its random number falls in the cumulative probabilities.
 
-    In float64, by inversion: tokens in the order of their ids, or under top_p the likeliest first.
+    In float64, by inversion: tokens in id order, or most likely first under top_p.
 
     Args:
         logits: float32 [rows, vocabulary].
-        uniforms: one number in [0, 1) a row.
+        uniforms: one number in [0, 1) per row.
         sampling: temperature and top_p.
     """
     import torch
@@ -239,20 +240,20 @@ def pick(logits: torch.Tensor, uniforms: Sequence[float], sampling: Sampling) ->
     wanted = torch.tensor(uniforms, dtype=torch.float64, device=logits.device)[:, None] * total
     # Strictly below the total, so that the token found has some probability.
     wanted = torch.minimum(wanted, torch.nextafter(total, torch.zeros_like(total)))
-    # Where the logits are no numbers nothing is found; the log-probability of any token will say so.
+    # If the logits are NaN nothing is found; the log-probability of any token will reveal that.
     found = torch.searchsorted(cumulated, wanted, right=True).clamp(max=logits.shape[1] - 1)
     return (found if order is None else order.gather(1, found))[:, 0]
 
 
 def end_ids(model: Any) -> set[int]:
-    """The tokens that end a text by the model's own configurations."""
+    """The tokens that end a text according to the model's own configurations."""
     configs = (getattr(model, "generation_config", None), model.config.get_text_config())
     named = [getattr(config, "eos_token_id", None) for config in configs]
     return {int(one) for ids in named if ids is not None for one in (ids if isinstance(ids, list | tuple) else [ids])}
 
 
 def _known(loaded: LoadedModel, inputs: dict[str, Any], whole: bool) -> dict[str, Any]:
-    """The inputs without positions where the model reckons them itself; only the last logits where it can."""
+    """The inputs without positions if the model computes them itself; only the last logits if it supports that."""
     known = inspect.signature(loaded.model.forward).parameters
     if "position_ids" not in known:
         inputs = {name: value for name, value in inputs.items() if name != "position_ids"}

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 CPU_TILE = (2048, 512)
 GPU_TILE = (4096, 16384)
-"""Rows and vocabulary entries whose logits are held at a time: 4 MiB, about what caches hold, and 256 MiB."""
+"""Rows and vocabulary entries whose logits are held at a time: 4 MiB, about the size of caches, and 256 MiB."""
 
 
 @dataclass(frozen=True)
 class Head:
     """A linear output head.
 
-    Attributes:
+    weight: [vocabulary, width].
         weight: [vocabulary, width].
         bias: [vocabulary], or none.
-        cap: logits become cap * tanh(logit / cap); None leaves them.
-        scale: by which logits are multiplied before.
+        cap: logits become cap * tanh(logit / cap); None leaves them unchanged.
+        scale: factor applied to the logits first.
     """
 
     weight: torch.Tensor
@@ -34,8 +34,8 @@ class Head:
     def logps(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Log-probability of each target, float32 [n].
 
-        With t the target's logit it is -log sum_v exp(x_v - t). The sum is at least one, and too large for float32 only
-        where the target is less likely than exp(-88); those rows are computed again, shifted by their largest logit.
+        With t the target's logit it is -log sum_v exp(x_v - t). The sum is at least one, and overflows float32 only if
+        the target is less likely than exp(-88); those rows are computed again, shifted by their largest logit.
 
         Args:
             states: last hidden states [n, width].
@@ -78,7 +78,7 @@ class Head:
         return largest
 
     def _tiles(self, states: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Which rows, and their float32 logits [rows, some of the vocabulary], to be used up before the next tile."""
+        """Ranges of rows with their float32 logits [rows, part of the vocabulary]; use each tile before the next."""
         import torch
 
         high, wide = GPU_TILE if states.is_cuda else CPU_TILE
@@ -98,7 +98,7 @@ class Head:
                 yield rows, self.finished(tile)
 
     def finished(self, logits: torch.Tensor) -> torch.Tensor:
-        """The logits of products with the weight, bias included; written into these."""
+        """Complete the logits in place from products with the weight, including the bias."""
         logits = logits if self.scale == 1.0 else logits.mul_(self.scale)
         return logits if not self.cap else logits.div_(self.cap).tanh_().mul_(self.cap)
 
@@ -115,7 +115,7 @@ def product(states: torch.Tensor, weight: torch.Tensor, held: torch.Tensor) -> t
 
 @contextmanager
 def products_as(dtype: torch.dtype) -> Iterator[None]:
-    """Let a CPU multiply float32 numbers that are bfloat16 numbers by its bfloat16 units: exact, summed in float32."""
+    """Multiply float32 numbers that hold bfloat16 values by a CPU's bfloat16 units: exact, summed in float32."""
     import torch
 
     settings: Any = getattr(torch.backends.mkldnn, "matmul", None)

@@ -1,4 +1,4 @@
-"""Loading models with transformers: device, dtype, the parts that scoring needs, and what must be refused."""
+"""Load models with transformers: device, dtype, the parts that scoring needs, and what must be refused."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model taken apart.
+    """A model and its parts.
 
     Attributes:
         model: the whole model, in evaluation mode.
-        body: the part that ends in the last hidden states.
-        device: where it is, such as `cuda:0`.
+        body: the part that ends with the last hidden states.
+        device: its device, such as `cuda:0`.
         dtype: the name of its dtype.
         pad_id: an id to pad with; masked, so any will do.
         configured_pad_id: the padding id of the model's own configuration.
-        head: the output projection, where the model has a plain linear one.
-        adapter: the adapter at work in it, where what it adapts is to be kept when it is closed.
+        head: the output projection, if the model has a plain linear one.
+        adapter: its active adapter, if the adapter's base is kept when it is closed.
     """
 
     model: Any
@@ -57,7 +57,7 @@ class LoadedModel:
 
     @property
     def vocabulary(self) -> int:
-        """How many token ids the model knows."""
+        """The number of token ids that the model knows."""
         return int(self.config.vocab_size)
 
     @property
@@ -72,7 +72,7 @@ class LoadedModel:
 
     @property
     def output(self) -> Head:
-        """The head, where it is linear. Granite divides its logits by a number, Cohere multiplies them by one."""
+        """The head, if linear. Granite divides its logits by a number, Cohere multiplies them by one."""
         cap = getattr(self.config, "final_logit_softcapping", None)
         divisor, factor = (getattr(self.config, name, None) for name in ("logits_scaling", "logit_scale"))
         return Head(self.head.weight, self.head.bias, cap or None, 1 / divisor if divisor else factor or 1.0)
@@ -100,15 +100,16 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
 
     Raises:
         ModelError: it cannot be found or loaded, is not a safetensors checkpoint, has a randomly initialised head, or
-            (for a reward model) more outputs than one.
-        SettingsError: the device is not there.
-        OutOfMemory: its memory does not hold the model.
+            (for a reward model) more than one output.
+        SettingsError: the device does not exist.
+        OutOfMemory: the model does not fit in the device's memory.
     """
     import torch
 
     device = choose_device(spec.device)
     if device.startswith("cuda:"):
-        # What asks for no device, such as pinned memory, would take up some of the first GPU in every process.
+        # Without a named device, allocations such as pinned memory would take up some of the first GPU in every
+        # process.
         torch.cuda.set_device(device)
     else:
         keep_freed_memory()
@@ -122,7 +123,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     if model is None:
         model = _read(spec, base or spec.name, kind, dtype)
         if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
-            # transformers' default attention leaves the soft cap out, with which the model was trained.
+            # transformers' default attention leaves out the soft cap that the model was trained with.
             model.set_attn_implementation("eager")
         try:
             model = model.eval().to(device)
@@ -166,10 +167,10 @@ def _read(spec: ModelSpec, name: str, kind: Literal["causal", "reward"], dtype: 
 
 
 def keep_freed_memory() -> None:
-    """Let glibc hold on to what tensors of up to 32 MiB free, at most 256 MiB, for the next ones.
+    """Let glibc keep what tensors of up to 32 MiB free, at most 256 MiB, for later ones.
 
-    Else the kernel clears each layer's memory anew: 5 to 10% of the time of a small model. Other C libraries are left
-    as they are.
+    Otherwise the kernel clears each layer's memory again: 5 to 10% of the time of a small model. Other C libraries are
+    left alone.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
@@ -178,7 +179,7 @@ def keep_freed_memory() -> None:
 
 
 def quiet_loading() -> None:
-    """Silence what transformers prints while loading: its bar disturbs ours, its report is turned into errors."""
+    """Silence transformers while loading: its progress bar disturbs ours, and its report is turned into errors."""
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     disable_progress_bar()
@@ -186,14 +187,14 @@ def quiet_loading() -> None:
 
 
 def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str, *, reduced: bool = False) -> None:
-    """Refuse weights that were made up while loading, and reward models of another shape.
+    """Refuse weights that were newly initialised on loading, and reward models of another shape.
 
     Args:
         name: the model.
         model: as it was loaded.
-        report: what transformers tells of the loading.
+        report: transformers' report on loading.
         kind: `causal` or `reward`.
-        reduced: whether it is said how a reward model's outputs become one.
+        reduced: whether it is known how a reward model's outputs become one.
 
     Raises:
         ModelError: see above.
@@ -218,10 +219,10 @@ def check_loaded(name: str, model: Any, report: dict[str, Any], kind: str, *, re
 
 
 def choose_device(wanted: str) -> str:
-    """The device to use: a CUDA device where there is one, else the CPU.
+    """The device to use: a CUDA device if there is one, else the CPU.
 
     Raises:
-        SettingsError: the wanted device is not there.
+        SettingsError: the requested device does not exist.
     """
     import torch
 
@@ -244,10 +245,10 @@ def choose_device(wanted: str) -> str:
 
 
 def cuda_devices(wanted: str) -> tuple[str, ...]:
-    """The GPUs that `--gpus` names: `all`, how many, or which.
+    """The GPUs named by `--gpus`: `all`, how many, or which.
 
     Raises:
-        SettingsError: they are not there, or of several kinds, whose numbers would differ.
+        SettingsError: they do not exist, or are of different kinds, whose numbers would differ.
     """
     import torch
 
@@ -271,14 +272,14 @@ def _no_gpus(what: str, wanted: str, hint: str) -> SettingsError:
 
 
 def choose_dtype(wanted: str, device: str) -> str:
-    """The dtype to use: float32 on a CPU, bfloat16 on a GPU that has it, float16 on an older one."""
+    """The dtype to use: float32 on a CPU, bfloat16 on a GPU that supports it, float16 on an older one."""
     import torch
 
     if wanted != "auto":
         return wanted
     if not device.startswith("cuda"):
         return "float32"
-    # Older GPUs emulate bfloat16, slowly, and PyTorch calls that support.
+    # Older GPUs emulate bfloat16, slowly, which PyTorch reports as support.
     return "bfloat16" if torch.cuda.get_device_capability(device) >= BF16_CAPABILITY else "float16"
 
 

@@ -1,4 +1,4 @@
-"""Many rows as one sequence without padding, what they share written once."""
+"""Many rows as one sequence without padding, with shared prefixes stored once."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segment:
-    """The tokens of one row that no row before it has: packed[begin:end].
+    """The tokens of one row that no earlier row has: packed[begin:end].
 
     Attributes:
-        shared: how many tokens of the row stand before them, elsewhere in the pack.
+        shared: how many tokens of the row precede them, elsewhere in the pack.
         keys: packed positions of the whole row, int64 [shared + end - begin].
         together: whether the whole row is packed[end - len(keys):end].
     """
@@ -41,8 +41,8 @@ class Pack:
     Attributes:
         ids: token ids, int64 [T].
         positions: each token's position in its row, int64 [T].
-        where: per row the packed position of each of its tokens, int64 [len(row)].
-        segments: the pack cut into rows' own tokens, in order and without gaps.
+        where: packed positions of each row's tokens, int64 [len(row)].
+        segments: the pack divided into the rows' own tokens, in order and without gaps.
     """
 
     ids: np.ndarray
@@ -52,29 +52,29 @@ class Pack:
 
     @cached_property
     def query_starts(self) -> list[int]:
-        """Where each segment begins in the pack, and T: [segments + 1]."""
+        """Where each segment begins in the pack, then T: [segments + 1]."""
         return [0, *(one.end for one in self.segments)]
 
     @cached_property
     def key_starts(self) -> list[int]:
-        """Where each segment's row begins in all rows one after another, and their total length: [segments + 1]."""
+        """Where each segment's row begins in the concatenation of all rows, then its length: [segments + 1]."""
         return [0, *accumulate(len(one.keys) for one in self.segments)]
 
     @cached_property
     def keys(self) -> np.ndarray | None:
-        """The segments' rows one after another, as packed positions; None when that is the pack itself."""
+        """The segments' rows concatenated, as packed positions; None if that is the pack itself."""
         if not any(one.shared for one in self.segments):
             return None
         return np.concatenate([one.keys for one in self.segments])
 
     def at(self, wanted: Sequence[range]) -> np.ndarray:
-        """Packed positions of the wanted positions of each row, one after another: int64 [sum of len(range)]."""
+        """Packed positions of the requested positions of each row, concatenated: int64 [sum of len(range)]."""
         found = [where[one.start : one.stop] for where, one in zip(self.where, wanted, strict=True)]
         return np.concatenate(found)
 
 
 def pack(rows: Sequence[Ids]) -> Pack:
-    """Pack the rows; the common prefixes of their ids stand there once. No row may be empty."""
+    """Pack the rows, storing common prefixes of ids once. No row may be empty."""
     where: list[np.ndarray] = [np.zeros(0, np.int64)] * len(rows)
     segments, own, last, size = [], [], where[0], 0
     for row, shared in reading_order(rows):
@@ -90,7 +90,7 @@ def pack(rows: Sequence[Ids]) -> Pack:
 
 
 def to_device(array: np.ndarray, device: str) -> torch.Tensor:
-    """The same as a tensor; copied to a GPU without waiting for it."""
+    """The array as a tensor; copying to a GPU does not block."""
     import torch
 
     tensor = torch.from_numpy(array)

@@ -1,4 +1,4 @@
-"""Layers that read every token alone, given some tokens at a time: what they hold inside no longer grows with a row."""
+"""Layers that read each token alone, applied in pieces, so that their memory no longer grows with a row."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ if TYPE_CHECKING:
     import torch
 
 PIECE_BYTES = 2**28
-"""What such a layer may hold inside."""
+"""Memory limit inside such a layer."""
 ENDINGS = ("MLP", "RMSNorm")
-"""How the classes of layers end that may read every token alone; each class is tried before it is believed."""
+"""Class-name suffixes of layers expected to be position-wise; each class is verified before it is patched."""
 TRIED_TOKENS, TRIED_CUT = 8, 3
 
 
 def read_in_pieces(model: Any, width: int, dtype: torch.dtype) -> int:
-    """Make the feed-forward layers and the norms of a model read many tokens in several pieces.
+    """Make the feed-forward layers and norms of a model read many tokens in several pieces.
 
-    The widest layers of a model are several times as wide as its hidden states, and norms copy these to float32. Only
-    layers are changed of which it was seen that what they make of a token does not depend on the other tokens.
+    The widest layers of a model are several times as wide as its hidden states, and norms copy these to float32. A
+    layer is only changed after a check that its output for a token does not depend on the other tokens.
 
     Args:
         model: a transformers model, in evaluation mode.
-        width: of its hidden states.
-        dtype: of its hidden states.
+        width: width of its hidden states.
+        dtype: dtype of its hidden states.
 
     Returns:
-        How many layers were changed.
+        The number of layers changed.
     """
     alone: dict[tuple[Any, ...], bool] = {}
     changed = 0
@@ -44,19 +44,19 @@ def read_in_pieces(model: Any, width: int, dtype: torch.dtype) -> int:
 
 
 class _InPieces:
-    """A layer's forward over at most so many tokens at a time."""
+    """A layer's forward, run on a limited number of tokens at a time."""
 
     def __init__(self, forward: Callable[..., torch.Tensor], tokens: int) -> None:
         self._forward = forward
         self._tokens = tokens
 
     def __call__(self, *given: Any, **named: Any) -> torch.Tensor:
-        """What the layer makes of states [..., width]; given anything else than them alone, it is left to itself."""
+        """The layer's output for states [..., width]; any other arguments go straight to the layer."""
         pieces = -(-given[0][..., 0].numel() // self._tokens) if len(given) == 1 and not named else 1
         if pieces < 2:
             return self._forward(*given, **named)
         states: torch.Tensor = given[0]
-        # One copy of the result at a time: pieces put together at the end would be held twice.
+        # Only one copy of the result at a time: concatenating pieces at the end would hold it twice.
         found = states.new_empty(states.shape)
         flat, into = (one.view(1, -1, one.shape[-1]).tensor_split(pieces, 1) for one in (states.contiguous(), found))
         for piece, place in zip(flat, into, strict=True):
@@ -65,7 +65,7 @@ class _InPieces:
 
 
 def _held_bytes(layer: Any, width: int) -> int:
-    """What the layer holds of one token: about three times its widest side; a norm three float32 copies."""
+    """Bytes that the layer holds per token: about three times its widest side; for a norm, three float32 copies."""
     matrices = [one for one in layer.parameters() if one.dim() > 1]
     if not matrices:
         return 3 * 4 * width
@@ -73,7 +73,7 @@ def _held_bytes(layer: Any, width: int) -> int:
 
 
 def _reads_each_alone(layer: Any, width: int, dtype: torch.dtype) -> bool:
-    """Whether other states after or before some tokens' leave what the layer makes of these tokens, to the last bit."""
+    """Whether changing the states before or after some tokens leaves their output the same, to the last bit."""
     import torch
 
     weight = next(layer.parameters(), None)
@@ -86,7 +86,7 @@ def _reads_each_alone(layer: Any, width: int, dtype: torch.dtype) -> bool:
         try:
             whole, first, second = (layer(states) for states in (given, *mixed))
         except Exception:
-            # It asks for something else than hidden states of this width, with whatever error says so.
+            # It needs something other than hidden states of this width, and may say so with any error.
             return False
     if not isinstance(whole, torch.Tensor) or whole.shape != given.shape or whole.dtype != given.dtype:
         return False

@@ -1,4 +1,4 @@
-"""Reward models whose reward is not the one logit of a plain classifier, in PyTorch."""
+"""Reward models whose reward is not the single logit of a plain classifier, in PyTorch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ SCORE = "score"
 
 
 class TorchHeadRewards(TorchModel):
-    """Rewards read from a named field of what the model returns.
+    """Rewards read from a named field of the model's output.
 
-    One row at a time: such models look for tokens in the text or pool it in ways of their own, so that nothing tells
-    what padding would do to their numbers.
+    One row at a time: such models look for tokens in the text or pool it in their own ways, so the effect of padding on
+    their numbers is unknown.
     """
 
     def __init__(self, spec: ModelSpec, head: str) -> None:
@@ -30,7 +30,7 @@ class TorchHeadRewards(TorchModel):
         self.notes.append("This reward model has a head of its own: it reads one response at a time.")
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
-        """Per row the reward, as the model's own code gives it."""
+        """The reward of each row, as the model's own code gives it."""
         return self.run(lambda: [self._reward(ids) for ids in batch])
 
     def _reward(self, ids: Ids) -> float:
@@ -51,7 +51,7 @@ class TorchHeadRewards(TorchModel):
 
 
 def fields_of(output: Any) -> dict[str, Any]:
-    """What the model returned, by name, where it is numbers."""
+    """The numeric fields of the model's output, by name."""
     named = output.items() if isinstance(output, Mapping) else vars(output).items()
     return {name: value for name, value in named if hasattr(value, "flatten")}
 
@@ -60,7 +60,7 @@ def read_head(fields: dict[str, Any], head: str, name: str) -> float:
     """The reward of one row.
 
     Raises:
-        ModelError: the field is not there, or it is not one number and nothing says how to make it one.
+        ModelError: the field does not exist, or is not one number and nothing says how to make it one.
     """
     if head == UNKNOWN:
         head = PLAIN

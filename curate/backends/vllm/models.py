@@ -1,7 +1,7 @@
 """Models in vLLM: log-probabilities, rewards, embeddings and responses.
 
-The numbers mean what they mean in torch_models: the sums run over the same tokens, and a reward is the raw logit read
-at the same token.
+The numbers mean the same as in `backends/torch`: the sums run over the same tokens, and a reward is the raw logit at
+the same token.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from curate.hub import hub_access
 from curate.render import Ids, Rendered
 
 LOGITS_AT_ONCE = 2**28
-"""Most logits (tokens of a step times vocabulary) at a time; vLLM holds each up to three times, 3 GiB in float32."""
+"""Maximum logits (tokens of a step times vocabulary) at a time; vLLM holds them up to three times, 3 GiB in float32."""
 LEAST_TEMPERATURE = 0.01
-"""Below, vLLM would draw at this temperature, and only log it."""
+"""Below this, vLLM would sample at this temperature, and only log it."""
 CHECK_LENGTHS = (23, 9)
 CHECK_TOKENS = 5
 LEAST_ROOM = 32
-"""Tokens of a row that every engine takes: those of the self-check, which may be longer than --max-length."""
+"""Tokens of a row that every engine accepts: those of the self-check, which may be longer than --max-length."""
 
 
 class VllmLogprobs(VllmModel):
@@ -56,7 +56,7 @@ class VllmLogprobs(VllmModel):
         self.start_with(self._self_check)
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
-        """Per row the log-probability of ids[start:], summed, in nats."""
+        """The log-probability of each row's ids[start:], summed, in nats."""
         from vllm import SamplingParams
 
         params = SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0, flat_logprobs=True, detokenize=False)
@@ -71,7 +71,7 @@ class VllmLogprobs(VllmModel):
         self.require(close, "a row's neighbours change its log-probability")
 
     def _sum(self, row: Rendered, found: Any) -> float:
-        # One entry a token but for the first, which has no context.
+        # One entry per token except the first, which has no context.
         counted = len(found.logprobs) if found is not None else 0
         told = f"{counted} log-probabilities came back for {len(row.ids)} tokens"
         self.require(counted == len(row.ids) - 1 and list(found.token_ids) == list(row.ids[1:]), told)
@@ -90,7 +90,7 @@ class VllmRewards(VllmModel):
         self.start_with(self._self_check)
 
     def rewards(self, batch: Sequence[Ids]) -> list[float]:
-        """Per row the raw logit at the last token that is not the model's padding token."""
+        """The raw logit of each row at the last token that is not the model's padding token."""
         from vllm import PoolingParams
 
         # By default vLLM would apply a sigmoid.
@@ -108,14 +108,14 @@ class VllmRewards(VllmModel):
         self.require(close, "a row's neighbours change its reward")
 
     def _read(self, ids: Ids) -> Ids:
-        # transformers reads at the rightmost token that differs from pad_token_id, vLLM at the last one. What stands
-        # right of a token changes nothing there, so it can be left out.
+        # transformers reads at the rightmost token that differs from pad_token_id, vLLM at the last one. Tokens to the
+        # right of a token do not affect it, so they can be left out.
         end = next((i for i in range(len(ids), 0, -1) if ids[i - 1] != self._pad), 1)
         return ids[:end]
 
 
 class VllmGeneration(VllmModel):
-    """Responses drawn from a causal language model."""
+    """Responses sampled from a causal language model."""
 
     def __init__(self, spec: ModelSpec) -> None:
         check_positions(spec)
@@ -138,9 +138,9 @@ class VllmGeneration(VllmModel):
         self.start_with(self._self_check)
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """Per row one response to the prompt, drawn with its own seed.
+        """One response to each prompt, sampled with its own seed.
 
-        A neighbour can change a draw only through rounding: where two tokens are nearly as likely after the noise.
+        Other rows can change a draw only through rounding: when two tokens are nearly as likely after the noise.
 
         Raises:
             SettingsError: a temperature that vLLM would raise.
@@ -172,7 +172,8 @@ class VllmGeneration(VllmModel):
             for seed in seeds
         ]
         outputs: list[Any] = self.llm.generate(self.prompts(prompts), params, use_tqdm=False)
-        # Equal prompts of one call are read once; nothing is kept for the next, whose numbers must not depend on this.
+        # Equal prompts in one call are read once; nothing is kept for the next call, whose numbers must not depend on
+        # it.
         self.llm.reset_prefix_cache()
         return outputs
 
@@ -183,7 +184,7 @@ class VllmGeneration(VllmModel):
         return Sample(ids, found.finish_reason, self.finite(fsum(logps.logprobs)))
 
     def _self_check(self) -> None:
-        """What is drawn must bear the log-probabilities that reading it bears."""
+        """Check that responses have the same log-probabilities when generated and when read."""
         from vllm import SamplingParams
 
         prompts = check_rows(self)
@@ -211,7 +212,7 @@ class VllmEmbedder(VllmModel):
         self.notes.append(f"{Path(path).name} reads at most {self.config.max_model_len} tokens of each response.")
 
     def embed(self, texts: Sequence[str]) -> Any:
-        """Unit vectors [len(texts), dimensions], float32; what exceeds the model's own limit is cut."""
+        """Unit vectors [len(texts), dimensions], float32; longer inputs are truncated at the model's own limit."""
         limit = self.config.max_model_len
         prompts = self.prompts(self._tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"])
         outputs = self.run(lambda: self.llm.embed(prompts, use_tqdm=False))
@@ -219,7 +220,7 @@ class VllmEmbedder(VllmModel):
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def facts(self) -> dict[str, Any]:
-        """Engine, device, and the length at which texts are cut."""
+        """Engine, device, and the length at which texts are truncated."""
         return {**super().facts(), "max_tokens": self.config.max_model_len}
 
 
@@ -234,10 +235,10 @@ def _generation_config(spec: ModelSpec) -> Any:
 
 
 def check_rows(model: VllmModel) -> list[Ids]:
-    """Two rows of fixed ids and unlike lengths, within the vocabulary."""
+    """Two rows of fixed ids and different lengths, within the vocabulary."""
     return [[(7919 * (i + 1) + 13 * n) % model.vocabulary for i in range(n)] for n in CHECK_LENGTHS]
 
 
 def agree(ours: Sequence[float], alone: Sequence[float], per: Sequence[float], dtype: str) -> bool:
-    """Whether no number, over what it sums or scales with, is off by more than the dtype's rounding."""
+    """Whether every number, divided by what it scales with, is within the dtype's rounding."""
     return all(abs(a - b) <= TOLERANCE[dtype] * n for a, b, n in zip(ours, alone, per, strict=True))

@@ -241,7 +241,7 @@ def test_broken_padding_is_found_and_lengths_no_longer_mix(demo_models: Path, mo
     scorer = ModelScorer("logps", "policy", ModelSpec(name, device="cpu"), renderer)
     notes = scorer.open()
     assert len(notes) == 2
-    assert "only rows of one length share a batch" in notes[1]
+    assert "only rows of equal length share a batch" in notes[1]
     assert scorer._backend.padding_free
     seen.clear()
     prompt = [{"role": "user", "content": "Name fruits."}]
