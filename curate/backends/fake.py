@@ -131,7 +131,7 @@ class FakeBackend:
         return [10 * _unit(self.seed, tuple(ids)) - 5 for ids in batch]
 
     def generate(self, prompts: Sequence[Ids], seeds: Sequence[int], sampling: Sampling) -> list[Sample]:
-        """One to twelve words each, or ratings; at temperature 0 from the prompt alone, else from seed and sampling too."""
+        """One to twelve words each, or ratings; from the prompt alone at temperature 0, else from seed and sampling."""
         return [self._answer(list(ids), seed, sampling) for ids, seed in zip(prompts, seeds, strict=True)]
 
     def _answer(self, prompt: Ids, seed: int, sampling: Sampling) -> Sample:
