@@ -19,10 +19,10 @@ from curate.schema import Record
 PLAIN = "logits"
 UNKNOWN = "auto"
 """For unknown model code: `logits`, unless a field called `score` contradicts it."""
-FUNCTION = "Use --reward python:MODULE:FUNCTION and call it there as its card says."
+FUNCTION = "Use --reward=python:MODULE:FUNCTION and call it there as its card says."
 OUTPUT_PROJECTIONS = ("lm_head.", "embed_out.", "output.", "cls.")
 """What a language model's checkpoint holds besides its body; reward models trained from one often keep it."""
-JUDGE = "Use --reward judge:MODEL, which asks it and reads its answer."
+JUDGE = "Use --reward=judge:MODEL, which asks it and reads its answer."
 HEAD = re.compile(r"^[A-Za-z_]\w*(:(\d+|mean))?$")
 
 
