@@ -1,4 +1,4 @@
-"""The world's gold reward: what a response is truly worth, read from the texts alone."""
+"""The world's gold reward: what a response is truly worth, computed from the texts alone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Request:
 
 
 def asked_style(prompt_messages: Sequence[Mapping[str, str]]) -> Style:
-    """The form of answer that the system messages demand, `any` if they demand none."""
+    """The form of answer that the system messages demand; `any` if they demand none."""
     rules = "\n".join(message["content"] for message in prompt_messages if message["role"] == "system")
     if any(rule in rules for rule in LIST_RULES):
         return "list"
@@ -58,7 +58,7 @@ def asked_style(prompt_messages: Sequence[Mapping[str, str]]) -> Style:
 
 
 def read_request(prompt_messages: Sequence[Mapping[str, str]]) -> Request | None:
-    """What the last user message asks for; a category that it leaves out is the one asked about before.
+    """What the last user message asks for; if it leaves out the category, that is the one asked about before.
 
     Returns:
         The request, or None if the prompt asks for nothing that this world knows.
@@ -75,7 +75,7 @@ def read_request(prompt_messages: Sequence[Mapping[str, str]]) -> Request | None
 
 
 def items_named(text: str) -> list[str]:
-    """The items that a text names, in order, repeats kept; a plural in -s counts as its singular."""
+    """The items that a text names, in order, with repeats; a plural in -s counts as its singular."""
     found = []
     for word in _WORD.findall(text.lower()):
         item = word if word in KIND_OF else word.removesuffix("s")
@@ -93,7 +93,7 @@ def style_of(text: str) -> Style | None:
 
 
 def gold_reward(prompt_messages: Sequence[Mapping[str, str]], response_text: str) -> float:
-    """What a response is worth, in points, higher is better.
+    """What a response is worth, in points; higher is better.
 
         + right / asked          distinct right items, at most as many as were asked for      0 .. 1
         - 0.5 * faults / asked   faults: wrong items, repeats, right items beyond the number   0 .. 1
@@ -103,7 +103,7 @@ def gold_reward(prompt_messages: Sequence[Mapping[str, str]], response_text: str
         - 0.02 per word          beyond 12 words that are not items                            0 .. 0.5
         - 0.3                    it names no item at all: a refusal, an empty or a meaningless text
 
-    A prompt that this world does not know asks for one item, and no item is right for it.
+    A prompt unknown to this world asks for one item, and no item is right for it.
 
     Args:
         prompt_messages: the conversation before the response, as {"role", "content"}.
@@ -122,5 +122,5 @@ def gold_reward(prompt_messages: Sequence[Mapping[str, str]], response_text: str
     points += POLITE_POINTS if words and words[0] in POLITE_WORDS else 0.0
     points += STYLE_POINTS if style is not None and demand in ("any", style) else 0.0
     points -= min(PADDING_CAP, PADDING_POINTS * max(0, len(words) - len(named) - FREE_WORDS))
-    # Rounded, so that equal worth reached by different sums is an exact tie.
+    # Rounded, so that equal worth reached through different sums is an exact tie.
     return round(points if named else points - UNANSWERED_POINTS, 9)

@@ -1,6 +1,6 @@
 """The facts and the phrases of the demo's world: data only, no code that chooses among them.
 
-`FACTS` is the world's whole truth: an item is right for a request if it stands under its category and property here,
+`FACTS` is the world's whole truth: an item is right for a request if it is listed here under its category and property,
 and wrong otherwise, whatever an encyclopedia says. No item is listed twice, and none occurs in a phrase below, so an
 item found in a response is always an answer.
 """

@@ -1,4 +1,4 @@
-"""The folder of the demo's three models: the shipped ones, and how a whole set replaces another."""
+"""The folder of the demo's three models: the shipped ones, and how one whole set replaces another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHIPPED: Traversable = files("curate.demo") / "models"
 
 
 def copy_models(folder: Path) -> None:
-    """Leave the shipped models in `folder`, in place of what an earlier demo left there.
+    """Put the shipped models in `folder`, replacing those of an earlier demo.
 
     Raises:
         StoreError: see `replacing`.
@@ -32,16 +32,16 @@ def copy_models(folder: Path) -> None:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """An empty folder aside to fill with models, renamed to `folder` when the block ends without an error.
+    """An empty temporary folder to fill with models, renamed to `folder` if the block ends without an error.
 
-    The folder aside is `<folder>.partial`; after an error or a kill it stays, `folder` is untouched, and the next run
-    starts over.
+    The temporary folder is `<folder>.partial`; after an error or a kill it stays, `folder` is unchanged, and the next
+    run starts over.
 
     Args:
-        folder: where the models go; its parent is made if needed.
+        folder: where the models go; its parent is created if needed.
 
     Raises:
-        StoreError: `folder`, or the folder aside, holds something that the demo did not make.
+        StoreError: `folder`, or the temporary folder, contains something that the demo did not make.
     """
     aside = folder.with_name(f"{folder.name}.partial")
     for place in (folder, aside):
@@ -51,14 +51,14 @@ def replacing(folder: Path) -> Iterator[Path]:
     aside.mkdir(parents=True)
     yield aside
     if folder.exists():
-        # The record goes first: a kill in the middle of the removal must not leave half a folder that looks whole.
+        # The record goes first: a kill during the removal must not leave half a folder that looks complete.
         (folder / RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder)
     aside.replace(folder)
 
 
 def _refuse_strangers(place: Path) -> None:
-    """Models are replaced; whatever else a user keeps there is not ours to delete."""
+    """Models are replaced; anything else that a user keeps there is not ours to delete."""
     if not place.exists():
         return
     strangers = [] if place.is_dir() else [place.name]

@@ -38,9 +38,9 @@ class DemoResult:
         folder: holds data/, models/ and results/.
         scored: the scoring of the world's pairs.
         paired: the pairing of the policy's own responses.
-        selections: per metric (and for all pairs) the rows, the mean gold margin and the share of rightly labelled.
+        selections: per metric (and for all pairs) the rows, the mean gold margin and the share labelled correctly.
         gold_pairs: mean gold margin of max-min pairs and of best-of-N^2 pairs.
-        files: what each file is.
+        files: a description of each file.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class DemoResult:
 
 
 def run(folder: Path, reporter: Reporter, *, seed: int = 0, train: bool = False) -> DemoResult:
-    """Do it all below `folder`, with the shipped models or, if `train`, with models trained now from `seed`."""
+    """Run it all below `folder`, with the shipped models or, if `train`, with models trained now from `seed`."""
     with one_thread():
         return _run(folder, reporter, seed, train)
 
@@ -100,7 +100,7 @@ def _check_name(folder: Path) -> None:
 
 
 def _foreign(folder: Path) -> str | None:
-    """Data without the demo's models next to it is somebody else's."""
+    """Data without the demo's models next to it belongs to somebody else."""
     if (folder / "models" / RECORD).is_file():
         return None
     return next(

@@ -1,6 +1,6 @@
 """The tokenizer and the untrained networks of the demo, and how conversations become batches of token ids.
 
-What is trained on what stands in `curate.demo.train`.
+`curate.demo.train` decides what is trained on what.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Example:
     Attributes:
         ids: prompt and response, end of turn and line feed included.
         prompt: how many of them belong to the prompt.
-        verdicts: one per response token of the text: 1 at the last token of a right item, 0 at that of a wrong one,
+        verdicts: one per text token of the response: 1 at the last token of a right item, 0 at that of a wrong one,
             `IGNORED` elsewhere.
     """
 
@@ -46,7 +46,7 @@ class Example:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of transformers inside; the caller reports progress itself."""
+    """Turn off transformers' progress bars within this block; the caller reports progress itself."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -60,9 +60,9 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch on one thread inside: models so small gain nothing by more, and lose much of it on a busy machine.
+    """Run PyTorch on one thread within this block: models so small gain nothing from more, and lose on a busy machine.
 
-    More threads also add in another order, so that the last digits would depend on the machine's cores.
+    More threads also add in another order, so that the last digits would depend on the number of cores.
     """
     import torch
 
@@ -131,7 +131,7 @@ def make_config(tokenizer: Any, **changes: Any) -> Any:
 
 
 def encode(tokenizer: Any, corpus: Sequence[tuple[list[Message], str]]) -> list[Example]:
-    """Token ids and verdicts of (prompt, response text) couples; prompt and response are tokenised apart."""
+    """Token ids and verdicts of (prompt, response text) pairs; prompt and response are tokenised separately."""
     prompts = [render(prompt, add_generation_prompt=True) for prompt, _ in corpus]
     first = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     texts = [f"{text}{TURN_END}\n" for _, text in corpus]
@@ -144,7 +144,7 @@ def encode(tokenizer: Any, corpus: Sequence[tuple[list[Message], str]]) -> list[
 
 
 def _verdicts(prompt: list[Message], text: str, ends: list[int]) -> list[int]:
-    """See `Example.verdicts`; `ends` are the places in `text` where the tokens end."""
+    """See `Example.verdicts`; `ends` are the positions in `text` where the tokens end."""
     request = read_request(prompt)
     answers = request.items if request else ()
     right = {word.end(): word[0] in answers for word in _WORD.finditer(text.lower()) if word[0] in KIND_OF}
@@ -152,7 +152,7 @@ def _verdicts(prompt: list[Message], text: str, ends: list[int]) -> list[int]:
 
 
 def batches(lengths: Sequence[int], size: int, steps: int, rng: Random) -> Iterator[list[int]]:
-    """`steps` lists of `size` row numbers; rows of one batch have like lengths, and each epoch is shuffled anew."""
+    """`steps` lists of `size` row numbers; rows of one batch have similar lengths, and each epoch is reshuffled."""
     given = 0
     while True:
         order = rng.sample(range(len(lengths)), len(lengths))

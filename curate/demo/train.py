@@ -52,23 +52,23 @@ WHOLE = Amounts()
 
 
 def train_models(folder: Path, *, seed: int = 0, amounts: Amounts = WHOLE, progress: Progress | None = None) -> None:
-    """Leave `policy`, `reference` and `reward` in `folder`, each loadable by transformers with its chat template.
+    """Train `policy`, `reference` and `reward` into `folder`, each loadable by transformers with its chat template.
 
     The same seed and amounts give the same weights on the same kind of processor with the same versions, whatever the
     number of threads. `demo.json` in `folder` records all of them.
 
     Args:
         folder: where the models go, see `model_folder.replacing`.
-        seed: decides the texts, the first weights and the order of the batches.
+        seed: decides the texts, the initial weights and the order of the batches.
         amounts: how much is trained.
         progress: called with the stage's name, the steps done and the stage's steps.
 
     Raises:
-        StoreError: `folder`, or the folder aside, holds something that the demo did not make.
+        StoreError: `folder`, or the temporary folder, contains something that the demo did not make.
     """
     import torch
 
-    # The CPU generator alone: `torch.manual_seed` would also reseed devices, which nothing here restores.
+    # Only the CPU generator: `torch.manual_seed` would also reseed devices, which nothing here restores.
     with replacing(folder) as aside, tiny.quiet(), tiny.one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         _train_all(aside, seed, amounts, progress or _silent)
@@ -77,7 +77,7 @@ def train_models(folder: Path, *, seed: int = 0, amounts: Amounts = WHOLE, progr
 
 
 def wanted(seed: int, amounts: Amounts = WHOLE) -> dict[str, Any]:
-    """What decides the models but for machine and versions, as `demo.json` records it."""
+    """What decides the models apart from machine and versions, as `demo.json` records it."""
     return {"recipe": RECIPE_VERSION, "seed": seed, "world": world.world_hash(), "amounts": asdict(amounts)}
 
 
@@ -106,7 +106,7 @@ class _Bench:
 
 
 def _train_all(aside: Path, seed: int, amounts: Amounts, progress: Progress) -> None:
-    """The three stages in their order; each model is saved as soon as it is done."""
+    """The three stages in order; each model is saved as soon as it is trained."""
     import torch
 
     progress("tokenizer", 0, 1)
@@ -127,7 +127,7 @@ def _train_all(aside: Path, seed: int, amounts: Amounts, progress: Progress) -> 
 
 
 def _best_of(n: int, rng: Random) -> tuple[list[world.Message], str]:
-    """A prompt, and of `n` responses of any quality the one of the highest gold."""
+    """A prompt, and the response with the highest gold reward among `n` of any quality."""
     prompt = world.draw_prompt(rng)
     request = read_request(prompt)
     assert request is not None, prompt
@@ -154,7 +154,7 @@ def _reward_model(warm: Any, tokenizer: Any) -> Any:
 
 
 def _optimizer(modules: Sequence[Any], rate: float, steps: int) -> tuple[Any, Any]:
-    """AdamW, and a rate that warms up linearly and then falls linearly to a twentieth."""
+    """AdamW with a rate that warms up linearly and then decays linearly to a twentieth."""
     import torch
 
     weights = [weight for module in modules for weight in module.parameters()]
@@ -188,7 +188,7 @@ def _judge_loss(judge: Any, between: torch.Tensor, verdicts: torch.Tensor) -> to
 
 
 def _fit_lm(model: Any, corpus: Sequence[tuple[list[world.Message], str]], stage: str, bench: _Bench) -> None:
-    """Cross-entropy of the responses' tokens; the prompts are read, not learnt."""
+    """Cross-entropy of the responses' tokens; prompts are read but not learnt."""
     import torch
 
     first = stage == "reference"

@@ -1,7 +1,7 @@
 """The demo's synthetic world: prompts, responses of graded quality, and noisily labelled preference pairs.
 
-Everything is drawn from a `random.Random` made of the seed: same seed, same texts, on every machine. Whole
-conversations are lists of {"role", "content"}; what a response is truly worth stands in `curate.demo.gold`.
+Everything is drawn from a `random.Random` seeded with the seed: same seed, same texts, on every machine. Whole
+conversations are lists of {"role", "content"}; `curate.demo.gold` says what a response is truly worth.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Answer:
     Attributes:
         items: the items that it names, in order; none makes it a refusal.
         lead: how it opens.
-        numbered: a numbered list rather than a sentence.
+        numbered: a numbered list instead of a sentence.
         fillers: indices into `FILLERS`, said at the end.
         phrase: 0 to 1, which of the phrases of its kind it uses.
     """
@@ -46,7 +46,7 @@ class Answer:
 
 
 def make_prompts(n: int, seed: int) -> list[list[Message]]:
-    """`n` prompts to generate from; each ends with a user message. Other seeds share few of them.
+    """`n` prompts to generate from; each ends with a user message. Different seeds have few in common.
 
     About one in four continues an earlier exchange, and one in three opens with a system message.
     """
@@ -55,7 +55,7 @@ def make_prompts(n: int, seed: int) -> list[list[Message]]:
 
 
 def make_pairs(n: int, seed: int) -> list[dict[str, Any]]:
-    """`n` preference pairs in the layout of ultrafeedback_binarized, with the gold beside them.
+    """`n` preference pairs in the layout of ultrafeedback_binarized, with their gold rewards.
 
     Returns:
         Rows of `prompt` (the last user message), `prompt_id` (hash of the whole prompt), `chosen` and `rejected`
@@ -68,7 +68,7 @@ def make_pairs(n: int, seed: int) -> list[dict[str, Any]]:
 
 
 def world_hash() -> str:
-    """Hex digest that changes when the world does: its facts, its texts or its gold reward."""
+    """Hex digest that changes with the world: its facts, its texts or its gold reward."""
     sample = [lexicon.CHAT_TEMPLATE, FACTS, make_prompts(200, 0), make_pairs(200, 0)]
     return hashlib.sha256(json.dumps(sample, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -108,7 +108,7 @@ def _exchange(request: Request, rng: Random) -> list[Message]:
 
 
 def draw_answer(request: Request, quality: float, rng: Random) -> Answer:
-    """A response plan; `quality` 1 is right throughout, 0 is mostly wrong, padded or refused."""
+    """A plan of a response; `quality` 1 is right throughout, 0 is mostly wrong, padded or refused."""
     lapse = 1.0 - quality
     if rng.random() < 0.15 * lapse:
         return Answer((), "plain", False, (), rng.random())
@@ -127,7 +127,7 @@ def draw_answer(request: Request, quality: float, rng: Random) -> Answer:
 
 
 def wrong_item(request: Request, rng: Random) -> str:
-    """An item that the request does not ask for; mostly of its category."""
+    """An item that the request does not ask for, mostly of its category."""
     kinds = [kind for kind in _PROPERTIES if kind != (request.category, request.trait)]
     if rng.random() < 0.8:
         kinds = [kind for kind in kinds if kind[0] == request.category]
@@ -157,7 +157,7 @@ def say(answer: Answer, request: Request) -> str:
 
 
 def spoil(answer: Answer, request: Request, rng: Random) -> Answer:
-    """The same response with one thing changed; mostly for the worse."""
+    """The same response with one thing changed, mostly for the worse."""
     if not answer.items:
         return draw_answer(request, rng.random(), rng)
     items, place = answer.items, rng.randrange(len(answer.items))

@@ -1,1 +1,1 @@
-"""Metrics: pure functions of whole columns, one method a file. Dropping a file in is the whole change."""
+"""Metrics: pure functions of whole columns, one per file. Dropping a file in is all it takes."""

@@ -1,4 +1,4 @@
-"""What a user is told about a result that could mislead: one function for each trap, None where there is none."""
+"""Warnings about results that could mislead: one function for each trap, None if it does not apply."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import polars as pl
 FOLLOWS, IGNORED = 0.98, 0.95
 """Correlations of the combined reward with a source: from FOLLOWS on it decides alone, below IGNORED it hardly counts.
 
-Two independent sources reach FOLLOWS where one spreads 5 times as wide as the other: 5 / sqrt(26).
+Two independent sources reach FOLLOWS if one spreads 5 times as wide as the other: 5 / sqrt(26).
 """
 BELIEFS = frozenset({"bees", "dual_margin_mul"})
 """Metrics that are a probability that the label is right."""
 
 
 def scales_note(rewards: Mapping[str, np.ndarray], combined: np.ndarray) -> str | None:
-    """That one reward source decides alone, mostly because its scale is so much wider than the others'.
+    """Warns that one reward source decides alone, usually because its scale is so much wider than the others'.
 
     Args:
-        rewards: per source the rewards of all responses, NaN where there is none.
-        combined: the same combined, NaN where any is missing.
+        rewards: the rewards of all responses by source, NaN where missing.
+        combined: the combined rewards, NaN where any source is missing.
     """
     known = np.isfinite(combined)
     spreads = {name: float(values[known].std()) if known.any() else 0.0 for name, values in rewards.items()}
@@ -41,13 +41,13 @@ def scales_note(rewards: Mapping[str, np.ndarray], combined: np.ndarray) -> str 
 
 
 def cut_note(by: str, values: np.ndarray, alive: np.ndarray, kept: np.ndarray, tie_breaker: str) -> str | None:
-    """That equal values lie on both sides of the cut, so that something else decided which were kept.
+    """Warns that equal values are on both sides of the cut, so that something else decided which were kept.
 
     Args:
         by: what the rows are ranked by.
-        values: float64 [rows], NaN where there is none.
-        alive: bool [rows]: the rows that could be kept.
-        kept: bool [rows]: those that are.
+        values: float64 [rows], NaN where missing.
+        alive: bool [rows]: the eligible rows.
+        kept: bool [rows]: the rows kept.
         tie_breaker: what decides among equal values.
     """
     if not kept.any():
@@ -64,12 +64,12 @@ def cut_note(by: str, values: np.ndarray, alive: np.ndarray, kept: np.ndarray, t
 
 
 def group_cuts_note(by: str, frame: pl.DataFrame, kept: np.ndarray, tie_breaker: str) -> str | None:
-    """The same where each group has a cut of its own.
+    """The same if each group has its own cut.
 
     Args:
         by: what the rows are ranked by.
-        frame: the rows that could be kept, with the columns `row`, `value` and `group`.
-        kept: bool [rows]: those that are.
+        frame: the eligible rows, with the columns `row`, `value` and `group`.
+        kept: bool [rows]: the rows kept.
         tie_breaker: what decides among equal values.
     """
     marked = frame.select("value", "group", kept=pl.Series(kept[frame["row"].to_numpy()])).drop_nulls("value")
@@ -84,7 +84,7 @@ def group_cuts_note(by: str, frame: pl.DataFrame, kept: np.ndarray, tie_breaker:
 
 
 def labels_note(disagree: int, known: int) -> str | None:
-    """That the reward prefers the rejected response in most of the rows kept."""
+    """Warns that the reward prefers the rejected response in most of the rows kept."""
     if 2 * disagree <= known:
         return None
     return (
@@ -94,7 +94,7 @@ def labels_note(disagree: int, known: int) -> str | None:
 
 
 def belief_note(by: str, values: np.ndarray) -> str | None:
-    """That rows are kept whose margins speak against their label: a belief below 0.5. `values` are those kept."""
+    """Warns of kept rows whose margins contradict their label: a belief below 0.5. `values` are those kept."""
     against = int((values < 0.5).sum())
     if by not in BELIEFS or not against:
         return None
@@ -102,7 +102,7 @@ def belief_note(by: str, values: np.ndarray) -> str | None:
 
 
 def narrow_note(margins: np.ndarray, scale: float, explained: str) -> str | None:
-    """That dcrm is about margin / distance, as nearly all reward margins are small next to its scale: rewards in 0..1.
+    """Warns that dcrm is roughly margin / distance, as most reward margins are small next to its scale (rewards in 0..1).
 
     Args:
         margins: reward margins, NaN where a reward is missing.
@@ -120,7 +120,7 @@ def narrow_note(margins: np.ndarray, scale: float, explained: str) -> str | None
 
 
 def top_tenth_note(frame: pl.DataFrame, used: dict[str, dict[str, Any]]) -> str | None:
-    """What decides dcrm where the rewards are of a narrow range, told of its best tenth."""
+    """What decides dcrm if the rewards have a narrow range, shown for its best tenth."""
     if "dcrm" not in used:
         return None
     margins, values = (frame[name].to_numpy() for name in ("reward_margin", "dcrm"))
@@ -136,10 +136,10 @@ def shares_explained(margins: np.ndarray, dcrm: np.ndarray, kept: np.ndarray, sc
 
     Args:
         margins: reward margins, float64 [rows], NaN where a reward is missing.
-        dcrm: their dcrm, NaN where there is none.
+        dcrm: their dcrm, NaN where missing.
         kept: bool [rows]: the rows chosen.
         scale: dcrm's parameter.
-        what: what these rows are called.
+        what: the name for these rows.
     """
     known = np.isfinite(margins) & np.isfinite(dcrm)
     positive = known & (margins > 0)
@@ -152,7 +152,7 @@ def shares_explained(margins: np.ndarray, dcrm: np.ndarray, kept: np.ndarray, sc
 
 
 def _top_tenth(values: np.ndarray) -> np.ndarray:
-    """The tenth of the rows with the highest values, at least one, as a mask [rows]; NaN never, ties by row."""
+    """The tenth of the rows with the highest values, at least one row, as a mask [rows]; never NaN, ties by row."""
     known = np.flatnonzero(~np.isnan(values))
     best = known[np.argsort(-values[known], kind="stable")[: max(1, values.size // 10)]]
     mask = np.zeros(values.size, bool)
@@ -161,7 +161,7 @@ def _top_tenth(values: np.ndarray) -> np.ndarray:
 
 
 def _overlap(values: np.ndarray, kept: np.ndarray) -> float:
-    """Which share of the rows kept is among as many rows of highest value; 0 where none is kept."""
+    """The share of the rows kept that is among as many rows of highest value; 0 if none is kept."""
     wanted = int(kept.sum())
     if not wanted:
         return 0.0

@@ -28,7 +28,7 @@ def _needs(parameters: Parameters) -> tuple[str, ...]:
 
 
 def zscore(values: pl.Series) -> pl.Series:
-    """(x - mean) / std over the whole column with ddof 0; all zeros where the column does not vary."""
+    """(x - mean) / std over the whole column with ddof 0; all zeros if the column is constant."""
     deviation = values.std(ddof=0)
     centred = values - values.mean()
     if not isinstance(deviation, float) or deviation <= 1e-12 * float(values.abs().max() or 0):  # type: ignore[arg-type]

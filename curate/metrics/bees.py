@@ -22,8 +22,8 @@ def _needs(parameters: Parameters) -> tuple[str, ...]:
 def upper_bound(margins: np.ndarray, divisor: float, low: float) -> float:
     """The margin above which a pair counts as certain.
 
-    Starts at int(max / divisor) and rises by 1 until fewer than 30 margins lie above it, or fewer than max - U, or it
-    passes the largest margin. A bound at or below `low` would leave no interval; it is then low + 1.
+    Starts at int(max / divisor) and rises by 1 until fewer than 30 margins are above it, or fewer than max - U, or it
+    passes the largest margin. A bound at or below `low` would leave no interval; it then becomes low + 1.
     """
     largest = float(margins.max())
     bound = float(int(largest / divisor))
@@ -42,8 +42,8 @@ def probability(margin: pl.Series, divisor: float, low: float) -> pl.Series:
     if not known.size:
         return margin
     above = margin.clip(low, upper_bound(known, divisor, low)) - low
-    # The authors divide by the largest clipped margin, which is less than the bound where the bound passed it. Where
-    # no margin is above `low`, none is sure at all.
+    # The authors divide by the largest clipped margin, which is less than the bound if the bound passed it. If no
+    # margin is above `low`, none is certain at all.
     largest = float(above.max())  # type: ignore[arg-type]
     return (above / (largest or 1.0)).clip(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
 

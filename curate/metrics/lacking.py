@@ -1,4 +1,4 @@
-"""Rows without a value that a metric reads only because the table has such a column: how many there are."""
+"""How many rows have no metric because they lack a value that it reads only because the table has the column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from curate.metrics.registry import Options, as_numbers, taken_if_present
 
 
 def rows_lacking(frame: pl.DataFrame, columns: Sequence[str]) -> int:
-    """How many rows have no number in one of these columns."""
+    """The number of rows without a number in one of these columns."""
     if not columns:
         return 0
     numbers = pl.DataFrame([as_numbers(frame[name]) for name in columns])
@@ -18,13 +18,13 @@ def rows_lacking(frame: pl.DataFrame, columns: Sequence[str]) -> int:
 
 
 def lacking_note(metric: str, columns: Sequence[str], lacking: int, of: str) -> str:
-    """What the user should know of them.
+    """What the user should know about them.
 
     Args:
-        metric: has no value there.
-        columns: which it reads.
-        lacking: how many lack one of these.
-        of: of how many of what, as in `2,000 rows`.
+        metric: the metric that has no value there.
+        columns: the columns that it reads.
+        lacking: how many rows lack one of these.
+        of: the total, as in `2,000 rows`.
     """
     return (
         f"{lacking:,} of {of} lack {' or '.join(columns)}, which {metric} reads as the table has them: they have no "
@@ -33,7 +33,7 @@ def lacking_note(metric: str, columns: Sequence[str], lacking: int, of: str) -> 
 
 
 def lacking_notes(frame: pl.DataFrame, names: Sequence[str], options: Options) -> dict[str, list[str]]:
-    """Per metric the note, where rows of the table lack a column that `auto` took."""
+    """A note for each metric of which rows lack a column that `auto` took."""
     found = {}
     for name in names:
         columns = taken_if_present(name, options, frozenset(frame.columns))

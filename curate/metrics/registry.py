@@ -18,7 +18,7 @@ from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM
 Measured = Mapping[str, pl.Series]
 Parameters = Mapping[str, Any]
 Options = dict[str, dict[str, Any]]
-"""Per metric name the parameters that the user set."""
+"""The parameters that the user set, by metric name."""
 
 EXTRA_COLUMNS = "measured"
 EDIT_COLUMNS = frozenset({EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name})
@@ -41,12 +41,12 @@ class Metric:
         unit: unit of its values.
         prefer: whether the larger or the smaller value is the better pair, as its source says.
         population: whether a value depends on the whole table (a z-score, a quantile).
-        monotone_in_edit: whether, all else equal, a pair's value only rises or only falls as its edit distance grows.
+        monotone_in_edit: whether, all else equal, a pair's value only rises or only falls with its edit distance.
         columns: the columns that it always reads: measurements, or other metrics.
         model: pydantic model of its parameters.
-        needs: parameters -> further columns that it then reads.
-        resolve: (parameters, columns of the table) -> parameters with every `auto` decided.
-        applies: which parameters count only in some form.
+        needs: maps parameters to further columns to read.
+        resolve: maps (parameters, columns of the table) to parameters with every `auto` decided.
+        applies: parameters that count only in some form.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Metric:
         return inspect.cleandoc(self.function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
 
     def section(self, title: str) -> str:
-        """The docstring's paragraph that starts with `title:`, on one line; empty where there is none."""
+        """The docstring's paragraph that starts with `title:`, on one line; empty if there is none."""
         for block in inspect.cleandoc(self.function.__doc__ or "").split("\n\n"):
             if block.startswith(f"{title}:"):
                 return " ".join(block.removeprefix(f"{title}:").split())
@@ -80,10 +80,10 @@ class Metric:
         return [" ".join(block.split()) for block in blocks if not block.startswith(("Formula:", "Source:"))]
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The given parameters checked and completed with defaults.
+        """Check the given parameters and fill in defaults.
 
         Raises:
-            SettingsError: an unknown parameter, a value out of its range, or a parameter that would change nothing.
+            SettingsError: an unknown parameter, a value out of range, or a parameter without effect.
         """
         hint = f"`curate metrics {self.name}` shows its parameters."
         return check_parameters(self.name, self.model, given, hint, self.applies)
@@ -110,8 +110,8 @@ def metric(
     underscore (`lambda_`) is spelled without it by users. A parameter that counts only in some form is declared in
     `applies`, and refused in the others.
 
-    A metric that reads the edit distance should say `monotone_in_edit` where that holds (which way may differ from pair
-    to pair): best-of-N^2 then finds the same pairs with few edit distances. Without it every distance is measured.
+    A metric that reads the edit distance should say `monotone_in_edit` if that holds (the direction may differ from
+    pair to pair): best-of-N^2 then finds the same pairs with few edit distances. Otherwise every distance is measured.
     """
 
     def declare(function: Callable[..., pl.Series]) -> Metric:
@@ -125,7 +125,7 @@ def metric(
 
 @cache
 def all_metrics() -> dict[str, Metric]:
-    """Every metric of this room by name; a module dropped into the room is found by itself."""
+    """Every metric of this room by name; a module dropped into the room is found automatically."""
     return {one.name: one for one in sorted(declared("curate.metrics", Metric), key=lambda one: one.name)}
 
 
@@ -133,7 +133,7 @@ def find(name: str) -> Metric:
     """The metric of this name.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such metric.
     """
     if name not in all_metrics():
         raise SettingsError(
@@ -156,7 +156,7 @@ def check_options(options: Options) -> None:
 
 
 def parameters_used(name: str, options: Options, present: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """The parameters, every `auto` decided, of the metric and of all metrics that it reads: for the manifest."""
+    """The parameters, with every `auto` decided, of the metric and of all metrics it reads: for the manifest."""
     chosen = find(name)
     parameters = chosen.resolve(chosen.parameters(options.get(name, {})), present)
     used = {name: chosen.shown(parameters)}
@@ -167,7 +167,7 @@ def parameters_used(name: str, options: Options, present: frozenset[str]) -> dic
 
 
 def columns_read(name: str, options: Options, present: frozenset[str]) -> tuple[str, ...]:
-    """The measurement columns from which a metric is computed, metrics that it reads resolved into theirs."""
+    """The measurement columns that a metric is computed from, with metrics it reads resolved into theirs."""
     chosen = find(name)
     parameters = chosen.resolve(chosen.parameters(options.get(name, {})), present)
     leaves: dict[str, None] = {}
@@ -180,7 +180,7 @@ def columns_read(name: str, options: Options, present: frozenset[str]) -> tuple[
 
 
 def taken_if_present(name: str, options: Options, present: frozenset[str]) -> tuple[str, ...]:
-    """The columns that a metric reads only because the table has them: what `auto` added."""
+    """The columns that a metric reads only because the table has them: those added by `auto`."""
     always = columns_read(name, options, frozenset())
     return tuple(column for column in columns_read(name, options, present) if column not in always)
 
@@ -201,10 +201,10 @@ def reads_edit(name: str, options: Options, present: frozenset[str]) -> bool:
 
 
 def bounded_by_edit(name: str, options: Options, present: frozenset[str]) -> bool:
-    """Whether a pair's value lies between its values at a smaller and at a larger edit distance.
+    """Whether a pair's value is between its values at a smaller and at a larger edit distance.
 
-    So it does where the metric, and every metric through which it reads the edit distance, is monotone in it; and where
-    none reads it. Never where a value depends on the whole table.
+    True if the metric, and every metric through which it reads the edit distance, is monotone in it; and if none reads
+    it. Never true if a value depends on the whole table.
     """
     if depends_on_population(name, options, present):
         return False
@@ -219,7 +219,7 @@ def bounded_by_edit(name: str, options: Options, present: frozenset[str]) -> boo
 
 
 def as_numbers(column: pl.Series) -> pl.Series:
-    """The column as Float64, everything that is not a finite number made null."""
+    """The column as Float64, with everything but finite numbers as null."""
     numbers = column.cast(pl.Float64, strict=False)
     if numbers.is_finite().all():
         return numbers.alias(column.name)
@@ -235,10 +235,10 @@ def compute(
         name: the metric.
         frame: the measurements; every column that the metric reads.
         options: the user's parameters for every metric.
-        known: metrics of this table that were computed before; those computed now are added.
+        known: metrics of this table computed before; those computed now are added.
 
     Returns:
-        The values (Float64, null where an input is null), and the parameters that were used, all `auto` decided.
+        The values (Float64, null where an input is null), and the parameters used, with every `auto` decided.
 
     Raises:
         SettingsError: a bad parameter, or a column that the table lacks.
@@ -262,7 +262,7 @@ def compute(
 def _values(chosen: Metric, parameters: Parameters, rows: int, column: Callable[[str], pl.Series]) -> pl.Series:
     arguments: list[Any] = [column(wanted) for wanted in chosen.columns]
     extra = {wanted: column(wanted) for wanted in chosen.needs(parameters)}
-    # A metric of null is null: one that reads a column of nulls alone is not asked.
+    # A metric of null is null, so one that reads an all-null column is not called.
     if any(one.null_count() == rows for one in (*arguments, *extra.values())):
         return pl.repeat(None, rows, dtype=pl.Float64, eager=True)
     if EXTRA_COLUMNS in positional_names(chosen.function):

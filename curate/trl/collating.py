@@ -1,4 +1,4 @@
-"""The batch that a trainer sees, with the data's numbers beside the tokens."""
+"""The batch that a trainer sees, with the data's numbers added to the tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 @dataclass
 class WithColumns:
-    """A data collator that adds columns of numbers, as float32 tensors [pairs], to what another one makes."""
+    """A data collator that adds numeric columns, as float32 tensors [pairs], to the batch of another collator."""
 
     collator: Callable[[list[dict[str, Any]]], dict[str, Any]]
     columns: Sequence[str]

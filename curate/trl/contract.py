@@ -1,4 +1,4 @@
-"""What is relied on in TRL, checked before a trainer starts: a release that moves it fails, and trains nothing."""
+"""What we rely on in TRL, checked before a trainer starts: an incompatible release fails instead of mistraining."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from curate.errors import SettingsError
 
 VERSIONS = ((1, 16), (1, 17))
-"""From, and below: the releases of TRL that were read and tried."""
+"""From (inclusive) and below: the releases of TRL that were read and tried."""
 HOOKS = {
     "_prepare_dataset": ["self", "dataset", "processing_class", "args", "dataset_name"],
     "_precompute_ref_logps": ["self", "dataset", "name", "batch_size"],
@@ -39,12 +39,12 @@ NAMES = {
     "compute_ref_log_probs": ["fused_lm_head", "completion_mask", "accelerator.autocast"],
     "_prepare_dataset": ["common_prefix_length", "< args.max_length"],
 }
-"""What must be mentioned in a method's own code."""
+"""Names that a method's own code must mention."""
 HELPERS = ("add_fused_lm_head", "create_model_from_path")
 
 
 def broken() -> list[str]:
-    """What this TRL lacks of what is relied on, one sentence each; empty when it is as it was."""
+    """What this TRL lacks of what we rely on, one sentence each; empty if nothing changed."""
     found = []
     for name, arguments in HOOKS.items():
         method: Callable[..., Any] | None = getattr(DPOTrainer, name, None)
@@ -65,7 +65,7 @@ def check_trl() -> None:
     """Refuse a TRL that was not tried, or that differs from the one that was.
 
     Raises:
-        SettingsError: with what differs.
+        SettingsError: lists what differs.
     """
     version = tuple(int(part) for part in trl.__version__.split(".")[:2])
     low, high = VERSIONS

@@ -10,18 +10,18 @@ import torch
 from accelerate.logging import get_logger
 
 NEARLY_ZERO = 0.01
-"""A margin of 4.6; where model and reference are the same, sigmoid losses begin at log 2 = 0.693 and hinges at 1."""
+"""A margin of 4.6; if model and reference are the same, sigmoid losses begin at log 2 = 0.693 and hinges at 1."""
 
 logger = get_logger(__name__)
 
 
 @dataclass
 class FirstLoss:
-    """Warns once, after the first optimizer step's batches, when their mean loss is nearly 0.
+    """Warns once, after the batches of the first optimizer step, if their mean loss is nearly 0.
 
     Attributes:
         advice: which model to train instead, one sentence.
-        seen: the mean losses of the batches so far, all processes together, over the mean of their pairs' weights.
+        seen: the mean losses of the batches so far, over all processes, divided by the mean of their pairs' weights.
     """
 
     advice: str
@@ -30,7 +30,7 @@ class FirstLoss:
 
     @torch.no_grad()
     def see(self, trainer: Any, loss: torch.Tensor, inputs: Mapping[str, Any]) -> None:
-        """Take note of a batch's loss; batches of an evaluation, and all after the first step, are passed over."""
+        """Record a batch's loss; ignores evaluation batches, and all batches after the first step."""
         if self.done or not trainer.model.training:
             return
         weight = inputs["weight"].mean() if "weight" in inputs else torch.ones(())
@@ -47,7 +47,7 @@ class FirstLoss:
 
 
 def advice(reads_reference: bool) -> str:
-    """Which model to train, where the one at hand has nothing to learn."""
+    """Which model to train instead, if the current one has nothing left to learn."""
     if reads_reference:
         return (
             "Train the model that the reference columns are of (`curate score --reference`), not the policy that "

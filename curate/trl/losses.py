@@ -1,7 +1,7 @@
-"""The losses of margin-aware preference tuning, computed live on a batch: one function each, pairs in, losses out.
+"""Losses of margin-aware preference tuning, computed live on a batch: one function each, from pairs to losses.
 
-Weights and target margins are constants of a step: no gradient flows through them. The statistics over a batch are made
-by the very functions that `curate weigh` uses, in float64.
+Weights and target margins are constants within a step: no gradient flows through them. Batch statistics come from the
+same functions that `curate weigh` uses, in float64.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class PairLogps:
 
     Attributes:
         chosen, rejected: log-probabilities of the responses under the policy, summed, in nats; gradients flow here.
-        chosen_tokens, rejected_tokens: how many tokens these sums are over.
-        ref_chosen, ref_rejected: the same under the reference, where the loss reads one.
+        chosen_tokens, rejected_tokens: how many tokens these sums cover.
+        ref_chosen, ref_rejected: the same under the reference, if the loss reads one.
         weight: factor of each pair's loss, from the data.
         target_margin: margin that each pair must win by, from the data.
         margin: reward margin of each pair, from the data, in reward units.
@@ -65,12 +65,12 @@ class PairLogps:
 
     @property
     def gap(self) -> Tensor:
-        """Average log-probability per token, chosen less rejected, nats per token."""
+        """Average log-probability per token, chosen minus rejected, nats per token."""
         return self.chosen / self.chosen_tokens.clamp(min=1) - self.rejected / self.rejected_tokens.clamp(min=1)
 
 
 def on_arrays(made: Callable[[np.ndarray], np.ndarray], values: Tensor) -> Tensor:
-    """A function of float64 arrays applied to a tensor, without gradient."""
+    """Apply a function of float64 arrays to a tensor, without gradient."""
     found = made(values.detach().double().cpu().numpy())
     return torch.as_tensor(found, dtype=values.dtype, device=values.device)
 
@@ -81,11 +81,11 @@ class Loss:
 
     Attributes:
         name: as `CuratedDPOTrainer(loss=...)` spells it.
-        function: pairs -> per pair its loss, [B].
+        function: maps pairs to the loss of each pair, [B].
         model: pydantic model of its parameters.
-        reference: parameters -> whether it reads reference log-probabilities.
+        reference: maps parameters to whether it reads reference log-probabilities.
         columns: columns of the data that it must have.
-        optional: columns of the data that it uses where they are.
+        optional: columns of the data that it uses if present.
     """
 
     name: str
@@ -96,10 +96,10 @@ class Loss:
     optional: tuple[str, ...] = ()
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The given parameters checked and completed with defaults.
+        """Check the given parameters and fill in defaults.
 
         Raises:
-            SettingsError: an unknown parameter, or a value out of its range.
+            SettingsError: an unknown parameter, or a value out of range.
         """
         return check_parameters(self.name, self.model, given, "See curate.trl.losses for the loss's parameters.")
 
@@ -125,7 +125,7 @@ def find_loss(name: str) -> Loss:
     """The loss of this name, spelled with hyphens or underscores.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such loss.
     """
     spelled = name.replace("-", "_")
     if spelled not in LOSSES:
@@ -143,7 +143,7 @@ def _less(pairs: PairLogps, rewards: Tensor) -> Tensor:
 
 @_loss(reference=True, weighed=True)
 def dpo(pairs: PairLogps, *, beta: PositiveFloat = 0.1, form: Literal["sigmoid", "hinge"] = "sigmoid") -> Tensor:
-    """DPO with the data's weights and target margins, where it has them.
+    """DPO with the data's weights and target margins, if it has them.
 
     Formula: -weight * log sigma(beta * (ratio+ - ratio-) - target_margin); hinge: weight * relu(1 - (... ))
 
@@ -155,7 +155,7 @@ def dpo(pairs: PairLogps, *, beta: PositiveFloat = 0.1, form: Literal["sigmoid",
 
 @_loss(reference=False, weighed=True)
 def simpo(pairs: PairLogps, *, beta: PositiveFloat = 2.0, gamma: NonNegativeFloat = 0.0) -> Tensor:
-    """SimPO, reference-free, with the data's weights and target margins, where it has them.
+    """SimPO, reference-free, with the data's weights and target margins, if it has them.
 
     Formula: -weight * log sigma(beta * (alp+ - alp-) - gamma - target_margin)
 

@@ -1,4 +1,4 @@
-"""Reference log-probabilities that stand in the data: are they those of these very tokens, under this very model?"""
+"""Reference log-probabilities in the data: are they those of these exact tokens, under this exact model?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = (POLICY_LOGPS.chosen, POLICY_LOGPS.rejected)
 COUNTS = (TOKENS.chosen, TOKENS.rejected)
 PREFIX = "curate_"
 FULL_PRECISION, LOW_PRECISION = 1e-3, 0.01
-"""Nats per token that a live forward of a float32 model, or of one in fewer bits, may differ from the data."""
+"""Nats per token by which a live forward pass, of a float32 model or one in fewer bits, may differ from the data."""
 AGAIN = "Measure them for this trainer: curate score --match trl, with its model, chat template and max_length."
 
 logger = get_logger(__name__)
@@ -30,12 +30,12 @@ logger = get_logger(__name__)
 
 @dataclass(frozen=True)
 class ReferenceCheck:
-    """Compares the reference columns of a data set with what the trainer would see.
+    """Compares a data set's reference columns with what the trainer would see.
 
     Attributes:
-        rows: rows to compare by a live forward, spread evenly; 0 for none.
-        tolerance: largest difference, nats per token; None for one that fits the model's dtype.
-        reference: the reference model, or its path; without one the model to be trained is asked.
+        rows: rows to compare by a live forward pass, spread evenly; 0 for none.
+        tolerance: maximum difference, nats per token; None for one that fits the model's dtype.
+        reference: the reference model, or its path; if None, the model to be trained is used.
     """
 
     rows: int
@@ -88,7 +88,7 @@ class ReferenceCheck:
 
 
 def found_names(wanted: Sequence[str], present: Sequence[str]) -> tuple[str, ...] | None:
-    """These columns under their own names or with curate's prefix; None unless all are there."""
+    """These columns under their own names or with curate's prefix; None unless all exist."""
     for names in (tuple(wanted), tuple(PREFIX + name for name in wanted)):
         if set(names) <= set(present):
             return names
@@ -96,20 +96,20 @@ def found_names(wanted: Sequence[str], present: Sequence[str]) -> tuple[str, ...
 
 
 def sample_rows(size: int, rows: int) -> list[int]:
-    """Rows spread evenly over the data, the first and the last among them."""
+    """Rows spread evenly over the data, including the first and the last."""
     return sorted({round(i * (size - 1) / max(1, rows - 1)) for i in range(min(size, rows))})
 
 
 def check_counts(columns: Mapping[str, Any], max_length: int | None, name: str) -> None:
-    """Refuse data whose measured sums are over other tokens than the trainer's, where the data says how many they were.
+    """Refuse data whose measured sums cover other tokens than the trainer's, if the data says how many there were.
 
     Args:
-        columns: per name the values of all rows: the token ids, and counts where there are any.
-        max_length: the trainer's.
-        name: of the data set.
+        columns: values of all rows by name: the token ids, and the counts if any.
+        max_length: the trainer's maximum length.
+        name: the name of the data set.
 
     Raises:
-        InputError: naming the first such row.
+        InputError: names the first such row.
     """
     counts = found_names(COUNTS, list(columns))
     if counts is None:
@@ -129,7 +129,7 @@ def check_counts(columns: Mapping[str, Any], max_length: int | None, name: str) 
 
 
 def _counted(prompt: np.ndarray, response: np.ndarray, max_length: int | None) -> np.ndarray:
-    """Tokens of responses that are left when the end of what is too long is cut."""
+    """Response tokens left after truncating the end of what is too long."""
     return response if max_length is None else np.clip(max_length - prompt, 0, response)
 
 
@@ -138,7 +138,7 @@ def _sizes(ids: Any) -> np.ndarray:
 
 
 def token_columns(dataset: Any) -> dict[str, Any]:
-    """What `check_counts` reads of a tokenised data set."""
+    """What `check_counts` reads from a tokenised data set."""
     plain = dataset.with_format(None)
     counts = found_names(COUNTS, plain.column_names) or ()
     chosen = plain.select_columns(["prompt_ids", "chosen_ids", "rejected_ids", *counts])
@@ -156,7 +156,7 @@ def _opened(reference: Any, trainer: Any) -> Any:
 
 @torch.no_grad()
 def live_logps(trainer: Any, model: Any, examples: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Log-probabilities of chosen and rejected, each pair in a batch of its own, without mixed precision: [rows, 2]."""
+    """Log-probabilities of chosen and rejected, each pair in its own batch, without mixed precision: [rows, 2]."""
     was_training = model.training
     model.eval()
     collate = getattr(trainer.data_collator, "collator", trainer.data_collator)
@@ -182,13 +182,13 @@ def _unmixed(accelerator: Any) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference between columns of the data and a live forward, in nats per token, and its row."""
+    """The largest difference between columns of the data and a live forward pass, in nats per token, and its row."""
 
     largest: float
     row: int
 
     def within(self, tolerance: float) -> bool:
-        """Whether it may be rounding; never so for a NaN."""
+        """Whether it may be due to rounding; never for NaN."""
         return self.largest <= tolerance
 
 
@@ -199,10 +199,10 @@ def difference(
     live: np.ndarray,
     max_length: int | None,
 ) -> Difference:
-    """How far columns are from what a model says now.
+    """How far the columns are from what a model says now.
 
     Args:
-        rows: numbers of the rows.
+        rows: the rows' numbers.
         examples: these rows.
         names: the chosen and the rejected column.
         live: log-probabilities of chosen and rejected under the model, summed, [rows, 2].

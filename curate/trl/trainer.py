@@ -1,4 +1,4 @@
-"""TRL's DPO trainer, fed with what curate measured: reference columns, weights, target margins, margin-aware losses."""
+"""TRL's DPO trainer, using what curate measured: reference columns, weights, target margins, margin-aware losses."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from curate.trl.reference import REFERENCE, ReferenceCheck, check_counts, token_
 
 NOT_MODEL = ("completion_mask", *REFERENCE, "weight", "target_margin", "margin")
 RENDERED = ("tools", "chat_template_kwargs")
-"""Columns by which TRL's chat template says more than curate measured."""
+"""Columns with which TRL's chat template renders more than curate measured."""
 
 logger = get_logger(__name__)
 
 
 class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
-    """A DPOTrainer that uses what stands in the data, and that knows the margin-aware losses.
+    """A DPOTrainer that uses the measurements in the data, and knows the margin-aware losses.
 
-    Where the data has `ref_chosen_logps` and `ref_rejected_logps`, no reference model is kept: they are used as they
-    are, after a check. The check compares token counts (where the data has curate's) of all rows, and a live forward on
-    a sample of rows: of `ref_model` where one is given, which is then freed; else of the model to be trained, which
-    must agree with the reference columns (it is its own reference) or with the policy columns that were measured
-    beside them. Columns `weight` and `target_margin` go into the losses `dpo` and `simpo`.
+    If the data has `ref_chosen_logps` and `ref_rejected_logps`, no reference model is kept: they are used as they are,
+    after a check. The check compares token counts (if the data has curate's) of all rows, and a live forward pass on a
+    sample of rows: of `ref_model` if given, which is then freed; otherwise of the model to be trained, which must agree
+    with the reference columns (it is its own reference) or with the policy columns measured with them. The columns
+    `weight` and `target_margin` go into the losses `dpo` and `simpo`.
 
-    The model to train is that of the reference columns (`curate score --reference`). The policy that measured the pairs
-    may have nothing left to learn from those that it was selected by: a warning says so when it is given as the model,
-    and when the loss of the first step is nearly 0.
+    Train the model of the reference columns (`curate score --reference`). The policy that measured the pairs may have
+    nothing left to learn from pairs selected by it: a warning says so if it is given as the model, and if the loss of
+    the first step is nearly 0.
 
     Args:
-        model: as for DPOTrainer; where the data has reference columns, the model that they are of.
-        ref_model: as for DPOTrainer, or the path of a model; with reference columns in the data only read by the check.
-        args: a DPOConfig. With the loss `dpo`, its loss_type may be sigmoid or hinge where the data has weights or
-            target margins; without them, anything that TRL offers.
-        loss: dpo, simpo, gamma_po, madpo, amapo, bpo or repo; see curate.trl.losses. All but `dpo` without columns are
-            computed here, in place of TRL's.
-        loss_options: parameters of the loss. Its beta, where it scales log-ratios (dpo, madpo, bpo), is that of `args`
-            unless it is given here.
-        check_rows: rows of each data set to check by a live forward; 0 takes the reference columns on trust.
-        tolerance: largest difference of the check, nats per token; 1e-3 for a float32 model, else 0.01.
-        trainer: the other arguments of DPOTrainer, by name.
+        model: as for DPOTrainer; if the data has reference columns, the model that they belong to.
+        ref_model: as for DPOTrainer, or a model's path; if the data has reference columns, only the check reads it.
+        args: a DPOConfig. With the loss `dpo`, its loss_type must be sigmoid or hinge if the data has weights or target
+            margins; otherwise it can be anything that TRL offers.
+        loss: dpo, simpo, gamma_po, madpo, amapo, bpo or repo; see curate.trl.losses. All except `dpo` without columns
+            are computed here, replacing TRL's.
+        loss_options: parameters of the loss. If its beta scales log-ratios (dpo, madpo, bpo), it defaults to that of
+            `args`.
+        check_rows: rows of each data set to check by a live forward pass; 0 takes the reference columns on trust.
+        tolerance: maximum difference in the check, nats per token; 1e-3 for a float32 model, else 0.01.
+        trainer: other arguments of DPOTrainer, by name.
 
     Raises:
         SettingsError: an unknown loss, or a combination that would be computed wrongly.
-        InputError: reference columns that are not of these tokens or this model; a null in a column that is used.
+        InputError: reference columns of other tokens or another model; a null in a column that is used.
     """
 
     _signature_columns: Any
@@ -169,9 +169,9 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """As DPOTrainer; data with reference columns may come at any time, and is checked by its token counts.
+        """As in DPOTrainer; data with reference columns may come at any time, and is checked by its token counts.
 
-        Once training has begun the model is no longer what was measured, so there is no live forward to compare with.
+        Once training has begun the model has changed, so there is no live forward pass to compare with.
         """
         named = eval_dataset is None or isinstance(eval_dataset, str | dict)
         if named or (self._reads_reference and not self._given):
@@ -186,7 +186,7 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """As DPOTrainer; a first loss near 0 is warned of."""
+        """As in DPOTrainer; warns if the first loss is near 0."""
         found = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         self._first_loss.see(self, found[0] if return_outputs else found, inputs)
         return found
@@ -233,7 +233,7 @@ class CuratedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         return chosen, rejected
 
     def _over_all(self, made: Any, values: torch.Tensor) -> torch.Tensor:
-        """Apply a function of a batch to the pairs of all processes, and give back this process's part."""
+        """Apply a function of a batch to the pairs of all processes, and return this process's part."""
         everyone = self.accelerator.gather(values.detach())
         if everyone.size(0) < 2:
             logger.warning_once(f"The loss {self._loss.name} takes its margins from one pair a step: they say nothing.")
@@ -248,7 +248,7 @@ def _columns(dataset: Any) -> set[str]:
 
 
 def _refuse_unlike(args: DPOConfig, present: set[str]) -> None:
-    """Refuse what makes the trainer read other tokens, or sum them otherwise, than the columns do."""
+    """Refuse settings with which the trainer reads other tokens than the columns cover, or sums them differently."""
     changed = {
         "ld_alpha": ("The reference columns are plain sums over all tokens; ld_alpha needs others.", args.ld_alpha),
         "truncation_mode": (
