@@ -102,7 +102,7 @@ def belief_note(by: str, values: np.ndarray) -> str | None:
 
 
 def narrow_note(margins: np.ndarray, scale: float, explained: str) -> str | None:
-    """Warns that dcrm is roughly margin / distance, as most reward margins are small next to its scale (rewards in 0..1).
+    """Warns that dcrm is roughly margin / distance: most reward margins are small next to its scale (rewards in 0..1).
 
     Args:
         margins: reward margins, NaN where a reward is missing.
