@@ -252,7 +252,7 @@ def _refuse_unlike(args: DPOConfig, present: set[str]) -> None:
     changed = {
         "ld_alpha": ("The reference columns are plain sums over all tokens; ld_alpha needs others.", args.ld_alpha),
         "truncation_mode": (
-            "The reference columns were measured with the start of what is too long.",
+            "The reference columns were measured with the start of longer texts.",
             args.truncation_mode != "keep_start",
         ),
     }

@@ -420,7 +420,7 @@ def test_only_columns_with_other_values_are_called_replaced(tmp_path):
 def test_other_tokens_than_the_kept_policys_are_refused(tmp_path):
     data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
     run_score(data, tmp_path / "one.parquet", policy="fake:1")
-    with pytest.raises(SettingsError, match="other tokens"):
+    with pytest.raises(SettingsError, match="count different tokens"):
         run_score(tmp_path / "one.parquet", tmp_path / "two.parquet", reference="fake:2", max_length=22)
 
 

@@ -209,7 +209,7 @@ def test_bpo_of_one_model_is_refused(tmp_path):
     frame = random_table(seed=3, rows=5)
     same = frame.with_columns(ref_chosen_logps="policy_chosen_logps", ref_rejected_logps="policy_rejected_logps")
     same.write_parquet(tmp_path / "t.parquet")
-    with pytest.raises(SettingsError, match="same model"):
+    with pytest.raises(SettingsError, match="differs from the reference"):
         run_weigh(tmp_path / "t.parquet", tmp_path / "o.parquet", "bpo")
     assert not (tmp_path / "o.parquet").exists()
 

@@ -189,7 +189,7 @@ def test_the_check_is_not_blurred_by_mixed_precision(world: World) -> None:
 def test_the_end_of_what_is_too_long_is_another_text(world: World) -> None:
     args = world.args()
     args.truncation_mode = "keep_end"
-    with pytest.raises(SettingsError, match="start of what is too long"):
+    with pytest.raises(SettingsError, match="start of longer texts"):
         world.trainer(CuratedDPOTrainer, args=args)
 
 

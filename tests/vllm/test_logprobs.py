@@ -65,7 +65,7 @@ def test_facts_tell_the_engine(policy: VllmLogprobs) -> None:
 
 
 def test_a_token_of_another_vocabulary_is_refused(policy: VllmLogprobs) -> None:
-    with pytest.raises(ModelError, match="token id 1024; the model knows 1024"):
+    with pytest.raises(ModelError, match="token id 1024, but the model has 1024"):
         policy.logps([Rendered([5, 1024, 7], 1, "exact")])
 
 
