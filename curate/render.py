@@ -114,16 +114,16 @@ class Renderer:
         self.refusal = ""
 
     def render(
-        self, conversations: Sequence[tuple[Sequence[Message], str]], beside: Sequence[str | None] | None = None
+        self, conversations: Sequence[tuple[Sequence[Message], str]], others: Sequence[str | None] | None = None
     ) -> list[Rendered]:
         """Token ids of each (prompt, response); repeated prompts are tokenised once.
 
         Args:
             conversations: prompt and response.
-            beside: the other response of each one's pair; read only by `match="trl"`.
+            others: the other response of each one's pair; read only by `match="trl"`.
         """
         if self.match == "trl":
-            found = self._find_as_trl(conversations, beside or [None] * len(conversations))
+            found = self._find_as_trl(conversations, others or [None] * len(conversations))
         else:
             found = self._find(conversations)
         return [REFUSED if one is None else self._cut(one) for one in found]
@@ -165,12 +165,12 @@ class Renderer:
         return found
 
     def _find_as_trl(
-        self, conversations: Sequence[tuple[Sequence[Message], str]], beside: Sequence[str | None]
+        self, conversations: Sequence[tuple[Sequence[Message], str]], others: Sequence[str | None]
     ) -> list[Found | None]:
         texts = {id(prompt): self._text(prompt, generation_prompt=True) for prompt, _ in conversations}
         sides = [
             [self._whole(prompt, text) for text in ((response,) if other is None else (response, other))]
-            for (prompt, response), other in zip(conversations, beside, strict=True)
+            for (prompt, response), other in zip(conversations, others, strict=True)
         ]
         wanted = [t for t in dict.fromkeys([*texts.values(), *(t for side in sides for t in side)]) if t is not None]
         ids = dict(zip(wanted, self.tokenizer.encode(wanted), strict=True))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.plan.template_date import undated
-from curate.storage.places import beside
+from curate.storage.places import next_to
 from curate.storage.workspace import work_folder
 from curate.writers.parquet import MANIFEST_KEY
 
@@ -43,7 +43,7 @@ def finished_manifest(out: Path, identity: Mapping[str, Any], *, any_day: bool =
     wanted = json.loads(json.dumps(identity, sort_keys=True, default=str))
     same = all(_same(manifest.get(key), value, any_day) for key, value in wanted.items())
     whole = sum(one.num_rows for one in metadata) == rows["written"]
-    with_rejects = not rows["rejected"] or beside(out, "rejects").is_file()
+    with_rejects = not rows["rejected"] or next_to(out, "rejects").is_file()
     return manifest if same and whole and with_rejects else None
 
 

@@ -40,7 +40,7 @@ from curate.responses.table import Staged
 from curate.schema import EDIT_DISTANCE, FLAGS, PAIR_ID
 from curate.settings import ScoreSettings
 from curate.storage.disk import read_table
-from curate.storage.places import beside
+from curate.storage.places import next_to
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
@@ -139,7 +139,7 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
 
 def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> ScoreResult:
     """The result of the earlier run that made the output."""
-    rejects = beside(settings.out, "rejects")
+    rejects = next_to(settings.out, "rejects")
     lists = manifest.get("metrics", {})
     used = {m: {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()} for m, given in lists.items()}
     frames = [pl.from_arrow(read_table(path, list(used))) for path in output_files(settings.out)]

@@ -101,8 +101,8 @@ class Staged:
             prompt = messages_of(text)
             for i, response in enumerate(responses):
                 if slot in wanted:
-                    beside = responses[1 - i] if len(responses) == 2 else None
-                    items.append(ResponseItem(slot, prompt, response, beside))
+                    other = responses[1 - i] if len(responses) == 2 else None
+                    items.append(ResponseItem(slot, prompt, response, other))
                 slot += 1
         return items
 

@@ -20,13 +20,13 @@ class ResponseItem:
     """One response to measure, with the prompt that it answers.
 
     Attributes:
-        beside: the other response of its pair, where the rows are pairs.
+        other: the other response of its pair, where the rows are pairs.
     """
 
     key: int
     prompt: Sequence[Message]
     response: str
-    beside: str | None = None
+    other: str | None = None
 
 
 @dataclass(frozen=True)

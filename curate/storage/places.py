@@ -118,7 +118,7 @@ def check_table_name(path: Path) -> None:
         raise StoreError("The output is a folder.", str(path), "Name a file, or a folder without .parquet.")
 
 
-def beside(out: Path, suffix: str) -> Path:
+def next_to(out: Path, suffix: str) -> Path:
     """A file next to the output: `pairs.parquet` -> `pairs.rejects.parquet`, `pairs` -> `pairs.rejects.parquet`."""
     stem = out.name.removesuffix(".parquet")
     return out.with_name(f"{stem}.{suffix}.parquet")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from curate.errors import StoreError
 from curate.storage.disk import disk_errors
-from curate.storage.places import Place, beside, check_nothing_foreign, check_place
+from curate.storage.places import Place, check_nothing_foreign, check_place, next_to
 from curate.storage.workspace import finished_work
 
 EXCHANGE = 2
@@ -35,7 +35,7 @@ def claimed(places: Sequence[Place], inputs: Sequence[Path]) -> Iterator[None]:
     """
     for place in places:
         check_place(place, inputs)
-    rejects = {beside(place.path, "rejects") for place in places}
+    rejects = {next_to(place.path, "rejects") for place in places}
     with held([place.path for place in places if place.path not in rejects]):
         yield
 
@@ -52,7 +52,7 @@ def held(outs: Sequence[Path]) -> Iterator[None]:
     made: list[Path] = []
     with ExitStack() as locks:
         try:
-            for path in sorted({path for out in outs for path in (out, beside(out, "rejects"))}):
+            for path in sorted({path for out in outs for path in (out, next_to(out, "rejects"))}):
                 with disk_errors(path):
                     made += _make_folders(path.absolute().parent)
                     locks.enter_context(_locked(path))

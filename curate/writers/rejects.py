@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from curate.readers import Reject
 from curate.readers.rejects import REJECT_SCHEMA, unusable
 from curate.storage.disk import disk_errors, parquet_writer
-from curate.storage.places import Kind, Place, beside, check_nothing_foreign, check_table_name
+from curate.storage.places import Kind, Place, check_nothing_foreign, check_table_name, next_to
 from curate.writers.parquet import TABLE, write_output
 
 
@@ -27,7 +27,7 @@ def reject_counts(rejects: Iterable[pa.Table]) -> dict[str, int]:
 
 def rejects_place(out: Path, rejected: Mapping[str, int]) -> Path | None:
     """Where the bad rows are; None if there are none."""
-    return beside(out, "rejects") if rejected else None
+    return next_to(out, "rejects") if rejected else None
 
 
 def check_rejects(out: Path) -> None:
@@ -53,7 +53,7 @@ REJECTS = Kind(check_table_name, lambda path: None if is_reject_file(path) else 
 
 def rejects_of(out: Path) -> Place:
     """The path of the rejected rows."""
-    return Place(beside(out, "rejects"), REJECTS)
+    return Place(next_to(out, "rejects"), REJECTS)
 
 
 def table_places(out: Path) -> tuple[Place, Place]:
@@ -76,7 +76,7 @@ class RejectsFile:
         self.reasons: Counter[str] = Counter()
         self.first: Reject | None = None
         self._out, self._strict = out, strict
-        self._path = beside(out, "rejects")
+        self._path = next_to(out, "rejects")
         self._aside = self._path.with_name(f".{self._path.name}.aside")
         self._opened = ExitStack()
         self._writer: pq.ParquetWriter | None = None

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import StoreError
-from curate.storage.places import Place, beside, check_place, check_space
+from curate.storage.places import Place, check_place, check_space, next_to
 from curate.writers.parquet import TABLE, write_output
 
 ROWS = pa.table({"key": [1, 2, 3]})
@@ -165,7 +165,7 @@ def test_a_name_that_leaves_no_room_for_its_neighbours_is_refused(tmp_path: Path
     assert longest * len(letter.encode()) >= 200
     out = tmp_path / (letter * longest + suffix)
     assert write_output([ROWS], ROWS.schema, {}, out) == 3
-    beside(out, "rejects").touch()
+    next_to(out, "rejects").touch()
 
 
 def test_too_little_space_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,4 +180,4 @@ def test_too_little_space_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [("pairs.parquet", "pairs.rejects.parquet"), ("pairs", "pairs.rejects.parquet"), ("a.b", "a.b.rejects.parquet")],
 )
 def test_beside(out: str, name: str) -> None:
-    assert beside(Path("d") / out, "rejects") == Path("d") / name
+    assert next_to(Path("d") / out, "rejects") == Path("d") / name

@@ -63,10 +63,10 @@ def _found(name: str, path: Path) -> list[Path]:
 
 def _similar(path: Path) -> str:
     try:
-        beside = [other.name for other in path.parent.iterdir()]
+        siblings = [other.name for other in path.parent.iterdir()]
     except OSError:
         return f"The folder {path.parent} does not exist either."
-    hint = did_you_mean(path.name, beside)
+    hint = did_you_mean(path.name, siblings)
     return hint if hint.startswith("Did") else "Check the path and the folder in which the command runs."
 
 

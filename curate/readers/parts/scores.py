@@ -105,8 +105,8 @@ def _looked_up(row: Row, responses: Sequence[str]) -> tuple[Any, ...] | None:
         if name not in row:
             continue
         texts = decoded(row[name])
-        for beside in rewards:
-            scores = decoded(row[beside]) if beside in row else None
+        for column in rewards:
+            scores = decoded(row[column]) if column in row else None
             if isinstance(texts, list) and isinstance(scores, list) and len(texts) == len(scores):
                 return tuple(number(scores[texts.index(text)]) if text in texts else None for text in responses)
     return None
