@@ -17,7 +17,7 @@ class Reporter(Protocol):
     """Receives progress and notes; how they are shown is not the job's business."""
 
     def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
-        """Begin a stage: `total` rows in all if known, of which `done` were already finished."""
+        """Begin a stage: `total` rows in all if known, `done` of them already finished."""
 
     def note(self, text: str) -> None:
         """Report something that the user should know, in one line."""

@@ -17,8 +17,8 @@ GC_THRESHOLDS = 50_000, 20, 50
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0; 2 for what the user can mend; 130 after Ctrl-C and 143 after a termination signal, with what was
-    measured kept; 1 for a defect of ours, with its traceback.
+    Exit codes: 0; 2 for errors that the user can fix; 130 after Ctrl-C and 143 after a termination signal, with
+    what was measured kept; 1 for a defect of ours, with its traceback.
     """
     with listening() as stop:
         try:

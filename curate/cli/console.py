@@ -19,21 +19,21 @@ PLAIN_SECONDS = 10.0
 
 
 def stdout() -> Console:
-    """The console of results; wide enough not to cut tables when the output is piped."""
+    """The console for results; wide enough not to cut tables when the output is piped."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
 
 
 def stderr() -> Console:
-    """The console of progress and errors."""
+    """The console for progress and errors."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def reporter(quiet: bool) -> Reporter:
-    """Live bars on a terminal, a line now and then elsewhere, nothing when quiet."""
+    """Live bars on a terminal, occasional lines elsewhere, nothing when quiet."""
     if quiet:
         return Silent()
     return (
@@ -67,7 +67,7 @@ class PlainStep:
         self._said_rows = -1
 
     def advance(self, rows: int, tokens: int = 0) -> None:
-        """Count so many more."""
+        """Count more rows."""
         self._new += rows
         self._tokens += tokens
         if time.monotonic() - self._said >= PLAIN_SECONDS:
@@ -75,12 +75,12 @@ class PlainStep:
             self.print()
 
     def finish(self) -> None:
-        """The last line, unless it was just said."""
+        """Print the last line, unless it was just printed."""
         if self._said_rows != self._new or not self._new:
             self.print()
 
     def print(self) -> None:
-        """One line: how far, how fast, how long yet."""
+        """Print one line: how far, how fast, how long to go."""
         seconds = max(time.monotonic() - self._begun, 1e-9)
         count = self._done + self._new
         self._said_rows = self._new
@@ -101,7 +101,7 @@ class PlainReporter:
 
     @contextmanager
     def step(self, name: str, total: int | None, done: int = 0) -> Iterator[Step]:
-        """A stage begins."""
+        """Begin a stage."""
         if done:
             self._say(f"{name}: {done:,} of {total or 0:,} rows were measured before")
         step = PlainStep(name, total, done, self._say)
@@ -109,7 +109,7 @@ class PlainReporter:
         step.finish()
 
     def note(self, text: str) -> None:
-        """A line for the user."""
+        """Print a line for the user."""
         self._say(f"note: {text}")
 
 
@@ -122,7 +122,7 @@ class LiveStep:
         self._rows = self._tokens = 0
 
     def advance(self, rows: int, tokens: int = 0) -> None:
-        """Count so many more."""
+        """Count more rows."""
         self._rows += rows
         self._tokens += tokens
         seconds = max(time.monotonic() - self._begun, 1e-9)
@@ -138,7 +138,7 @@ class LiveReporter:
         self._console = console
 
     def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
-        """A stage begins."""
+        """Begin a stage."""
         return self._bar(name, total, done)
 
     @contextmanager
@@ -151,12 +151,12 @@ class LiveReporter:
             yield LiveStep(progress, progress.add_task(_escape(name), total=total, completed=done, speed=""))
 
     def note(self, text: str) -> None:
-        """A line for the user."""
+        """Print a line for the user."""
         self._console.print(f"note: {text}", markup=False)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """A rich table: text to the left, numbers to the right."""
+    """A rich table: text left-aligned, numbers right-aligned."""
     from rich import box
     from rich.table import Table
 
@@ -170,7 +170,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> A
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it: four significant digits."""
+    """A value as shown in a table: four significant digits."""
     if value is None:
         return "-"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""What `curate run` says: the plan, each step as it is done, and where everything is."""
+"""What `curate run` prints: the plan, each step when finished, and where everything is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUMMARIES: dict[str, Callable[[Any], None]] = {
 
 
 def print_step(step: StepResult) -> None:
-    """The summary of the step's own command; one line where it was done before."""
+    """The summary of the step's own command; one line if it was done before."""
     if step.result is None:
         return
     stdout().print(f"\n[bold]{step.name}[/]")
@@ -42,7 +42,7 @@ def print_run(result: RunResult) -> None:
 
 
 def print_plan(plan: RunPlan) -> None:
-    """Inputs, steps, what each model reads, and what is not known."""
+    """Inputs, steps, what each model reads, and what is unknown."""
     console = stdout()
     recipe = plan.recipe
     console.print(f"{recipe.name}: {' '.join(recipe.about.split())}", markup=False)
@@ -60,8 +60,8 @@ def print_plan(plan: RunPlan) -> None:
         header = ("step", "model", "as", "responses", "tokens", "forward FLOPs")
         console.print(table("", header, costs))
         console.print(
-            "Estimates. Equal responses to equal prompts are read once, and counted here each time. FLOPs are "
-            "2 x parameters x tokens; of drawn responses the prompts are left out."
+            "Estimates. Equal responses to equal prompts are read only once, but counted each time here. FLOPs are "
+            "2 x parameters x tokens; for drawn responses, prompts are not counted."
         )
     for name in plan.unknown:
         console.print(f"tokens unknown: the data is not here ({name}).", markup=False)

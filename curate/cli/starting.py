@@ -1,4 +1,4 @@
-"""What makes short jobs shorter."""
+"""Makes short jobs start faster."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class _NotNow:
 def leave_out_pandas() -> None:
     """Keep pyarrow from importing pandas, which takes longer than many a job.
 
-    At its first Python list pyarrow imports pandas where it is installed, only to see whether the list is one of
-    pandas' own things. No command has any. Whoever asks pyarrow for a pandas table later still gets it.
+    On its first Python list, pyarrow imports pandas if it is installed, only to check whether the list is a pandas
+    object. No command has any. Asking pyarrow for a pandas table later still works.
     """
     import pyarrow as pa
 
@@ -32,10 +32,10 @@ def leave_out_pandas() -> None:
 
 
 def keep_arrow_memory() -> None:
-    """Let pyarrow take memory where NumPy and Python do.
+    """Let pyarrow allocate memory where NumPy and Python do.
 
-    The pool that it would choose gives pages back to the kernel soon after they are freed, and a job of a second or two
-    asks for them again at once: 5% of the time of `curate pair` on a thousand prompts.
+    Its default pool returns pages to the kernel soon after they are freed, and a job of a second or two requests them
+    again at once: 5% of the time of `curate pair` on a thousand prompts.
     """
     import pyarrow as pa
 

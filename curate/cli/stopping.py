@@ -1,7 +1,7 @@
-"""Ctrl-C and termination signals: an exception unwinds the run, and is raised again where it gets lost.
+"""Ctrl-C and termination signals: an exception unwinds the run, and is raised again if it gets lost.
 
-Python drops an exception that a signal's handler raises inside a `__del__`, a weak reference's callback or the garbage
-collector, and some libraries catch whatever is raised. So a timer looks, until the run has ended, whether it is ending.
+Python drops an exception that a signal handler raises inside a `__del__`, a weak reference's callback or the garbage
+collector, and some libraries catch every exception. So a timer checks, until the run has ended, whether it is ending.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from curate.errors import KEPT
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SOON, AGAIN = 0.001, 0.2
-"""Seconds until a lost exception is raised again: where Python tells of it, and where nobody does."""
+"""Seconds until a lost exception is raised again: if Python reports the loss, and if nobody does."""
 
 
 class Stopped(BaseException):
-    """The user or the system asked the run to stop. No KeyboardInterrupt, which click would turn into `Aborted!`."""
+    """The user or the system asked the run to stop. Not a KeyboardInterrupt, which click would turn into `Aborted!`."""
 
 
 class Stop:
     """Whether the run was asked to stop.
 
     Attributes:
-        number: the first signal's; None while there was none.
-        ended: whether the run has ended; nothing is raised any more then.
+        number: the first signal's number; None if there was none.
+        ended: whether the run has ended; nothing is raised after that.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Stop:
         self.ended = False
 
     def ask(self, number: int, _: object) -> None:
-        """A signal's handler: unwind the run."""
+        """Signal handler: unwind the run."""
         if self.ended:
             return
         self.number = self.number or number
@@ -45,7 +45,7 @@ class Stop:
         raise Stopped
 
     def _look(self, *_: object) -> None:
-        """The timer's handler: unwind the run, unless it is being unwound."""
+        """Timer handler: unwind the run, unless it is already unwinding."""
         if not self.ended and not any(isinstance(error, Stopped) for error in _chain(sys.exception())):
             raise Stopped
 
@@ -59,7 +59,7 @@ class Stop:
 
 @contextmanager
 def listening() -> Iterator[Stop]:
-    """Take both signals until this ends."""
+    """Handle both signals within this block."""
     stop = Stop()
     before = [signal.signal(number, stop.ask) for number in SIGNALS]
     hook, sys.unraisablehook = sys.unraisablehook, stop.lost
@@ -69,13 +69,13 @@ def listening() -> Iterator[Stop]:
         sys.unraisablehook = hook
         if stop.number is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            before = [signal.SIG_DFL] * len(SIGNALS)  # the process ends; a further signal need not wait for that
+            before = [signal.SIG_DFL] * len(SIGNALS)  # the process is exiting; another signal need not wait for that
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
 
 
 def was_kept(error: BaseException) -> bool:
-    """Whether unfinished work was kept on the way of this exception, or of one that it followed."""
+    """Whether unfinished work was kept when this exception, or one that it followed, was raised."""
     return any(KEPT in getattr(one, "__notes__", ()) for one in _chain(error))
 
 

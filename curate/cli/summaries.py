@@ -1,4 +1,4 @@
-"""What a command says when it is done."""
+"""The summary that each command prints when it has finished."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_REASONS = 8
 
 
 def print_generate(result: GenerateResult) -> None:
-    """Prompts in, responses out, and what each model wrote."""
+    """Prompts in, responses out, and what each model generated."""
     console = stdout()
     bad = sum(result.rejected.values())
     console.print(
@@ -35,7 +35,7 @@ def print_generate(result: GenerateResult) -> None:
 
 
 def print_score(result: ScoreResult) -> None:
-    """Rows in, scored, rejected by reason; each metric in a line."""
+    """Rows in, scored and rejected by reason; one line per metric."""
     console = stdout()
     bad = sum(result.rejected.values())
     console.print(
@@ -52,7 +52,7 @@ def print_score(result: ScoreResult) -> None:
 
 
 def print_rejected(rejected: dict[str, int], path: Any) -> None:
-    """The commonest reasons, and where the rows are."""
+    """The most frequent reasons, and where the rejected rows are."""
     console = stdout()
     for reason, count in list(rejected.items())[:MOST_REASONS]:
         console.print(f"  {count:,} rejected: {reason}", markup=False)
@@ -77,12 +77,12 @@ def print_flags(flags: dict[str, int]) -> None:
 def print_unread(rejected: dict[str, int], path: Any) -> None:
     """How many rows of the files could not be read, why, and where they are."""
     if rejected:
-        stdout().print(f"  {sum(rejected.values()):,} more could not be read, and are set aside:", markup=False)
+        stdout().print(f"  {sum(rejected.values()):,} more could not be read and were set aside:", markup=False)
         print_rejected(rejected, path)
 
 
 def print_judges(judges: dict[str, dict[str, int]]) -> None:
-    """How often each judge gave what."""
+    """How often each judge gave each verdict."""
     from curate.scorers.judge import VERDICTS
 
     for name, verdicts in judges.items():
@@ -91,13 +91,13 @@ def print_judges(judges: dict[str, dict[str, int]]) -> None:
 
 
 def metric_table(metrics: Sequence[MetricSummary]) -> Any:
-    """One line a metric."""
+    """One line per metric."""
     rows = [(m.name, m.mean, m.low, m.median, m.high, m.nulls) for m in metrics]
     return table("", ("metric", "mean", "5%", "median", "95%", "null"), rows)
 
 
 def print_select(result: SelectResult) -> None:
-    """Rows kept, by what, and why the others were not."""
+    """Rows kept and the criterion, and why the others were dropped."""
     console = stdout()
     how = ""
     if result.by is not None:
@@ -118,7 +118,7 @@ def print_select(result: SelectResult) -> None:
 
 
 def print_preset(name: str) -> None:
-    """What the preset is, and where it is not what its paper does."""
+    """What the preset is, and how it differs from its paper."""
     from curate.selection.presets import find_preset
 
     preset = find_preset(name)
@@ -134,7 +134,7 @@ def print_parameters(parameters: dict[str, dict[str, Any]]) -> None:
 
 
 def print_pair(result: PairResult) -> None:
-    """Pairs made, and how they differ from the old ones."""
+    """Pairs built, and how they differ from the old ones."""
     console = stdout()
     console.print(f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair.")
     counted = result.edit_distances
@@ -175,11 +175,11 @@ def print_export(result: ExportResult) -> None:
 
 
 def print_demo(result: DemoResult) -> None:
-    """What was made, what it is worth by the gold reward that only the demo's world knows, and where it is."""
+    """What was made, what it is worth by the gold reward known only to the demo's world, and where it is."""
     console = stdout()
     console.print("\nPairs of the demo world, scored by its tiny policy, reference and reward model:")
     console.print(metric_table(result.scored.metrics))
-    console.print("What the world's gold reward, hidden from every model, says of the pairs kept:")
+    console.print("What the world's gold reward, hidden from every model, says about the pairs kept:")
     console.print(table("", ("selection", "pairs", "mean gold margin", "rightly labelled"), result.selections))
     console.print("The policy's own responses, paired:")
     rows = [(name, old, new) for name, (old, new) in result.paired.compared.items()]

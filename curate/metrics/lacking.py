@@ -33,7 +33,7 @@ def lacking_note(metric: str, columns: Sequence[str], lacking: int, of: str) -> 
 
 
 def lacking_notes(frame: pl.DataFrame, names: Sequence[str], options: Options) -> dict[str, list[str]]:
-    """A note for each metric of which rows lack a column that `auto` took."""
+    """A note for each metric that some rows lack because `auto` took a column that they do not have."""
     found = {}
     for name in names:
         columns = taken_if_present(name, options, frozenset(frame.columns))

@@ -41,7 +41,7 @@ def test_a_response_rated_differently_in_several_rows_takes_part_with_its_mean(t
     (row,) = rows_of(tmp_path / "p.parquet")
     # "a b" has (9 + 1) / 2 = 5, less than the 6 of "d e f"
     assert (row["chosen"][0]["content"], row["chosen_reward"], row["reward_margin"]) == ("d e f", 6.0, 6.0)
-    assert notes.about("several rewards").startswith("1 responses")
+    assert notes.about("several different rewards").startswith("1 responses")
 
 
 def test_new_pairs_of_old_pairs_are_compared_with_the_datas_own(tmp_path) -> None:

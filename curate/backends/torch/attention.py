@@ -145,7 +145,7 @@ def packed_attention(
         value: see query.
         attention_mask: expected to be None.
         scaling: scaling of the scores; 1 / sqrt(width) if None.
-        sliding_window: how many tokens a token sees, including itself; None for all before it.
+        sliding_window: how many tokens each token sees, including itself; None for all before it.
         softcap: scores become cap * tanh(score / cap).
         others: other arguments from the layer.
 

@@ -112,7 +112,7 @@ def distance(
         key: see query.
         value: see query.
         scaling: scaling of the scores; 1 / sqrt(width) if None.
-        window: how many tokens a token sees, including itself; None for all before it.
+        window: how many tokens each token sees, including itself; None for all before it.
         softcap: scores become cap * tanh(score / cap).
     """
     import torch

@@ -20,7 +20,7 @@ PROMPT = ("prompt", "question")
 INSTRUCTION, INPUT = "instruction", "input"
 LATE_PROMPT = ("query", "problem", "user_prompt", "user_input")
 PROMPTS = (*PROMPT, INSTRUCTION, INPUT, *LATE_PROMPT)
-"""Columns of which only one is the prompt; the others must be part of it."""
+"""Columns that may hold the prompt; only one does, and the others must be part of it."""
 
 CONVERSATIONS = ("conversations", "messages", "conversation", "trajectory")
 CONTEXT = ("context",)
