@@ -26,7 +26,6 @@ CONNECT_SECONDS = 10.0
 ANSWER_BYTES = 2**28
 SHOWN = 400
 """How many characters of a server's message to show."""
-WAKE_SECONDS = 0.5
 KEY = "CURATE_SERVER_KEY"
 
 
@@ -93,7 +92,7 @@ class Server:
         answers: list[Any] = [None] * len(bodies)
         try:
             for _ in bodies:
-                number, answer = _next(answered)
+                number, answer = answered.get()
                 if isinstance(answer, BaseException):
                     raise answer
                 answers[number] = answer
@@ -167,14 +166,6 @@ class Server:
             hint = "See the names at /v1/models, and whether the server was started for this kind of model."
         said = self.redacted(f"{where}: status {status}: {_message(content)}")
         raise ModelError("The server rejected the request.", said[:SHOWN], hint)
-
-
-def _next(answered: SimpleQueue[tuple[int, Any]]) -> tuple[int, Any]:
-    # Not one long wait: a signal that another thread received wakes nobody, and is only noticed when this thread
-    # checks.
-    while True:
-        with suppress(Empty):
-            return answered.get(timeout=WAKE_SECONDS)
 
 
 def _message(content: bytes) -> str:
