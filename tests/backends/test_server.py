@@ -296,6 +296,8 @@ def test_a_process_ends_while_its_server_hangs(fake: FakeServer) -> None:
     """Its threads are still waiting for answers then."""
     fake.failures = [(HANGS, {}, b"")] * 40
     code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it\n"
         "from curate.backends.server.http import Server\n"
         f"Server({fake.url!r}, seconds=3600).post_all('/classify', [{{'input': [1]}}] * 40)"
     )
