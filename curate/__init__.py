@@ -32,6 +32,14 @@ def _names(data: Data) -> tuple[str, ...]:
     return (str(data),) if isinstance(data, str | Path) else tuple(str(one) for one in data)
 
 
+def _run(name: str, data: Data, **settings: Any) -> Any:
+    from curate.jobs import JOBS, job
+    from curate.progress import Silent
+    from curate.settings import make
+
+    return job(name)(make(JOBS[name], {"data": _names(data), **settings}), Silent())
+
+
 def generate(data: Data, out: str | Path, **settings: Any) -> GenerateResult:
     """Sample responses to prompts: `curate generate`.
 
@@ -40,11 +48,8 @@ def generate(data: Data, out: str | Path, **settings: Any) -> GenerateResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.jobs.generate import generate as run
-    from curate.progress import Silent
-    from curate.settings import GenerateSettings, make
-
-    return run(make(GenerateSettings, {"data": _names(data), "out": out, **settings}), Silent())
+    result: GenerateResult = _run("generate", data, out=out, **settings)
+    return result
 
 
 def score(data: Data, out: str | Path, **settings: Any) -> ScoreResult:
@@ -53,11 +58,8 @@ def score(data: Data, out: str | Path, **settings: Any) -> ScoreResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.jobs.score import score as run
-    from curate.progress import Silent
-    from curate.settings import ScoreSettings, make
-
-    return run(make(ScoreSettings, {"data": _names(data), "out": out, **settings}), Silent())
+    result: ScoreResult = _run("score", data, out=out, **settings)
+    return result
 
 
 def select(data: Data, out: str | Path, **settings: Any) -> SelectResult:
@@ -66,11 +68,8 @@ def select(data: Data, out: str | Path, **settings: Any) -> SelectResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.jobs.select import select as run
-    from curate.progress import Silent
-    from curate.settings import SelectSettings, make
-
-    return run(make(SelectSettings, {"data": _names(data), "out": out, **settings}), Silent())
+    result: SelectResult = _run("select", data, out=out, **settings)
+    return result
 
 
 def pair(data: Data, out: str | Path, **settings: Any) -> PairResult:
@@ -79,11 +78,8 @@ def pair(data: Data, out: str | Path, **settings: Any) -> PairResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.jobs.pair import pair as run
-    from curate.progress import Silent
-    from curate.settings import PairSettings, make
-
-    return run(make(PairSettings, {"data": _names(data), "out": out, **settings}), Silent())
+    result: PairResult = _run("pair", data, out=out, **settings)
+    return result
 
 
 def weigh(data: Data, out: str | Path, **settings: Any) -> WeighResult:
@@ -92,11 +88,8 @@ def weigh(data: Data, out: str | Path, **settings: Any) -> WeighResult:
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.jobs.weigh import weigh_table
-    from curate.progress import Silent
-    from curate.settings import WeighSettings, make
-
-    return weigh_table(make(WeighSettings, {"data": _names(data), "out": out, **settings}), Silent())
+    result: WeighResult = _run("weigh", data, out=out, **settings)
+    return result
 
 
 def export(data: Data, out: str | Path, to: str, **settings: Any) -> ExportResult:
@@ -105,12 +98,8 @@ def export(data: Data, out: str | Path, to: str, **settings: Any) -> ExportResul
     Raises:
         CurateError: whatever the command would print as an error.
     """
-    from curate.jobs.export import ExportSettings
-    from curate.jobs.export import export as run
-    from curate.progress import Silent
-    from curate.settings import make
-
-    return run(make(ExportSettings, {"data": _names(data), "out": out, "to": to, **settings}), Silent())
+    result: ExportResult = _run("export", data, out=out, to=to, **settings)
+    return result
 
 
 def inspect(data: Data) -> Inspection:
@@ -119,10 +108,8 @@ def inspect(data: Data) -> Inspection:
     Raises:
         CurateError: the data cannot be read.
     """
-    from curate.jobs.inspect import inspect as run
-    from curate.progress import Silent
-
-    return run(_names(data), Silent())
+    found: Inspection = _run("inspect", data)
+    return found
 
 
 def run(

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 
 from curate.errors import ModelError
 from curate.schema import Message
-from curate.settings import Truncation
+from curate.settings.models import Truncation
 from curate.tokens import ChatTokenizer
 from curate.tokens.continuation import Continuation, continued
 

@@ -11,7 +11,7 @@ from curate.backends.fake import FakeTokenizer
 from curate.errors import ModelError
 from curate.render import AloneRenderer, Match, Rendered, Renderer
 from curate.schema import Message
-from curate.settings import Truncation
+from curate.settings.models import Truncation
 from curate.tokens import HubTokenizer
 from tests.chat import BOS, END, PLAIN, save_tokenizer, user
 

@@ -1,29 +1,45 @@
-"""The commands, put together."""
+"""The command line, put together: every job, and the commands that are not jobs on data."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from curate.cli import demo as demo_command
-from curate.cli import export, generate, inspect, metrics, pair, run, score, select, weigh
+from curate.cli import metrics, run
+from curate.cli.command import command
+from curate.errors import SettingsError
+from curate.jobs import JOBS
+
+ABOUT = "Measure, select and build the preference pairs that are worth training on."
+BEST_OF_N2 = Annotated[
+    bool,
+    typer.Option("--best-of-n2", help="Of all ordered pairs the best by METRIC.", rich_help_panel="How to pair"),
+]
+
+
+def _best_of_n2(values: dict[str, Any]) -> dict[str, Any]:
+    """The short spelling of the default strategy."""
+    if values.pop("best_of_n2") and values["strategy"] != "best-of-n2":
+        strategy = values["strategy"]
+        raise SettingsError(
+            "--best-of-n2 and --strategy exclude each other.", setting="strategy", value=strategy, hint="Keep one."
+        )
+    return values
+
 
 app = typer.Typer(
     name="curate",
-    help="Measure, select and build the preference pairs that are worth training on.",
+    help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("inspect")(inspect.inspect)
-app.command("generate")(generate.generate)
-app.command("score")(score.score)
-app.command("select")(select.select)
-app.command("pair")(pair.pair)
-app.command("weigh")(weigh.weigh)
-app.command("export")(export.export)
+for name in JOBS:
+    extra, before = ({"best_of_n2": BEST_OF_N2}, _best_of_n2) if name == "pair" else ({}, dict)
+    app.command(name)(command(name, extra, before))
 app.command("run")(run.run)
 app.command("metrics")(metrics.metrics)
 app.command("demo")(demo_command.demo)
@@ -37,10 +53,10 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=ABOUT)
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Measure, select and build the preference pairs that are worth training on."""
+    """Take what stands before a command's name."""

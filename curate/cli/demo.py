@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options as o
+from curate.cli.command import Quiet
 
 
 def demo(
@@ -18,7 +18,7 @@ def demo(
     train: Annotated[
         bool, typer.Option("--train", help="Train the three models, which takes minutes, instead of using the shipped.")
     ] = False,
-    quiet: o.Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Do the whole job on an embedded world with the tiny models of the package: offline, on a CPU."""
     from curate.cli import console

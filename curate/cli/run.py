@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli import options as o
+from curate.cli.command import Quiet
 
 
 def run(
@@ -28,12 +28,12 @@ def run(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would run and what it costs; fetch and open nothing.")
     ] = False,
-    fresh: o.Fresh = False,
-    quiet: o.Quiet = False,
+    fresh: Annotated[bool, typer.Option(help="Start over instead of resuming unfinished work.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the steps of a recipe file: generate, score, pair, select, weigh, export.
 
-    A run that was stopped goes on where it was when the same command is given again; finished steps are kept.
+    Rerun the same command to resume an interrupted run; finished steps are kept.
     """
     from curate.cli import console
     from curate.cli.run_summaries import print_plan, print_run, print_step

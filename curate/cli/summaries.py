@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from curate.demo.run import DemoResult
     from curate.jobs.export import ExportResult
     from curate.jobs.generate import GenerateResult
+    from curate.jobs.inspect import Inspection
     from curate.jobs.pair import PairResult
     from curate.jobs.score import ScoreResult
     from curate.jobs.select import SelectResult
@@ -18,6 +19,41 @@ if TYPE_CHECKING:
     from curate.pairs.table import MetricSummary
 
 MOST_REASONS = 8
+
+
+def print_inspect(found: Inspection) -> None:
+    """The layout, what is read of it, how much there is, and what is wrong with it."""
+    from curate.readers.reading import listed
+
+    out = stdout()
+    bad = sum(count for count, _ in found.rejected.values())
+    facts = {
+        "layout": f"{found.layout.name}: {found.layout.summary}",
+        "columns": ", ".join(found.columns),
+        "not read": listed(found.reading.unread) or "none",
+        "rows": f"{found.rows:,} usable, {bad:,} not",
+        "prompts": f"{found.unique_prompts:,} different; messages: " + _counts(found.turns),
+        "responses": "a row: " + _counts(found.responses),
+        "rewards": found.rewards,
+        "duplicates": f"{found.duplicate_rows:,} duplicate rows",
+        "flags": ", ".join(f"{name} {count:,}" for name, count in found.flags.items()) or "none",
+    }
+    for name, text in facts.items():
+        out.print(f"{name:>11}  {text}", markup=False)
+    for note in found.reading.notes():
+        out.print(note, markup=False)
+    rows = [(f"{name} words", *quantiles) for name, quantiles in found.lengths.items()]
+    out.print(table("", ("length", "5%", "median", "95%", "most"), rows))
+    for reason, (count, places) in found.rejected.items():
+        out.print(
+            f"  {count:,} rejected: {reason} ({', '.join(places)}{', ...' if count > len(places) else ''})",
+            markup=False,
+        )
+
+
+def _counts(counts: dict[int, int]) -> str:
+    shown = [f"{size}: {count:,}" for size, count in list(counts.items())[:6]]
+    return ", ".join(shown) + (", ..." if len(counts) > 6 else "")
 
 
 def print_generate(result: GenerateResult) -> None:

@@ -25,21 +25,13 @@ from curate.readers.files.table import Table, open_table
 from curate.readers.reading import what_is_read
 from curate.readers.rejects import nothing_usable, reject_table
 from curate.responses.stage import CHUNK_ROWS
-from curate.settings import Settings
+from curate.settings import ExportSettings
 from curate.storage.disk import disk_errors
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.version import __version__
 from curate.writers.history import manifests_of
 from curate.writers.rejects import RejectsFile, rejects_of
-
-
-class ExportSettings(Settings):
-    """`curate export`."""
-
-    to: str
-    keep_scores: bool = False
-    strict: bool = False
 
 
 @dataclass(frozen=True)

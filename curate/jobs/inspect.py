@@ -15,6 +15,7 @@ from curate.readers.reading import Reading, what_is_read
 from curate.responses.stage import CHUNK_ROWS
 from curate.responses.text_flags import text_flags
 from curate.schema import Record
+from curate.settings import InspectSettings
 from curate.tokens import WORD
 
 EXAMPLES = 3
@@ -51,13 +52,13 @@ class Inspection:
     reading: Reading = field(default_factory=Reading)
 
 
-def inspect(data: tuple[str, ...], reporter: Reporter) -> Inspection:
-    """Read all of the data once.
+def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
+    """Read the whole data once.
 
     Raises:
         InputError: it cannot be read, or no layout fits.
     """
-    source = open_source(data)
+    source = open_source(settings.data)
     rows = first_rows(source)
     layout = detect(rows)
     tally = _Tally()

@@ -20,7 +20,7 @@ from curate.settings import WeighSettings
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.version import __version__
-from curate.weighing.registry import MARGIN, Method, columns_needed, find_method, weigh
+from curate.weighing.registry import MARGIN, Method, columns_needed, find_method, weights_of
 from curate.writers.history import manifests_of
 from curate.writers.parquet import TABLE
 from curate.writers.rejects import RejectsFile
@@ -50,8 +50,8 @@ class WeighResult:
     rejects: Path | None
 
 
-def weigh_table(settings: WeighSettings, _: Reporter) -> WeighResult:
-    """Compute the method's columns over the whole table and write the table with them.
+def weigh(settings: WeighSettings, _: Reporter) -> WeighResult:
+    """Compute the method's columns over the whole table and write it with them.
 
     Raises:
         CurateError: anything that the user can fix; `out` is then unchanged.
@@ -70,7 +70,7 @@ def _weigh(
     table: Table, settings: WeighSettings, chosen: Method, parameters: dict[str, Any], unread: RejectsFile
 ) -> WeighResult:
     names = columns_needed(chosen, parameters, table.schema.names)
-    added = weigh(chosen, _numbers(table, names), parameters)
+    added = weights_of(chosen, _numbers(table, names), parameters)
     nulls = next(iter(added.values())).null_count()
     margin = _reward_margin(table)
     if margin is not None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from curate.jobs.export import ExportSettings, check_export, export
+from curate.jobs.export import check_export, export
 from curate.jobs.generate import generate
 from curate.jobs.pair import check_pair, pair
 from curate.jobs.score import check_score, score
 from curate.jobs.select import check_select, select
-from curate.jobs.weigh import check_weigh, weigh_table
+from curate.jobs.weigh import check_weigh, weigh
 from curate.plan.generation import check_generate
 from curate.progress import Reporter
 from curate.readers import Layout, Row, detect, prompts_layout
@@ -25,7 +25,15 @@ from curate.recipes.shapes import (
     after_select,
     after_weigh,
 )
-from curate.settings import GenerateSettings, PairSettings, ScoreSettings, SelectSettings, Settings, WeighSettings
+from curate.settings import (
+    ExportSettings,
+    GenerateSettings,
+    PairSettings,
+    ScoreSettings,
+    SelectSettings,
+    Settings,
+    WeighSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("score", ScoreSettings, score, check_score, after_score, _pairs),
         Command("pair", PairSettings, pair, check_pair, after_pair, _candidates),
         Command("select", SelectSettings, select, check_select, after_select, _pairs),
-        Command("weigh", WeighSettings, weigh_table, check_weigh, after_weigh, _pairs),
+        Command("weigh", WeighSettings, weigh, check_weigh, after_weigh, _pairs),
         Command("export", ExportSettings, export, check_export, after_export, _pairs, suffix=""),
     )
 }

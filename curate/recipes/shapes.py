@@ -11,7 +11,6 @@ from typing import Literal
 
 from curate.errors import CurateError, SettingsError, did_you_mean
 from curate.exporters.registry import find_exporter
-from curate.jobs.export import ExportSettings
 from curate.jobs.pair import measuring
 from curate.jobs.score import check_candidates
 from curate.jobs.weigh import check_weigh
@@ -42,6 +41,7 @@ from curate.schema import (
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.selection.presets import with_preset
 from curate.settings import (
+    ExportSettings,
     GenerateSettings,
     MeasureSettings,
     PairSettings,

@@ -22,7 +22,7 @@ from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TR
 from curate.scorers import Scorer
 from curate.scorers.judge import Judge
 from curate.scorers.model_scorers import ModelScorer, check_borders
-from curate.settings import Combine
+from curate.settings.models import Combine
 from curate.storage.workspace import Workspace
 
 ROLE_FIELDS = {"policy": POLICY_LOGPS.name, "reference": REF_LOGPS.name}

@@ -127,7 +127,7 @@ def columns_needed(chosen: Method, parameters: Mapping[str, Any], present: list[
     return tuple(found)
 
 
-def weigh(chosen: Method, frame: pl.DataFrame, parameters: Mapping[str, Any]) -> dict[str, pl.Series]:
+def weights_of(chosen: Method, frame: pl.DataFrame, parameters: Mapping[str, Any]) -> dict[str, pl.Series]:
     """The method's columns for every row of the table; null where an input is null.
 
     The population is the rows without a null and, if tokens are read, with tokens on both sides: a row that could not
@@ -156,7 +156,7 @@ def columns_written() -> frozenset[str]:
     for one in all_methods().values():
         parameters = one.parameters({}, None)
         names = (*one.columns, *one.needs(parameters))
-        found |= weigh(one, pl.DataFrame(schema=dict.fromkeys(names, pl.Float64)), parameters).keys()
+        found |= weights_of(one, pl.DataFrame(schema=dict.fromkeys(names, pl.Float64)), parameters).keys()
     return frozenset(found)
 
 

@@ -153,7 +153,7 @@ def test_inspect_tells_layout_counts_and_problems(curate, data):
     assert "11 different" in lines["prompts"]
     assert "2: 13" in lines["responses"]
     assert "score_chosen, score_rejected" in lines["rewards"]
-    assert "1 rows stand earlier" in lines["duplicates"]
+    assert "1 duplicate rows" in lines["duplicates"]
     assert "identical 2" in lines["flags"]
     assert "refusal 1" in lines["flags"]
     # q's rewards are equal, and so are those of the rows 1, 5 and 9

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from curate.errors import InputError
-from curate.jobs.weigh import weigh_table
+from curate.jobs.weigh import weigh
 from curate.metrics.registry import all_metrics
 from curate.progress import Silent
 from curate.settings import WeighSettings, make
@@ -70,7 +70,7 @@ def test_select_by_any_metric(tmp_path: Path, name: str, rows: int, null: bool) 
 def test_weigh_by_any_method(tmp_path: Path, name: str, rows: int, null: bool) -> None:
     scored(rows, null).write_parquet(tmp_path / "t.parquet")
     settings = {"data": (str(tmp_path / "t.parquet"),), "out": tmp_path / "o.parquet", "method": name}
-    result = weigh_table(make(WeighSettings, settings), Silent())
+    result = weigh(make(WeighSettings, settings), Silent())
     assert (result.rows, result.nulls) == (rows, rows if null else 0)
     assert pl.read_parquet(tmp_path / "o.parquet").height == rows
     assert json.dumps(read_manifest(tmp_path / "o.parquet"))
@@ -83,7 +83,7 @@ def test_a_table_without_rows_is_refused_as_such(tmp_path: Path) -> None:
         lambda: run_select(tmp_path / "t.parquet", tmp_path / "o.parquet", by="dcrm", top="10%"),
         lambda: run_score(tmp_path / "t.parquet", tmp_path / "o.parquet"),
         lambda: run_pair(tmp_path / "t.parquet", tmp_path / "o.parquet"),
-        lambda: weigh_table(weighing, Silent()),
+        lambda: weigh(weighing, Silent()),
     ):
         with pytest.raises(InputError, match="no rows"):
             run()

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import InputError, SettingsError, StoreError
-from curate.jobs.weigh import weigh_table
+from curate.jobs.weigh import weigh
 from curate.progress import Silent
 from curate.settings import WeighSettings, make, parse_options
 from curate.weighing.registry import all_methods
@@ -58,7 +58,7 @@ def write_table(path):
 
 def run_weigh(path, out, method, set_=(), **more):
     values = {"data": (str(path),), "out": out, "method": method, "options": parse_options(list(set_)), **more}
-    return weigh_table(make(WeighSettings, values), Silent())
+    return weigh(make(WeighSettings, values), Silent())
 
 
 def test_every_method_takes_part():

@@ -15,7 +15,7 @@ from curate.render import Renderer
 from curate.schema import Message
 from curate.scorers import ResponseItem, Scored, Shares
 from curate.scorers.model_scorers import ModelScorer, check_borders
-from curate.settings import Truncation
+from curate.settings.models import Truncation
 from tests.chat import user
 
 Kind = Literal["logps", "reward"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.weighing.registry import all_methods, find_method, weigh
+from curate.weighing.registry import all_methods, find_method, weights_of
 from tests.metrics.tables import forms
 
 INPUTS = {
@@ -31,7 +31,7 @@ def columns(
 ) -> dict[str, pl.Series]:
     """The method's columns over a table."""
     chosen = find_method(name)
-    return weigh(chosen, pl.DataFrame(frame), chosen.parameters(given, preset))
+    return weights_of(chosen, pl.DataFrame(frame), chosen.parameters(given, preset))
 
 
 def array(column: pl.Series) -> np.ndarray:

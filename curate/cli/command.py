@@ -1,0 +1,113 @@
+"""Commands made from their settings: every field is an option, the class's docstring is the help."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import annotated_types
+import typer
+from pydantic.fields import FieldInfo
+
+from curate.jobs import JOBS, job
+from curate.settings import DataSettings, make, option_of, parse_options
+
+Before = Callable[[dict[str, Any]], dict[str, Any]]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+
+
+def command(name: str, extra: Mapping[str, Any], before: Before) -> Callable[..., None]:
+    """What typer calls for a job: its signature is the settings, its docstring the help.
+
+    Args:
+        name: of the job.
+        extra: options that only the command line has, by name.
+        before: takes the given values, with the extra ones, and returns those of the settings.
+    """
+    settings = JOBS[name]
+
+    def run(**values: Any) -> None:
+        from curate.cli import starting, summaries
+        from curate.cli.console import reporter
+
+        quiet = values.pop("quiet")
+        if "options" in values:
+            values["options"] = parse_options(values["options"] or [])
+        given = {key: value for key, value in before(values).items() if value is not None}
+        starting.make_short_jobs_shorter()
+        result = job(name)(make(settings, given), reporter(quiet))
+        if not quiet:
+            getattr(summaries, f"print_{name}")(result)
+
+    options = [parameter(settings, field) for field in in_order(settings)]
+    more = [_parameter(key, kind, False) for key, kind in extra.items()]
+    parameters = [*options[:2], *more, *options[2:], _parameter("quiet", Quiet, False)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    run.__doc__ = inspect.cleandoc(settings.__doc__ or "")
+    return run
+
+
+def in_order(settings: type[DataSettings]) -> list[str]:
+    """The names of the fields as the help lists them: data and output, the command's own, then those that it shares."""
+    known = settings.model_fields
+    own = [name for kind in settings.__mro__ for name in vars(kind).get("__annotations__", {}) if name in known]
+    return list(dict.fromkeys([name for name in ("data", "out") if name in known] + own))
+
+
+def parameter(settings: type[DataSettings], name: str) -> inspect.Parameter:
+    """The argument or option for one field, with the field's help, spelling, choices and default."""
+    info, stated = settings.model_fields[name], option_of(settings, name)
+    kind, default = _typed(info)
+    if name == "data":
+        shown: Any = typer.Argument(metavar=stated.metavar, help=info.description, show_default=False)
+    else:
+        shown = typer.Option(
+            *stated.flags,
+            metavar=stated.metavar,
+            help=info.description,
+            rich_help_panel=stated.panel,
+            show_default=kind is not bool and default is not None,
+            min=_least(info) if kind in (int, int | None) else None,
+        )
+    return _parameter(name, Annotated[kind, shown], inspect.Parameter.empty if info.is_required() else default)
+
+
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _typed(info: FieldInfo) -> tuple[Any, Any]:
+    """The type that the command line parses, and its default; what it cannot parse, it leaves to the settings as text.
+
+    An option that can be given several times is a list, and None when it is not given.
+    """
+    kind, optional = _bare(info.annotation)
+    if kind is dict or get_origin(kind) in (dict, tuple):
+        return (list[str] if info.is_required() else list[str] | None), None
+    if kind not in (bool, int, float, Path) and get_origin(kind) is not Literal:
+        kind = str
+    default = None if info.is_required() else info.get_default()
+    return (kind | None if optional else kind), default
+
+
+def _bare(annotation: Any) -> tuple[Any, bool]:
+    """A type without its checks, and whether None is one of its values."""
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
+    if get_origin(annotation) in (types.UnionType, typing.Union):
+        kinds = [one for one in get_args(annotation) if one is not type(None)]
+        return _bare(kinds[0])[0], True
+    return annotation, False
+
+
+def _least(info: FieldInfo) -> int | None:
+    """The smallest whole number that the field takes."""
+    checks = [*info.metadata]
+    for one in get_args(info.annotation):
+        checks += get_args(one)[1:] if get_origin(one) is Annotated else []
+    return next((1 for one in checks if isinstance(one, annotated_types.Gt) and one.gt == 0), None)

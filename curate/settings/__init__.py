@@ -1,0 +1,42 @@
+"""Every option of every command, stated once: type, default, help, spelling, and what a manifest holds of it."""
+
+from curate.settings.base import (
+    DataSettings,
+    Option,
+    Options,
+    Settings,
+    for_manifest,
+    make,
+    option_of,
+    parse_options,
+)
+from curate.settings.commands import (
+    ExportSettings,
+    GenerateSettings,
+    InspectSettings,
+    PairSettings,
+    ScoreSettings,
+    SelectSettings,
+    WeighSettings,
+)
+from curate.settings.models import MeasureSettings, ModelSettings
+
+__all__ = [
+    "DataSettings",
+    "ExportSettings",
+    "GenerateSettings",
+    "InspectSettings",
+    "MeasureSettings",
+    "ModelSettings",
+    "Option",
+    "Options",
+    "PairSettings",
+    "ScoreSettings",
+    "SelectSettings",
+    "Settings",
+    "WeighSettings",
+    "for_manifest",
+    "make",
+    "option_of",
+    "parse_options",
+]

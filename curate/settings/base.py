@@ -1,0 +1,159 @@
+"""What all settings share: how an option is stated, how values become settings, and which of them a manifest holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from curate.errors import SettingsError, did_you_mean
+
+Options = dict[str, dict[str, Any]]
+
+
+class Record(Enum):
+    """What the manifest holds of a setting."""
+
+    GIVEN = "the value as it was given: it decides the result"
+    MEANT = "what it means: data by its hash, a model by name and hash, `auto` as decided"
+    PLACE = "nothing: it says where or how patiently the work is done, so an interrupted run may resume with another"
+
+
+@dataclass(frozen=True)
+class Option:
+    """How the command line spells a setting, and what the manifest holds of it.
+
+    Attributes:
+        panel: the heading of the help under which it stands; None for the first.
+        metavar: what the help shows in place of a value.
+        flags: its spellings; by default the setting's name, and `--no-NAME` for one that is on or off.
+        record: what the manifest holds of it.
+    """
+
+    panel: str | None = None
+    metavar: str | None = None
+    flags: tuple[str, ...] = ()
+    record: Record = Record.GIVEN
+
+
+def option(
+    default: Any = ...,
+    help: str = "",
+    *,
+    panel: str | None = None,
+    metavar: str | None = None,
+    flags: tuple[str, ...] = (),
+    record: Record = Record.GIVEN,
+    **checks: Any,
+) -> Any:
+    """State a setting: its default, what it does, how the command line spells it, and pydantic's own checks."""
+    stated = Option(panel, metavar, flags, record)
+    return Field(default, description=help, json_schema_extra={"option": stated}, **checks)  # type: ignore[dict-item]
+
+
+def option_of(settings: type[BaseModel], name: str) -> Option:
+    """How a setting was stated."""
+    extra = settings.model_fields[name].json_schema_extra
+    found = extra.get("option") if isinstance(extra, dict) else None
+    return found if isinstance(found, Option) else Option()
+
+
+class DataSettings(BaseModel):
+    """Where the data is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: tuple[str, ...] = option(
+        help="Paths, globs or folders (.parquet .json .jsonl .csv .arrow, also .gz .zst), or hf://owner/name.",
+        metavar="DATA...",
+        record=Record.MEANT,
+        min_length=1,
+    )
+
+
+class Settings(DataSettings):
+    """What every command that writes shares."""
+
+    out: Path = option(help="A .parquet file, or a folder of shards.", metavar="OUT", flags=("--out", "-o"))
+    options: Options = option(
+        {},
+        "A metric's parameter; see `curate metrics`. Repeatable.",
+        metavar="METRIC.NAME=VALUE",
+        flags=("--set",),
+    )
+
+
+S = TypeVar("S", bound=DataSettings)
+
+
+def for_manifest(settings: Settings, *, defaults: bool = True) -> dict[str, Any]:
+    """The settings that a manifest holds as they were given, without empty ones, and perhaps without defaults.
+
+    Paths are never among them: where a file is decides nothing.
+    """
+    left_out = {
+        name
+        for name, field in type(settings).model_fields.items()
+        if _holds_paths(field.annotation) or option_of(type(settings), name).record is not Record.GIVEN
+    }
+    held = settings.model_dump(mode="json", exclude=left_out, exclude_defaults=not defaults)
+    return {key: value for key, value in held.items() if value not in (None, (), [], {})}
+
+
+def _holds_paths(kind: Any) -> bool:
+    """Whether a value of this type is a path, or can hold one."""
+    return kind is Path or any(map(_holds_paths, get_args(kind)))
+
+
+def make(kind: type[S], values: Mapping[str, Any]) -> S:
+    """Settings of this kind from plain values, such as a command line's or a recipe's.
+
+    Raises:
+        SettingsError: an unknown key, or a value that the setting cannot have.
+    """
+    unknown = [key for key in values if key not in kind.model_fields]
+    if unknown:
+        raise SettingsError(
+            f"There is no setting {unknown[0]}.", setting=unknown[0], hint=did_you_mean(unknown[0], kind.model_fields)
+        )
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"The setting {name} cannot be {first['input']!r}: {first['msg']}.",
+            setting=name.split(".")[0],
+            value=first["input"] if isinstance(first["input"], str | int | float | Path) else None,
+            hint="See the command's help.",
+        ) from error
+
+
+def parse_options(assignments: Sequence[str]) -> Options:
+    """`METRIC.parameter=value` assignments as a mapping of mappings; values stay text until a metric checks them.
+
+    Raises:
+        SettingsError: an assignment of another form, or one parameter given twice.
+    """
+    options: Options = {}
+    for assignment in assignments:
+        target, equals, value = assignment.partition("=")
+        metric, dot, parameter = target.strip().partition(".")
+        if not (equals and dot and metric and parameter):
+            raise SettingsError(
+                f"{assignment!r} is not of the form METRIC.parameter=value.",
+                setting="options",
+                value=assignment,
+                hint="For example: --set dcrm.eps=0.1",
+            )
+        metric = metric.replace("-", "_")
+        if parameter in options.setdefault(metric, {}):
+            raise SettingsError(
+                f"{metric}.{parameter} is set twice.", setting="options", value=assignment, hint="Keep one of the two."
+            )
+        options[metric][parameter] = value.strip()
+    return options
