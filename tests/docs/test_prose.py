@@ -1,8 +1,12 @@
 """What people read is free of the turns that stumble: the list itself, and the documents and help texts under it."""
 
 import pytest
+import typer.main
 
+from curate.cli.app import app
 from tests.docs.prose import banned
+
+COMMANDS = typer.main.get_command(app).commands
 
 
 @pytest.mark.parametrize(
@@ -35,3 +39,10 @@ def test_a_turn_that_stumbles_is_found(text: str) -> None:
 )
 def test_plain_english_passes(text: str) -> None:
     assert banned(text) == []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_reads_as_one_would_say_it(name: str) -> None:
+    command = COMMANDS[name]
+    said = [command.help or "", *(str(getattr(option, "help", "") or "") for option in command.params)]
+    assert [turn for text in said for turn in banned(text)] == []

@@ -71,7 +71,7 @@ def test_a_tokenizers_tokens_are_not_replaced_by_words_unasked(tmp_path, demo_mo
     for held in ("one", "some"):
         with pytest.raises(SettingsError, match="counted tokens of 'policy'") as caught:
             run_score(tmp_path / f"{held}.parquet", tmp_path / "two.parquet")
-        assert "--tokenizer words" in caught.value.hint
+        assert "--tokenizer=words" in caught.value.hint
     notes = Notes()
     run_score(tmp_path / "one.parquet", tmp_path / "kept.parquet", notes, tokenizer=tokenizer)
     one, kept = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "kept"))

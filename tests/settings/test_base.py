@@ -1,0 +1,46 @@
+"""An option is stated once; these hold its other spellings against the statement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curate.cli.command import in_order, parameter
+from curate.errors import FLAGS, SettingsError, as_option
+from curate.jobs import JOBS
+from curate.settings import ScoreSettings, SelectSettings, for_manifest, make, option_of
+
+FIELDS = [(kind, name) for kind in JOBS.values() for name in kind.model_fields]
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+def test_every_setting_says_what_it_does(kind, name):
+    assert kind.model_fields[name].description
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, name in FIELDS if name != "data"])
+def test_errors_spell_a_setting_as_the_command_line_does(kind, name):
+    flags = option_of(kind, name).flags or (f"--{name.replace('_', '-')}",)
+    assert as_option(name) in flags
+
+
+def test_no_other_spelling_is_left_over():
+    assert set(FLAGS) <= {name for _, name in FIELDS}
+
+
+@pytest.mark.parametrize("kind", JOBS.values())
+def test_the_command_line_has_every_setting(kind):
+    assert set(in_order(kind)) == set(kind.model_fields)
+    assert [parameter(kind, name).name for name in in_order(kind)][0] == "data"
+
+
+def test_what_says_only_where_is_not_in_the_manifest():
+    given = {"data": ("a",), "out": "o.parquet", "workers": 3, "policy": "m", "max_length": 7, "chat_template": "t"}
+    assert for_manifest(make(ScoreSettings, given), defaults=False) == {"max_length": 7}
+
+
+def test_an_unknown_setting_is_refused_with_a_guess():
+    with pytest.raises(SettingsError) as raised:
+        make(SelectSettings, {"data": ("a",), "out": Path("o"), "botom": "3"})
+    assert raised.value.setting == "botom" and "bottom" in raised.value.hint
