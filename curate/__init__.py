@@ -121,7 +121,7 @@ def run(
         recipe: the file.
         out: the folder of the steps' outputs; by default the recipe's name, in the working folder.
         set: what replaces the recipe's inputs and settings: `{"data": "pairs.jsonl", "select.top": "25%"}`.
-        fresh: do every step anew.
+        fresh: run every step again.
 
     Raises:
         CurateError: whatever the command would print as an error.
