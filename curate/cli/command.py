@@ -14,7 +14,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from curate.jobs import JOBS, job
-from curate.settings import DataSettings, make, option_of, parse_options
+from curate.settings import DataSettings, flags, make, option_of, parse_options
 
 Before = Callable[[dict[str, Any]], dict[str, Any]]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
@@ -67,7 +67,7 @@ def parameter(settings: type[DataSettings], name: str) -> inspect.Parameter:
         shown: Any = typer.Argument(metavar=stated.metavar, help=info.description, show_default=False)
     else:
         shown = typer.Option(
-            *stated.flags,
+            *flags(settings, name),
             metavar=stated.metavar,
             help=info.description,
             rich_help_panel=stated.panel,

@@ -30,14 +30,22 @@ class Option:
     Attributes:
         panel: the heading of the help under which it stands; None for the first.
         metavar: what the help shows in place of a value.
-        flags: its spellings; by default the setting's name, and `--no-NAME` for one that is on or off.
+        spelled: its name on the command line, where that is not the setting's.
+        short: its one-letter spelling, such as `-o`.
         record: what the manifest holds of it.
     """
 
     panel: str | None = None
     metavar: str | None = None
-    flags: tuple[str, ...] = ()
+    spelled: str | None = None
+    short: str | None = None
     record: Record = Record.GIVEN
+
+
+def flags(settings: type[BaseModel], name: str) -> tuple[str, ...]:
+    """How the command line spells a setting: `--long-name`, and the one letter where there is one."""
+    stated = option_of(settings, name)
+    return (f"--{(stated.spelled or name).replace('_', '-')}", *filter(None, [stated.short]))
 
 
 def option(
@@ -46,12 +54,13 @@ def option(
     *,
     panel: str | None = None,
     metavar: str | None = None,
-    flags: tuple[str, ...] = (),
+    spelled: str | None = None,
+    short: str | None = None,
     record: Record = Record.GIVEN,
     **checks: Any,
 ) -> Any:
     """State a setting: its default, what it does, how the command line spells it, and pydantic's own checks."""
-    stated = Option(panel, metavar, flags, record)
+    stated = Option(panel, metavar, spelled, short, record)
     return Field(default, description=help, json_schema_extra={"option": stated}, **checks)  # type: ignore[dict-item]
 
 
@@ -78,12 +87,12 @@ class DataSettings(BaseModel):
 class Settings(DataSettings):
     """What every command that writes shares."""
 
-    out: Path = option(help="A .parquet file, or a folder of shards.", metavar="OUT", flags=("--out", "-o"))
+    out: Path = option(help="A .parquet file, or a folder of shards.", metavar="OUT", short="-o")
     options: Options = option(
         {},
         "A metric's parameter; see `curate metrics`. Repeatable.",
         metavar="METRIC.NAME=VALUE",
-        flags=("--set",),
+        spelled="set",
     )
 
 

@@ -47,9 +47,7 @@ class GenerateSettings(ModelSettings):
         panel=MODELS,
         record=Record.MEANT,
     )
-    samples: PositiveInt = option(
-        8, "Responses per prompt, model and temperature.", flags=("--samples", "-n"), panel=SAMPLING
-    )
+    samples: PositiveInt = option(8, "Responses per prompt, model and temperature.", short="-n", panel=SAMPLING)
     temperature: Temperatures = option(
         (1.0,),
         "One or several, each with its own N samples. 0 is greedy, and drawn once. Default: 1.",
@@ -124,8 +122,8 @@ class SelectSettings(Settings):
         metavar="SQL",
     )
     per: str | None = option(None, "Take the share or count within each group.", metavar="COLUMN")
-    one_per_prompt: bool = option(False, "First keep only the best row of each prompt.", flags=("--one-per-prompt",))
-    drop_ties: bool = option(False, "First leave out pairs of equal rewards.", flags=("--drop-ties",))
+    one_per_prompt: bool = option(False, "First keep only the best row of each prompt.")
+    drop_ties: bool = option(False, "First leave out pairs of equal rewards.")
     rejects: Path | None = option(None, "Write what was not kept here, with the reason.", metavar="OUT2")
     strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
 
@@ -145,13 +143,11 @@ class WeighSettings(Settings):
 class ExportSettings(Settings):
     """Write what a trainer reads: a folder with its data file and a snippet of its configuration."""
 
-    out: Path = option(help="A folder.", metavar="OUT", flags=("--out", "-o"))
+    out: Path = option(help="A folder.", metavar="OUT", short="-o")
     to: str = option(
         help="trl, trl-reward, kto, openrlhf, llamafactory, axolotl, verl, torchtune, nemo-rl, ms-swift or "
         "open-instruct.",
         metavar="FORMAT",
     )
-    keep_scores: bool = option(
-        False, "Keep what curate measured, in columns named curate_...", flags=("--keep-scores",)
-    )
+    keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
     strict: bool = option(False, "Make the first bad row an error.", panel=RUN)

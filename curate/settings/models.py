@@ -112,7 +112,6 @@ class MeasureSettings(ModelSettings):
     unconditional: bool = option(
         False,
         "Also measure responses without their prompts under the policy: a second pass, needed by ifd.",
-        flags=("--unconditional",),
         panel=MODELS,
     )
     embedder: str | None = option(
@@ -137,5 +136,5 @@ class MeasureSettings(ModelSettings):
         "keep_start", "Which end of an over-long conversation to keep, or drop it.", panel=RUN
     )
     rows_as: Literal["pairs", "candidates"] | None = option(
-        None, "How to read rows that contain both a pair and a list of responses.", flags=("--as",), panel=RUN
+        None, "How to read rows that contain both a pair and a list of responses.", spelled="as", panel=RUN
     )

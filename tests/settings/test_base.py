@@ -9,7 +9,7 @@ import pytest
 from curate.cli.command import in_order, parameter
 from curate.errors import FLAGS, SettingsError, as_option
 from curate.jobs import JOBS
-from curate.settings import ScoreSettings, SelectSettings, for_manifest, make, option_of
+from curate.settings import ScoreSettings, SelectSettings, flags, for_manifest, make
 
 FIELDS = [(kind, name) for kind in JOBS.values() for name in kind.model_fields]
 
@@ -21,8 +21,7 @@ def test_every_setting_says_what_it_does(kind, name):
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, name in FIELDS if name != "data"])
 def test_errors_spell_a_setting_as_the_command_line_does(kind, name):
-    flags = option_of(kind, name).flags or (f"--{name.replace('_', '-')}",)
-    assert as_option(name) in flags
+    assert as_option(name) in flags(kind, name)
 
 
 def test_no_other_spelling_is_left_over():
