@@ -162,7 +162,7 @@ def test_broken_padding_is_found(demo_models: Path, expected: list[float], monke
     backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
     assert backend.padding_free
     assert len(backend.notes) == 2
-    assert "one length" in backend.notes[1]
+    assert "equal length" in backend.notes[1]
     close([backend.rewards([ids])[0] for ids in rows_of(1024)], expected)
 
 
