@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Path:
     return folder
 
 
-def test_the_four_commands_say_what_the_page_shows(
+def test_the_four_commands_say_what_the_page_shows_and_its_python_runs_on_their_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Digits behind a point are left to the machine's rounding."""
@@ -37,11 +37,6 @@ def test_the_four_commands_say_what_the_page_shows(
     for line in blocks(section(FRONT, "Your data in four commands"), "text")[0].splitlines():
         assert re.sub(r"\d+\.\d+", "N", line).strip() in said["select"]
 
-
-def test_the_python_of_the_page_runs(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(folder)
     code = [block for block in blocks(PAGE, "python") if "curate.trl" not in block]
     assert len(code) == 2
     exec(code[0], {})
