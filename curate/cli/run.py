@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from curate.cli.command import Quiet
+from curate.settings import ModelSettings
 
 
 def run(
@@ -28,7 +29,7 @@ def run(
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would run and what it costs; fetch and open nothing.")
     ] = False,
-    fresh: Annotated[bool, typer.Option(help="Start over instead of resuming unfinished work.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help=ModelSettings.model_fields["fresh"].description)] = False,
     quiet: Quiet = False,
 ) -> None:
     """Run the steps of a recipe file: generate, score, pair, select, weigh, export.

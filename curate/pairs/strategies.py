@@ -112,7 +112,7 @@ def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
     Raises:
         SettingsError: an unknown parameter, a value out of range, or a parameter without effect.
     """
-    model, hint = STRATEGIES[name][1], "See the README on pairing strategies."
+    model, hint = STRATEGIES[name][1], "See recipes/README.md on pairing strategies."
     return model(**check_parameters(name.replace("-", "_"), model, given, hint, model.applies))
 
 

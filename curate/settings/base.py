@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from curate.errors import SettingsError, did_you_mean
 
 Options = dict[str, dict[str, Any]]
+RUN = "How to run"
 
 
 class Record(Enum):
@@ -94,6 +95,7 @@ class Settings(DataSettings):
         metavar="METRIC.NAME=VALUE",
         spelled="set",
     )
+    strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
 
 
 S = TypeVar("S", bound=DataSettings)

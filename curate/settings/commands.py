@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import DataSettings, Record, Settings, option
-from curate.settings.models import MODELS, RUN, MeasureSettings, ModelSettings
+from curate.settings.base import RUN, DataSettings, Record, Settings, option
+from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
 Order = Literal["highest", "lowest"]
@@ -125,7 +125,6 @@ class SelectSettings(Settings):
     one_per_prompt: bool = option(False, "First keep only the best row of each prompt.")
     drop_ties: bool = option(False, "First leave out pairs of equal rewards.")
     rejects: Path | None = option(None, "Write what was not kept here, with the reason.", metavar="OUT2")
-    strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
 
 
 class WeighSettings(Settings):
@@ -137,7 +136,6 @@ class WeighSettings(Settings):
 
     method: str = option(help="gamma-po, madpo, amapo, bpo, repo or beta-dpo.", metavar="METHOD")
     preset: str | None = option(None, "A paper's settings, by its model.", metavar="NAME")
-    strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
 
 
 class ExportSettings(Settings):
@@ -150,4 +148,3 @@ class ExportSettings(Settings):
         metavar="FORMAT",
     )
     keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
-    strict: bool = option(False, "Make the first bad row an error.", panel=RUN)

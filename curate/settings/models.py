@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import Record, Settings, option
+from curate.settings.base import RUN, Record, Settings, option
 
 Truncation = Literal["keep_start", "keep_end", "drop"]
 Combine = Literal["mean", "min", "median", "zmean"]
 Backend = Literal["auto", "torch", "vllm"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-MODELS, RUN = "Models and scores", "How to run"
+MODELS = "Models and scores"
 GPUS = re.compile(r"all|[1-9]\d*|\d+(,\d+)+")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MEANT, PLACE = Record.MEANT, Record.PLACE
@@ -77,7 +77,6 @@ class ModelSettings(Settings):
     server_timeout: Seconds = option(
         120.0, "How long a model's server may take to answer.", metavar="SECONDS", panel=RUN, record=PLACE
     )
-    strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
     fresh: bool = option(False, "Start over instead of resuming unfinished work.", panel=RUN, record=PLACE)
 
 

@@ -64,7 +64,7 @@ class Method:
                 value=preset,
                 hint=did_you_mean(preset, self.presets) or f"{self.name} has no presets.",
             )
-        hint = "The README's table of methods shows the parameters."
+        hint = "The table of methods in recipes/README.md shows the parameters."
         wanted = {**self.presets.get(preset or "", {}), **given}
         return check_parameters(self.name, self.model, wanted, hint, self.applies)
 
