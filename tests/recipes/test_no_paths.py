@@ -233,7 +233,7 @@ def test_a_new_kind_of_path_is_left_out_too() -> None:
         plain: str = "kept"
 
     settings = Later(data=("d",), out=Path("o"), several=(Path("/x"),), by_name={"a": Path("/y")})
-    assert for_manifest(settings) == {"plain": "kept"}
+    assert for_manifest(settings) == {"plain": "kept", "strict": False}
 
 
 def test_models_are_named_alike_from_within_their_folder(
