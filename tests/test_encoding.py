@@ -14,14 +14,14 @@ import locale
 from pathlib import Path
 from types import SimpleNamespace
 import curate
-from curate.model import adapter_base
+from curate.model import Model
 from curate.plan.models import template_text
 from curate.scorers.judging import JudgeOptions
 
 assert locale.getencoding().lower() not in ("utf-8", "utf8"), locale.getencoding()
 assert template_text(SimpleNamespace(chat_template=Path("t.jinja"))) == "\\u00dcber {{ messages }}"
 assert JudgeOptions(template=Path("t.jinja")).source("") == "\\u00dcber {{ messages }}"
-assert adapter_base("adapter") == "mod\\u00e8le"
+assert Model.of("adapter").weights == "mod\\u00e8le"
 curate.score("d.jsonl", "out/", policy="fake:1")
 """
 

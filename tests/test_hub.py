@@ -159,7 +159,7 @@ def test_what_the_cache_holds_is_used_when_the_hub_is_away(tmp_path: Path) -> No
     (place / "refs" / "main").write_text("abc")
     code = (
         "from curate.backends import ModelSpec\nfrom curate.backends.configs import read_config\n"
-        "print(read_config(ModelSpec('org/tiny')).hidden_size)\n"
+        "print(read_config(ModelSpec.of('org/tiny')).hidden_size)\n"
         "from huggingface_hub import constants\nprint(constants.HF_HUB_OFFLINE)\n"
         "from curate.errors import ModelError\nfrom curate.tokens import HubTokenizer\n"
         "try:\n    HubTokenizer('org/tiny')\nexcept ModelError as error:\n    print(error.what)\n"
@@ -178,7 +178,7 @@ def test_a_folder_needs_no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
     monkeypatch.setattr(hub, "_ask", asked)
     monkeypatch.setattr(hub, "is_offline", lambda: False)
-    hub.check_hub_id(str(tmp_path))
+    hub.check_found(str(tmp_path))
     with hub.hub_access(str(tmp_path)):
         pass
     error = hub.not_loaded("Cannot be loaded.", str(tmp_path), OSError("torn\nmore"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curate import model
 from curate.hashing import pair_id, text_hash, text_of
-from curate.model import model_identity
+from curate.model import Model
 
 PARTS = st.tuples(st.text(max_size=6), st.text(max_size=6), st.text(max_size=6))
 
@@ -56,10 +56,10 @@ def test_text_of_tells_roles_and_turns_apart() -> None:
 
 def test_training_again_changes_the_identity(tmp_path: Path) -> None:
     name = a_model(tmp_path / "m")
-    before = model_identity(name)
-    assert model_identity(name) == before
+    before = Model.of(name).identity()
+    assert Model.of(name).identity() == before
     a_model(tmp_path / "m", b"weightz")
-    assert model_identity(name)["hash"] != before["hash"]
+    assert Model.of(name).identity()["hash"] != before["hash"]
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,22 @@ def test_training_again_changes_the_identity(tmp_path: Path) -> None:
 )
 def test_every_file_that_decides_numbers_counts(tmp_path: Path, file: str) -> None:
     name = a_model(tmp_path / "m")
-    before = model_identity(name)
+    before = Model.of(name).identity()
     (tmp_path / "m" / file).parent.mkdir(exist_ok=True)
     (tmp_path / "m" / file).write_text("other")
-    assert model_identity(name) != before
+    assert Model.of(name).identity() != before
 
 
 def test_files_that_decide_nothing_do_not_count(tmp_path: Path) -> None:
     name = a_model(tmp_path / "m")
-    before = model_identity(name)
+    before = Model.of(name).identity()
     (tmp_path / "m" / "README.md").write_text("a card")
-    assert model_identity(name) == before
+    assert Model.of(name).identity() == before
 
 
 def test_a_copy_elsewhere_is_the_same_model(tmp_path: Path) -> None:
-    assert model_identity(a_model(tmp_path / "a" / "m")) == model_identity(a_model(tmp_path / "b" / "m"))
-    assert str(tmp_path) not in str(model_identity(str(tmp_path / "a" / "m")))
+    assert Model.of(a_model(tmp_path / "a" / "m")).identity() == Model.of(a_model(tmp_path / "b" / "m")).identity()
+    assert str(tmp_path) not in str(Model.of(str(tmp_path / "a" / "m")).identity())
 
 
 def test_a_large_file_is_sampled_from_its_first_byte_to_its_last(
@@ -92,13 +92,14 @@ def test_a_large_file_is_sampled_from_its_first_byte_to_its_last(
     monkeypatch.setattr(model, "SAMPLES", 4)
     monkeypatch.setattr(model, "SAMPLE_BYTES", 10)
     weights = bytearray(2000)
-    found = {model_identity(a_model(tmp_path / "m", bytes(weights)))["hash"]}
+    found = {Model.of(a_model(tmp_path / "m", bytes(weights))).identity()["hash"]}
     for place in (0, 9, 1990, 1999):
         changed = bytearray(weights)
         changed[place] = 1
-        found.add(model_identity(a_model(tmp_path / "m", bytes(changed)))["hash"])
+        found.add(Model.of(a_model(tmp_path / "m", bytes(changed))).identity()["hash"])
     assert len(found) == 5
 
 
 def test_what_is_no_folder_has_no_hash() -> None:
-    assert model_identity("fake:3") == {"model": "fake:3", "revision": None}
+    assert Model.of("fake:3").identity() == {"model": "fake:3"}
+    assert Model.of("owner/none").identity() == {"model": "owner/none", "revision": None}

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from curate.model import Model
 from curate.render import Ids, Rendered
 
 ModelKind = Literal["causal", "reward", "embedding"]
-BackendName = Literal["auto", "torch", "vllm", "server"]
+BackendName = Literal["auto", "torch", "vllm"]
+Engine = Literal["torch", "vllm", "server", "fake"]
 
 
 class OutOfMemory(Exception):
@@ -25,7 +27,7 @@ class ModelSpec:
     """Which model to open, and how.
 
     Attributes:
-        name: folder (a model or a LoRA adapter), hub id, `http://HOST:PORT#NAME` for a served model, or `fake:SEED`.
+        model: which model.
         device: `auto`, `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` means float32 on a CPU, and bfloat16 on a GPU that supports it.
         threads: CPU threads that it may use; None for all.
@@ -37,7 +39,7 @@ class ModelSpec:
         keep_base: whether an adapter's base model is opened next, and so stays in memory when the adapter is closed.
     """
 
-    name: str
+    model: Model
     device: str = "auto"
     dtype: str = "auto"
     trust_remote_code: bool = False
@@ -48,6 +50,23 @@ class ModelSpec:
     reward_head: str | None = None
     keep_base: bool = False
     server_seconds: float = 120.0
+
+    @classmethod
+    def of(cls, name: str, *how: Any, **more: Any) -> ModelSpec:
+        """The spec of the model of this name; the other arguments as above."""
+        return cls(Model.of(name), *how, **more)
+
+    @property
+    def name(self) -> str:
+        """What the user called the model."""
+        return self.model.name
+
+    @property
+    def engine(self) -> Engine:
+        """What runs it: a server if it is behind one, else what `backend` says."""
+        if self.model.kind in ("fake", "server"):
+            return self.model.kind
+        return "vllm" if self.backend == "vllm" else "torch"
 
 
 class Backend(Protocol):

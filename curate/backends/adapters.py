@@ -8,8 +8,7 @@ from pathlib import Path
 
 from curate.backends import ModelSpec
 from curate.errors import MissingExtra, ModelError, SettingsError
-from curate.model import ADAPTER_CONFIG, adapter_base
-from curate.tokens import check_weights
+from curate.model import ADAPTER_CONFIG
 
 
 def check_adapter(spec: ModelSpec) -> None:
@@ -20,21 +19,20 @@ def check_adapter(spec: ModelSpec) -> None:
         ModelError: not a LoRA adapter, or its base model has no safetensors weights.
         SettingsError: a backend other than PyTorch is to run it.
     """
-    base = adapter_base(spec.name)
-    if base is None:
+    if spec.model.base is None:
         return
-    check_weights(base)
-    if spec.backend != "torch":
+    spec.model.base.check_weights()
+    if spec.engine != "torch":
         raise SettingsError(
             "Only the PyTorch backend reads adapters.",
             spec.name,
             "Use --backend=torch, or merge the adapter into its model.",
             setting="backend",
-            value=spec.backend,
+            value=spec.engine,
         )
     if importlib.util.find_spec("peft") is None:
         raise MissingExtra("peft", "lora")
-    kind = json.loads((Path(spec.name).expanduser() / ADAPTER_CONFIG).read_text("utf-8")).get("peft_type")
+    kind = json.loads((Path(spec.model.path) / ADAPTER_CONFIG).read_text("utf-8")).get("peft_type")
     if kind != "LORA":
         raise ModelError(
             f"The adapter is of type {kind}; only LORA is supported.",

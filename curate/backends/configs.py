@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curate.backends import ModelSpec
-from curate.hub import check_hub_id, hub_access, not_loaded
-from curate.model import adapter_base
-from curate.tokens import check_model_name
+from curate.hub import check_found, hub_access, not_loaded
 
 
 def read_config(spec: ModelSpec) -> Any:
@@ -16,9 +14,8 @@ def read_config(spec: ModelSpec) -> Any:
     Raises:
         ModelError: there is no such model.
     """
-    name = adapter_base(spec.name) or spec.name
-    check_model_name(name)
-    check_hub_id(name)
+    name = spec.model.weights
+    check_found(name)
     from transformers import AutoConfig
 
     try:

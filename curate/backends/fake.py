@@ -13,10 +13,10 @@ from datetime import date
 from typing import Any
 
 from curate.backends import ModelSpec, Sample, Sampling
+from curate.model import FAKE
 from curate.render import Ids, Rendered
 from curate.schema import Message
 
-PREFIX = "fake:"
 PIECE = re.compile(r"\w+|[^\w\s]|\s")
 END = "\n"
 SAYINGS = (
@@ -41,11 +41,6 @@ MOST_SAID = 12
 ASKED = "Rating"
 """A prompt with this word asks for ratings, and gets them, with occasional exceptions."""
 RATINGS = ("Rating", "A", "B", ":", *(str(n) for n in range(1, 11)))
-
-
-def is_fake(name: str) -> bool:
-    """Whether this model name asks for the fake backend."""
-    return name.startswith(PREFIX)
 
 
 def _unit(*parts: Any) -> float:
@@ -112,7 +107,7 @@ class FakeBackend:
     batch_tokens = 4096
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.seed = spec.name.removeprefix(PREFIX)
+        self.seed = spec.name.removeprefix(FAKE)
         self.notes: list[str] = [f"{spec.name} is no model: its numbers are made up."]
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:

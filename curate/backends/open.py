@@ -1,16 +1,16 @@
-"""Which file serves a model, chosen by its name and by --backend."""
+"""Which class runs a model: by its engine, and by what it should do."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from functools import wraps
-from typing import Any, TypeVar, cast
+from importlib import import_module
+from typing import Any, Literal, cast
 
 from curate.backends import (
-    BackendName,
+    Backend,
     EmbeddingBackend,
     GenerationBackend,
     LogprobBackend,
@@ -21,17 +21,36 @@ from curate.backends import (
 )
 from curate.backends.adapters import check_adapter
 from curate.backends.configs import read_config
-from curate.backends.fake import FakeBackend, FakeTokenizer, is_fake
+from curate.backends.fake import FakeTokenizer
 from curate.backends.reward_heads import check_servable, choose_head
-from curate.backends.sentence import embedder_path
-from curate.backends.server.sglang import SglangLogprobs, SglangRewards
-from curate.backends.server.vllm import ServerGeneration, ServerLogprobs, ServerRewards, server_facts
+from curate.backends.server.vllm import server_facts
 from curate.backends.vllm.checks import check_positions, check_sentence_model
 from curate.errors import MissingExtra, ModelError, SettingsError, first_line
-from curate.model import served_model
+from curate.model import Model
 from curate.tokens import HubTokenizer
 
-Opened = TypeVar("Opened")
+Task = Literal["logps", "rewards", "head", "generation", "embeddings"]
+CLASSES: Mapping[tuple[str, Task], str] = {
+    ("torch", "logps"): "torch.scoring.TorchLogprobs",
+    ("torch", "rewards"): "torch.scoring.TorchRewards",
+    ("torch", "head"): "torch.reward_heads.TorchHeadRewards",
+    ("torch", "generation"): "torch.generation.TorchGeneration",
+    ("torch", "embeddings"): "sentence.SentenceEmbedder",
+    ("vllm", "logps"): "vllm.models.VllmLogprobs",
+    ("vllm", "rewards"): "vllm.models.VllmRewards",
+    ("vllm", "generation"): "vllm.models.VllmGeneration",
+    ("vllm", "embeddings"): "vllm.models.VllmEmbedder",
+    ("server", "logps"): "server.vllm.ServerLogprobs",
+    ("server", "rewards"): "server.vllm.ServerRewards",
+    ("server", "generation"): "server.vllm.ServerGeneration",
+    ("sglang", "logps"): "server.sglang.SglangLogprobs",
+    ("sglang", "rewards"): "server.sglang.SglangRewards",
+    ("fake", "logps"): "fake.FakeBackend",
+    ("fake", "rewards"): "fake.FakeBackend",
+    ("fake", "generation"): "fake.FakeBackend",
+    ("fake", "embeddings"): "fake.FakeBackend",
+}
+"""The class in this room that does a task on an engine; imported when it is needed, as engines take seconds."""
 
 
 def check_backend(name: str, tensor_parallel: int | None = None) -> None:
@@ -58,17 +77,16 @@ def resolved(spec: ModelSpec) -> ModelSpec:
     Raises:
         SettingsError: the device does not exist.
     """
-    if is_fake(spec.name):
+    if spec.engine == "fake":
         return spec
-    if served_model(spec.name):
-        return replace(spec, device="server", dtype="server", backend="server")
+    if spec.engine == "server":
+        return replace(spec, device="server", dtype="server")
     from curate.backends.torch.loading import choose_device, choose_dtype
 
     device = choose_device(spec.device)
-    if spec.backend == "vllm":
+    if spec.engine == "vllm":
         _check_gpus(spec, device)
-    backend: BackendName = "vllm" if spec.backend == "vllm" else "torch"
-    return replace(spec, device=device, dtype=choose_dtype(spec.dtype, device), backend=backend)
+    return replace(spec, device=device, dtype=choose_dtype(spec.dtype, device), backend=spec.engine)
 
 
 def _check_gpus(spec: ModelSpec, device: str) -> None:
@@ -93,12 +111,12 @@ def _check_gpus(spec: ModelSpec, device: str) -> None:
 
 def backend_facts(spec: ModelSpec) -> dict[str, Any]:
     """Which engine runs a resolved model, to distinguish its numbers from another engine's."""
-    if is_fake(spec.name):
+    if spec.engine == "fake":
         return {}
-    if spec.backend == "server":
-        facts = server_facts(spec.name)
+    if spec.engine == "server":
+        facts = server_facts(spec.model)
         return {"backend": "server", "server": f"sglang {facts['version']}" if facts["sglang"] else facts["version"]}
-    if spec.backend == "vllm":
+    if spec.engine == "vllm":
         from curate.backends.vllm.engine import vllm_version
 
         return {"backend": "vllm", "vllm": vllm_version()}
@@ -111,15 +129,15 @@ def check_model(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
     Raises:
         ModelError: a reward model that cannot be run here, or a model that vLLM would get wrong.
     """
-    if is_fake(spec.name):
+    if spec.engine == "fake":
         return spec
-    if spec.backend == "server":
+    if spec.engine == "server":
         return _check_served(spec, kind)
     check_adapter(spec)
     head = choose_head(spec, read_config(spec)) if kind == "reward" else None
-    if spec.backend == "vllm" and kind == "embedding":
-        check_sentence_model(embedder_path(spec.name))
-    elif spec.backend == "vllm":
+    if spec.engine == "vllm" and kind == "embedding":
+        check_sentence_model(spec.model.path)
+    elif spec.engine == "vllm":
         check_positions(spec)
         check_servable(spec, head)
     return replace(spec, reward_head=head)
@@ -132,7 +150,7 @@ def _check_served(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
             spec.name,
             "Give the embedder, or the reward model with --reward-head, as a folder or a hub id.",
         )
-    server_facts(spec.name)
+    server_facts(spec.model)
     return spec
 
 
@@ -147,98 +165,53 @@ def gpus_named(wanted: str) -> tuple[str, ...]:
     return cuda_devices(wanted)
 
 
-def _must_fit(open_model: Callable[[ModelSpec], Opened]) -> Callable[[ModelSpec], Opened]:
-    """Turn a model too large for the device's memory into an error that the user can fix."""
-
-    @wraps(open_model)
-    def open_it(spec: ModelSpec) -> Opened:
-        try:
-            return open_model(spec)
-        except OutOfMemory as error:
-            raise ModelError(
-                "The model does not fit in the device's memory.",
-                f"{spec.name} on {spec.device}: {first_line(error)}",
-                "Is something else running there? Try --dtype=bfloat16, or --backend=vllm with --tensor-parallel.",
-            ) from error
-
-    return open_it
-
-
-@_must_fit
 def open_logprobs(spec: ModelSpec) -> LogprobBackend:
     """Open a causal language model."""
-    if is_fake(spec.name):
-        return FakeBackend(spec)
-    if spec.backend == "vllm":
-        from curate.backends.vllm.models import VllmLogprobs
-
-        return VllmLogprobs(spec)
-    if spec.backend == "server":
-        return SglangLogprobs(spec) if server_facts(spec.name)["sglang"] else ServerLogprobs(spec)
-    from curate.backends.torch.scoring import TorchLogprobs
-
-    return TorchLogprobs(spec)
+    return cast(LogprobBackend, _open(spec, "logps"))
 
 
-@_must_fit
 def open_rewards(spec: ModelSpec) -> RewardBackend:
     """Open a reward model."""
-    if is_fake(spec.name):
-        return FakeBackend(spec)
-    if spec.backend == "server":
-        return SglangRewards(spec) if server_facts(spec.name)["sglang"] else ServerRewards(spec)
-    head = check_model(spec, "reward").reward_head
-    if spec.backend == "vllm":
-        from curate.backends.vllm.models import VllmRewards
-
-        return VllmRewards(spec)
-    if head is not None:
-        from curate.backends.torch.reward_heads import TorchHeadRewards
-
-        return TorchHeadRewards(spec, head)
-    from curate.backends.torch.scoring import TorchRewards
-
-    return TorchRewards(spec)
+    if spec.engine in ("torch", "vllm"):
+        spec = check_model(spec, "reward")
+    apart = spec.engine == "torch" and spec.reward_head is not None
+    return cast(RewardBackend, _open(spec, "head" if apart else "rewards"))
 
 
-@_must_fit
 def open_generation(spec: ModelSpec) -> GenerationBackend:
     """Open a causal language model that generates."""
-    if is_fake(spec.name):
-        return FakeBackend(spec)
-    if spec.backend == "vllm":
-        from curate.backends.vllm.models import VllmGeneration
-
-        return VllmGeneration(spec)
-    if spec.backend == "server":
-        if server_facts(spec.name)["sglang"]:
-            raise SettingsError(
-                "An SGLang server may draw another response for the same seed.",
-                spec.name,
-                "Generate with a vLLM server, or with a model in a folder.",
-            )
-        return ServerGeneration(spec)
-    from curate.backends.torch.generation import TorchGeneration
-
-    return TorchGeneration(spec)
+    return cast(GenerationBackend, _open(spec, "generation"))
 
 
-@_must_fit
 def open_embeddings(spec: ModelSpec) -> EmbeddingBackend:
     """Open a sentence embedder."""
-    if is_fake(spec.name):
-        return FakeBackend(spec)
-    if spec.backend == "vllm":
-        from curate.backends.vllm.models import VllmEmbedder
+    return cast(EmbeddingBackend, _open(spec, "embeddings"))
 
-        return VllmEmbedder(spec)
-    from curate.backends.sentence import SentenceEmbedder
 
-    return SentenceEmbedder(spec)
+def _open(spec: ModelSpec, task: Task) -> Backend:
+    engine: str = spec.engine
+    if engine == "server" and server_facts(spec.model)["sglang"]:
+        engine = "sglang"
+    if (engine, task) == ("sglang", "generation"):
+        raise SettingsError(
+            "An SGLang server may draw another response for the same seed.",
+            spec.name,
+            "Generate with a vLLM server, or with a model in a folder.",
+        )
+    module, _, name = CLASSES[engine, task].rpartition(".")
+    try:
+        opened: Backend = getattr(import_module(f"{__package__}.{module}"), name)(spec)
+    except OutOfMemory as error:
+        raise ModelError(
+            "The model does not fit in the device's memory.",
+            f"{spec.name} on {spec.device}: {first_line(error)}",
+            "Is something else running there? Try --dtype=bfloat16, or --backend=vllm with --tensor-parallel.",
+        ) from error
+    return opened
 
 
 def open_chat_tokenizer(
-    name: str,
+    model: Model,
     *,
     template: str | None = None,
     keep_own: bool = False,
@@ -248,7 +221,7 @@ def open_chat_tokenizer(
     """The tokenizer of a model; it must have a chat template.
 
     Args:
-        name: the model.
+        model: whose tokenizer.
         template: a Jinja template that replaces its own.
         keep_own: use `template` only if the tokenizer has none. For reward models: their numbers mean nothing in
             another template than that of their training, least of all in one given for the policy.
@@ -258,9 +231,9 @@ def open_chat_tokenizer(
     Raises:
         ModelError: it cannot be loaded, or has no chat template and none is given.
     """
-    if is_fake(name):
-        return cast(HubTokenizer | FakeTokenizer, FakeTokenizer())
-    tokenizer = HubTokenizer(name, trust_remote_code=trust_remote_code)
+    if model.kind == "fake":
+        return FakeTokenizer()
+    tokenizer = HubTokenizer(model.tokenizer, trust_remote_code=trust_remote_code)
     if template is not None and not (keep_own and tokenizer.chat_template):
         tokenizer.use_template(template)
     if day is not None:
@@ -268,7 +241,7 @@ def open_chat_tokenizer(
     if not tokenizer.chat_template:
         raise ModelError(
             "The tokenizer has no chat template, so a conversation cannot be rendered.",
-            name,
+            model.name,
             "Give one with --chat-template=FILE.",
         )
     return tokenizer
@@ -280,11 +253,11 @@ def model_limit(spec: ModelSpec) -> int | None:
     Raises:
         ModelError: the model does not exist.
     """
-    if is_fake(spec.name):
+    if spec.engine == "fake":
         return None
-    if served_model(spec.name):
+    if spec.engine == "server":
         # A server needs room for one generated token, even if it should only read.
-        served = server_facts(spec.name)["limit"]
+        served = server_facts(spec.model)["limit"]
         return served - 1 if served else None
     limit = getattr(read_config(spec).get_text_config(), "max_position_embeddings", None)
     return int(limit) if limit else None

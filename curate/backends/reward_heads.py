@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from curate.backends import ModelSpec
 from curate.errors import ModelError, SettingsError
+from curate.model import Model
 from curate.schema import Record
 
 PLAIN = "logits"
@@ -71,11 +71,9 @@ KNOWN = (
 )
 
 
-def known_model(name: str) -> KnownModel | None:
+def known_model(model: Model) -> KnownModel | None:
     """What is known about this model, by its name."""
-    path = Path(name).expanduser()
-    called = path.resolve().name if path.is_dir() else name
-    return next((one for one in KNOWN if re.search(one.pattern, called, re.IGNORECASE)), None)
+    return next((one for one in KNOWN if re.search(one.pattern, model.short, re.IGNORECASE)), None)
 
 
 def choose_head(spec: ModelSpec, config: Any) -> str | None:
@@ -88,7 +86,7 @@ def choose_head(spec: ModelSpec, config: Any) -> str | None:
             says how they become one reward.
         SettingsError: the user's head is malformed.
     """
-    known = known_model(spec.name)
+    known = known_model(spec.model)
     own_code = "AutoModelForSequenceClassification" in (getattr(config, "auto_map", None) or {})
     if spec.reward_head is None and known and known.refused:
         raise ModelError(f"This reward model cannot be run here: {known.refused}.", spec.name, known.instead)
@@ -159,9 +157,9 @@ def check_servable(spec: ModelSpec, head: str | None) -> None:
         raise ModelError("vLLM does not know this reward model's head.", f"{spec.name}: {head}", "Use --backend=torch.")
 
 
-def model_notes(name: str, sample: Sequence[Record]) -> list[str]:
+def model_notes(model: Model, sample: Sequence[Record]) -> list[str]:
     """What the user should know about using this model on these rows."""
-    known = known_model(name)
+    known, name = known_model(model), model.name
     if known is None:
         return []
     notes = []

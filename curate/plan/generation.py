@@ -12,7 +12,7 @@ from curate.backends import Sampling
 from curate.backends.open import check_backend, check_model, model_limit, open_chat_tokenizer, resolved
 from curate.errors import RowError, SettingsError, first_line
 from curate.hashing import text_hash, versions
-from curate.model import short_name
+from curate.model import Model
 from curate.plan.models import check_places, devices_of, model_facts, model_spec, template_text
 from curate.plan.template_date import DATE, date_notes, dated
 from curate.readers import Layout, Row, Source, first_rows, open_source, prompts_layout
@@ -21,7 +21,7 @@ from curate.render import render_prompts
 from curate.schema import Record
 from curate.scorers.generation import Generation
 from curate.settings import GenerateSettings, for_manifest
-from curate.tokens import WritingTokenizer, check_weights
+from curate.tokens import WritingTokenizer
 
 MODEL_NAME = re.compile(r"^([A-Za-z][\w.-]*)=(.+)$", re.DOTALL)
 SEED_BITS = 63
@@ -145,16 +145,17 @@ def check_generate(settings: GenerateSettings) -> None:
     named_models(settings.policy)
 
 
-def named_models(policies: tuple[str, ...]) -> dict[str, str]:
+def named_models(policies: tuple[str, ...]) -> dict[str, Model]:
     """Models by name: the name the user gives, or the model's own.
 
     Raises:
         SettingsError: two models have the same name.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Model] = {}
     for spec in policies:
         match = MODEL_NAME.match(spec)
-        name, model = (match[1], match[2]) if match else (short_name(spec), spec)
+        model = Model.of(match[2] if match else spec)
+        name = match[1] if match else model.short
         if name in found:
             raise SettingsError(
                 f"Two models are called {name}.", setting="policy", value=spec, hint="Name each: --policy=NAME=MODEL."
@@ -163,7 +164,7 @@ def named_models(policies: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) -> Generation:
+def make_writer(settings: GenerateSettings, name: str, model: Model, shards: str) -> Generation:
     """What samples one model's responses and stores them in these shards; no weights are loaded yet.
 
     Raises:
@@ -175,21 +176,21 @@ def make_writer(settings: GenerateSettings, name: str, model: str, shards: str) 
         day=settings.template_date,
         trust_remote_code=settings.trust_remote_code,
     )
-    check_weights(model)
+    model.check_weights()
     spec = check_model(resolved(replace(model_spec(settings, model), max_length=_longest(settings, model))), "causal")
-    identity = model_facts(model, spec, tokenizer) | {"name": name, "seed": settings.seed, "samples": settings.samples}
+    identity = model_facts(spec, tokenizer) | {"name": name, "seed": settings.seed, "samples": settings.samples}
     identity |= {"temperatures": list(settings.temperature), "every_row": settings.every_row}
     sampling = Sampling(top_p=settings.top_p, max_tokens=settings.max_tokens, stop_ids=tokenizer.turn_ends())
     return Generation(shards, name, spec, tokenizer, sampling, identity, settings.batch_tokens)
 
 
-def _longest(settings: GenerateSettings, model: str) -> int | None:
+def _longest(settings: GenerateSettings, model: Model) -> int | None:
     """Maximum tokens of prompt and response together."""
     wanted = settings.max_length + settings.max_tokens if settings.max_length else None
     return min((one for one in (wanted, model_limit(model_spec(settings, model))) if one), default=None)
 
 
-def _prompt_limit(settings: GenerateSettings, name: str, model: str, notes: list[str]) -> int | None:
+def _prompt_limit(settings: GenerateSettings, name: str, model: Model, notes: list[str]) -> int | None:
     limit = model_limit(model_spec(settings, model))
     if limit is None:
         return settings.max_length

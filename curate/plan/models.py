@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from curate.backends import ModelSpec, Sampling
-from curate.backends.fake import FakeTokenizer, is_fake
+from curate.backends.fake import FakeTokenizer
 from curate.backends.open import backend_facts, check_model, gpus_named, model_limit, open_chat_tokenizer, resolved
 from curate.backends.reward_heads import known_model
-from curate.backends.sentence import embedder_path
 from curate.errors import SettingsError, did_you_mean
-from curate.model import adapter_base, model_identity, same_model, short_name
+from curate.model import Model
 from curate.plan.rewards import RewardSource
 from curate.plan.template_date import DATE
 from curate.render import AloneRenderer, Match, Renderer
@@ -24,7 +23,7 @@ from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
 from curate.scorers.model_scorers import ModelScorer
 from curate.settings import MeasureSettings, ModelSettings
 from curate.text_file import read_text
-from curate.tokens import HubTokenizer, check_weights
+from curate.tokens import HubTokenizer
 
 ResponseScorer = ModelScorer | FunctionReward | Judge
 ALONE = "policy_alone"
@@ -40,21 +39,18 @@ def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
     Raises:
         ModelError: the embedder does not exist.
     """
-    embedder_path(name)
-    spec = check_model(resolved(model_spec(settings, name)), "embedding")
-    if is_fake(name):
-        return EmbeddingDistance(spec, {"model": name})
-    path = embedder_path(name)
+    model = Model.of_embedder(name)
+    spec = check_model(resolved(model_spec(settings, model)), "embedding")
     # Reading the configuration fetches a hub model's; its commit is known only afterwards.
-    model_limit(replace(spec, name=path))
-    return EmbeddingDistance(spec, {**model_identity(path), "model": short_name(name), **backend_facts(spec)})
+    model_limit(spec)
+    return EmbeddingDistance(spec, model.identity() | backend_facts(spec))
 
 
-def model_spec(settings: ModelSettings, name: str) -> ModelSpec:
+def model_spec(settings: ModelSettings, model: Model) -> ModelSpec:
     """The spec that opens this model as the settings say."""
     device = gpus_named(settings.gpus)[0] if settings.gpus else settings.device
     return ModelSpec(
-        name,
+        model,
         device,
         settings.dtype,
         settings.trust_remote_code,
@@ -137,8 +133,8 @@ def reward_scorers(
         elif source.kind == "judge":
             scorers.append(_judge(settings, source, as_pairs))
         elif source.kind == "model":
-            name, model = f"reward.{source.name}", source.target
-            scorers.append(_model_scorer(settings, "reward", name, model, [model], notes, heads.get(source.name)))
+            name, head = f"reward.{source.name}", heads.get(source.name)
+            scorers.append(_model_scorer(settings, "reward", name, source.model, [source.model], notes, head))
     return scorers
 
 
@@ -167,7 +163,7 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
         )
     pairwise = as_pairs and options.mode != "pointwise"
     question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
-    model = source.target
+    model = source.model
     tokenizer = open_chat_tokenizer(
         model,
         template=template_text(settings),
@@ -183,7 +179,7 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
             value=f"judge.max_tokens={options.max_tokens}",
             hint="Lower it.",
         )
-    check_weights(model)
+    model.check_weights()
     spec = check_model(resolved(replace(model_spec(settings, model), max_length=limit)), "causal")
     return Judge(
         f"reward.{source.name}",
@@ -193,7 +189,7 @@ def _judge(settings: MeasureSettings, source: RewardSource, as_pairs: bool) -> J
         Sampling(temperature=0.0, max_tokens=options.max_tokens, stop_ids=tokenizer.turn_ends()),
         limit - options.max_tokens if limit is not None else None,
         settings.batch_tokens,
-        model_facts(model, spec, tokenizer),
+        model_facts(spec, tokenizer),
     )
 
 
@@ -206,19 +202,19 @@ def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[Respons
     if settings.unconditional and not settings.policy:
         raise SettingsError("No model measures the responses alone.", setting="unconditional", hint="Give --policy.")
     models = {"policy": settings.policy, "reference": settings.reference}
-    given = {role: name for role, name in models.items() if name}
+    given = {role: Model.of(name) for role, name in models.items() if name}
     if settings.unconditional:
         given = {"policy": given["policy"], ALONE: given["policy"], **given}
     family = list(dict.fromkeys(given.values()))
-    return [_model_scorer(settings, "logps", role, name, family, notes) for role, name in given.items()]
+    return [_model_scorer(settings, "logps", role, model, family, notes) for role, model in given.items()]
 
 
 def _model_scorer(
     settings: MeasureSettings,
     kind: Literal["logps", "reward"],
     name: str,
-    model: str,
-    family: list[str],
+    model: Model,
+    family: list[Model],
     notes: list[str],
     head: str | None = None,
 ) -> ModelScorer:
@@ -241,23 +237,23 @@ def _model_scorer(
         limits.append(max_length)
     if model != family[0]:
         check_same_tokens(family[0], tokenizer, model, settings)
-    check_weights(model)
+    model.check_weights()
     longest = min(limits, default=None)
     spec = resolved(replace(model_spec(settings, model), max_length=longest, reward_head=head))
-    base = adapter_base(model)
     # The reference comes last in the family and is opened after the policy.
-    beneath = adapter_base(family[-1]) or family[-1]
-    spec = replace(spec, keep_base=base is not None and model != family[-1] and same_model(base, beneath))
+    beneath = family[-1].base or family[-1]
+    kept = model.base is not None and model != family[-1] and model.base.is_same(beneath)
+    spec = replace(spec, keep_base=kept)
     spec = check_model(spec, "reward" if kind == "reward" else "causal")
-    identity = model_facts(model, spec, tokenizer) | (READ_ALONE if name == ALONE else {})
+    identity = model_facts(spec, tokenizer) | (READ_ALONE if name == ALONE else {})
     kind_of = AloneRenderer if name == ALONE else Renderer
     renderer = kind_of(tokenizer, longest, settings.truncation, match)
     return ModelScorer(kind, name, spec, renderer, settings.batch_tokens, identity)
 
 
-def model_facts(model: str, spec: ModelSpec, tokenizer: HubTokenizer | FakeTokenizer) -> dict[str, Any]:
+def model_facts(spec: ModelSpec, tokenizer: HubTokenizer | FakeTokenizer) -> dict[str, Any]:
     """What decides the numbers of a model: its weights, device, dtype, tokens and chat template."""
-    facts: dict[str, Any] = {"model": model} if is_fake(model) else model_identity(model)
+    facts = spec.model.identity()
     facts |= {"device": spec.device.split(":")[0], "dtype": spec.dtype, **backend_facts(spec)}
     facts |= {"head": spec.reward_head} if spec.reward_head else {}
     facts |= {DATE: tokenizer.day.isoformat()} if tokenizer.day else {}
@@ -276,22 +272,24 @@ def _short(name: str, limit: int, match: str | None) -> str:
     return f"{name}: the model reads at most {limit} tokens, fewer than --max-length."
 
 
-def check_same_tokens(policy: str, tokenizer: Any, reference: str, settings: MeasureSettings) -> None:
+def check_same_tokens(policy: Model, tokenizer: Any, reference: Model, settings: MeasureSettings) -> None:
     """Refuse a reference whose token ids mean other tokens than the policy's: its input would be garbage.
 
     Raises:
         SettingsError: the vocabularies differ.
     """
-    if is_fake(policy) and is_fake(reference):
+    both = f"{policy.name} and {reference.name}"
+    fakes = [one.kind == "fake" for one in (policy, reference)]
+    if all(fakes):
         return
-    if is_fake(policy) or is_fake(reference):
-        raise SettingsError("A fake model and a real one share no tokens.", f"{policy} and {reference}", "Fake both.")
+    if any(fakes):
+        raise SettingsError("A fake model and a real one share no tokens.", both, "Fake both.")
     ours = tokenizer.vocabulary()
-    theirs = HubTokenizer(reference, trust_remote_code=settings.trust_remote_code).vocabulary()
+    theirs = HubTokenizer(reference.tokenizer, trust_remote_code=settings.trust_remote_code).vocabulary()
     differing = [token for token, number in ours.items() if theirs.get(token, number) != number]
     if differing or len(ours.keys() & theirs.keys()) < 0.99 * len(ours):
         raise SettingsError(
             "Policy and reference do not share their tokenizer.",
-            f"{policy} and {reference}" + (f": for example {differing[0]!r}" if differing else ""),
+            both + (f": for example {differing[0]!r}" if differing else ""),
             "Implicit margins compare the same tokens under both; use a reference of the policy's family.",
         )

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from curate.errors import RowError, SettingsError, did_you_mean
-from curate.model import served_model
+from curate.model import Model
 from curate.readers import Row
 from curate.readers.parts.scores import number
 from curate.schema import Record
@@ -30,6 +31,15 @@ class RewardSource:
     kind: Literal["columns", "model", "function", "judge"]
     target: str
     named: bool
+
+    @cached_property
+    def model(self) -> Model:
+        """The reward model or judge."""
+        return Model.of(self.target)
+
+    def facts(self) -> list[str]:
+        """What identifies the source, wherever its model or file is."""
+        return [self.name, self.kind, self.model.short if self.kind in ("model", "judge") else self.target]
 
 
 def plan_rewards(specs: Sequence[str], rows: Sequence[Row], sample: Sequence[Record]) -> list[RewardSource]:
@@ -93,8 +103,8 @@ def parse_reward(spec: str) -> RewardSource:
 
 def _default_name(target: str) -> str:
     """The last part of a model's path, hub id or name on its server; it does not depend on how the model is reached."""
-    served = served_model(target)
-    last = (served.name if served else target).rstrip("/").rpartition("/")[2]
+    model = Model.of(target)
+    last = (model.path if model.kind == "server" else target).rstrip("/").rpartition("/")[2]
     return re.sub(r"\W+", "_", Path(target).resolve().name if last in ("", ".", "..") else last)
 
 

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from curate.backends.fake import is_fake
 from curate.backends.open import check_backend
 from curate.backends.reward_heads import model_notes
 from curate.errors import RowError, SettingsError
 from curate.hashing import versions
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
-from curate.model import short_name
+from curate.model import Model
 from curate.plan.models import (
     ALONE,
     ResponseScorer,
@@ -91,7 +90,7 @@ class Plan:
             return False
         one, other = policy.facts(), reference.facts()
         if "hash" not in one:
-            return policy.spec.name == reference.spec.name
+            return policy.spec.model == reference.spec.model
         return {**one, "model": None} == {**other, "model": None}
 
     def _logprobs(self, role: str) -> ModelScorer | None:
@@ -137,7 +136,7 @@ class Plan:
                 **({"match": match} if (match := getattr(self.settings, "match", None)) else {}),
                 "columns": [one.target for one in self.rewards if one.kind == "columns"],
             },
-            "rewards": [[one.name, one.kind, short_name(one.target)] for one in self.rewards],
+            "rewards": [one.facts() for one in self.rewards],
             "versions": versions(["torch", "transformers"] if self.scorers or self.embedding else []),
             "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
         }
@@ -208,16 +207,15 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     layout = detect(rows, settings.rows_as or prefer)
     sample = list(records(layout, rows))
     as_pairs = layout.kind == "pairs" if prefer == "pairs" and not settings.rows_as else settings.rows_as == "pairs"
-    text_tokenizer = settings.tokenizer or settings.policy or settings.reference or WORDS
-    text_tokenizer = WORDS if is_fake(text_tokenizer) else text_tokenizer
-    edit = EditDistance(open_text_tokenizer(text_tokenizer, trust_remote_code=settings.trust_remote_code))
+    counted_in = Model.of(settings.tokenizer or settings.policy or settings.reference or WORDS).tokenizer
+    edit = EditDistance(open_text_tokenizer(counted_in, trust_remote_code=settings.trust_remote_code))
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
     plan.reading = what_is_read(layout, rows, named_columns(plan.rewards))
     plan.notes += plan.reading.notes()
     plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
     plan.scorers += logprob_scorers(settings, plan.notes)
-    plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.target, sample)]
+    plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.model, sample)]
     plan.notes += [_same_model_note(plan)] if plan.reference_is_policy else []
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     plan.notes += date_notes({one.name: one.facts() for one in plan.scorers}, getattr(settings, "match", None))

@@ -10,10 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from curate.backends.fake import is_fake
 from curate.errors import CurateError, StoreError
 from curate.hashing import versions
-from curate.model import short_name
+from curate.model import Model
 from curate.plan.generation import make_writer, named_models
 from curate.plan.models import embedding_scorer, logprob_scorers, reward_scorers
 from curate.plan.rewards import parse_reward
@@ -175,11 +174,12 @@ def _measured_with(settings: MeasureSettings, kind: Kind | None) -> dict[str, An
     facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
     if settings.embedder:
         facts["embedder"] = embedding_scorer(settings, settings.embedder).facts()
-    if settings.tokenizer and not is_fake(settings.tokenizer):
-        opened = open_text_tokenizer(settings.tokenizer, trust_remote_code=settings.trust_remote_code)
-        facts["tokenizer"] = {"name": short_name(settings.tokenizer), "hash": opened.fingerprint()}
+    if settings.tokenizer:
+        counted_in = Model.of(settings.tokenizer)
+        opened = open_text_tokenizer(counted_in.tokenizer, trust_remote_code=settings.trust_remote_code)
+        facts["tokenizer"] = {"name": counted_in.short, "hash": opened.fingerprint()}
     return {
-        "rewards": [[one.name, one.kind, short_name(one.target)] for one in sources],
+        "rewards": [one.facts() for one in sources],
         "measured_with": facts,
         "versions": versions(["torch", "transformers"] if facts else []),
     }

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from curate.backends import ModelSpec
-from curate.backends.fake import is_fake
 from curate.backends.open import model_limit, open_chat_tokenizer
-from curate.backends.sentence import embedder_path
 from curate.errors import CurateError
-from curate.model import same_model
+from curate.model import Model
 from curate.plan.generation import named_models
 from curate.plan.rewards import parse_reward
 from curate.recipes.resolve import Step
@@ -73,34 +71,34 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
     if not isinstance(settings, MeasureSettings):
         return []
     sources = [parse_reward(spec) for spec in settings.reward]
-    family = settings.policy or settings.reference
-    named = [("reward", one.target, one.target) for one in sources if one.kind == "model"]
-    named += [("policy", settings.policy, family)] if settings.policy and family else []
-    apart = settings.reference and not (settings.policy and same_model(settings.policy, settings.reference))
-    named += [("reference", settings.reference, family)] if settings.reference and family and apart else []
+    policy, reference = (Model.of(name) if name else None for name in (settings.policy, settings.reference))
+    named = [("reward", one.model, one.model) for one in sources if one.kind == "model"]
+    named += [("policy", policy, policy)] if policy else []
+    if reference and not (policy and policy.is_same(reference)):
+        named.append(("reference", reference, policy or reference))
     found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
-    if settings.unconditional and settings.policy:
-        found.append(_cost("policy alone", settings.policy, settings.policy, settings, volume))
-    found += [_judge_cost(one.target, settings, volume) for one in sources if one.kind == "judge"]
+    if settings.unconditional and policy:
+        found.append(_cost("policy alone", policy, policy, settings, volume))
+    found += [_judge_cost(one.model, settings, volume) for one in sources if one.kind == "judge"]
     return found + ([_embedder_cost(settings.embedder, volume)] if settings.embedder else [])
 
 
-def _drawing_cost(model: str, settings: GenerateSettings, volume: Volume) -> ModelCost:
+def _drawing_cost(model: Model, settings: GenerateSettings, volume: Volume) -> ModelCost:
     """At most prompts x samples x max_tokens tokens are drawn; reading the prompts is not counted."""
     responses = None if volume.rows is None else volume.rows * draws_of(settings) // len(settings.policy)
     drawn = None if responses is None else responses * settings.max_tokens
-    return ModelCost("draws", model, responses, drawn, "tokens", True, count_parameters(model))
+    return ModelCost("draws", model.name, responses, drawn, "tokens", True, count_parameters(model))
 
 
-def _cost(role: str, model: str, reader: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
+def _cost(role: str, model: Model, reader: Model, settings: MeasureSettings, volume: Volume) -> ModelCost:
     parameters = count_parameters(model)
     if volume.sequences is None or not volume.sample:
-        return ModelCost(role, model, parameters=parameters)
+        return ModelCost(role, model.name, parameters=parameters)
     lengths, unit = _lengths(_conversations(volume), reader, settings, alone=role == "policy alone")
     longest = volume.drawn[1] if volume.drawn else 0
     tokens = round(volume.sequences * (sum(lengths) / max(1, len(lengths)) + longest))
     at_most = volume.at_most or volume.drawn is not None
-    return ModelCost(role, model, volume.sequences, tokens, unit, at_most, parameters)
+    return ModelCost(role, model.name, volume.sequences, tokens, unit, at_most, parameters)
 
 
 def _conversations(volume: Volume) -> list[Conversation]:
@@ -109,11 +107,11 @@ def _conversations(volume: Volume) -> list[Conversation]:
     return [(record.prompt, text) for record in volume.sample for text in volume.texts(record)]
 
 
-def _judge_cost(model: str, settings: MeasureSettings, volume: Volume) -> ModelCost:
+def _judge_cost(model: Model, settings: MeasureSettings, volume: Volume) -> ModelCost:
     """A judge sees a pair in both orders, or each response once; it reads the question and writes an answer."""
     parameters = count_parameters(model)
     if volume.rows is None or volume.sequences is None or not volume.sample:
-        return ModelCost("judge", model, parameters=parameters)
+        return ModelCost("judge", model.name, parameters=parameters)
     options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
     pairwise = isinstance(settings, ScoreSettings) and volume.pairs and options.mode != "pointwise"
     question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
@@ -124,11 +122,11 @@ def _judge_cost(model: str, settings: MeasureSettings, volume: Volume) -> ModelC
     asks = 2 * volume.rows if pairwise else volume.sequences
     longest = options.max_tokens + (volume.drawn[1] if volume.drawn else 0) * (2 if pairwise else 1)
     tokens = round(asks * (sum(lengths) / max(1, len(lengths)) + longest))
-    return ModelCost("judge", model, volume.sequences, tokens, unit, True, parameters)
+    return ModelCost("judge", model.name, volume.sequences, tokens, unit, True, parameters)
 
 
 def _lengths(
-    conversations: Sequence[Conversation], model: str, settings: MeasureSettings, alone: bool = False
+    conversations: Sequence[Conversation], model: Model, settings: MeasureSettings, alone: bool = False
 ) -> tuple[list[int], Literal["tokens", "words"]]:
     """The number of tokens that the model reads of every conversation; words if its tokenizer is not here.
 
@@ -138,11 +136,11 @@ def _lengths(
         settings: may bound the length.
         alone: whether the responses are read without their prompts.
     """
-    place = model if is_fake(model) else local_folder(model)
-    if place is not None:
+    if model.kind == "fake" or model.here:
+        here = Model.of(str(model.here)) if model.here else model
         try:
-            tokenizer = open_chat_tokenizer(str(place), trust_remote_code=settings.trust_remote_code)
-            limits = [limit for limit in (settings.max_length, model_limit(ModelSpec(str(place)))) if limit]
+            tokenizer = open_chat_tokenizer(here, trust_remote_code=settings.trust_remote_code)
+            limits = [limit for limit in (settings.max_length, model_limit(ModelSpec(here))) if limit]
             kind = AloneRenderer if alone else Renderer
             renderer = kind(tokenizer, min(limits, default=None), settings.truncation)
             return [len(row.ids) for row in renderer.render(conversations)], "tokens"
@@ -161,33 +159,19 @@ def _embedder_cost(name: str, volume: Volume) -> ModelCost:
     lengths = [len(ids) for ids in WordsTokenizer().encode(texts)]
     parameters = None
     try:
-        folder = None if is_fake(name) else local_folder(embedder_path(name))
-        if folder is not None:
-            lengths = [len(ids) for ids in open_text_tokenizer(str(folder)).encode(texts)]
-            unit, parameters = "tokens", count_parameters(str(folder))
+        model = Model.of_embedder(name)
+        if model.here is not None:
+            lengths = [len(ids) for ids in open_text_tokenizer(str(model.here)).encode(texts)]
+            unit, parameters = "tokens", count_parameters(model)
     except CurateError:
         pass
     tokens = round(volume.sequences * sum(lengths) / max(1, len(lengths)))
     return ModelCost("embedder", name, volume.sequences, tokens, unit, volume.at_most, parameters)
 
 
-def local_folder(name: str) -> Path | None:
-    """The folder of a model on this machine: the path itself, or the hub's cache; None if it would be fetched."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if name.count("/") != 1 or ":" in name or name.startswith(("<", ".", "/")):
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(name, "config.json")
-    return Path(found).parent if isinstance(found, str) else None
-
-
-def count_parameters(name: str) -> int | None:
+def count_parameters(model: Model) -> int | None:
     """The number of values in a model's safetensors files, from their headers; None if they are not on this machine."""
-    folder = None if is_fake(name) else local_folder(name)
-    files = sorted(folder.glob("*.safetensors")) if folder is not None else []
+    files = sorted(model.here.glob("*.safetensors")) if model.here else []
     try:
         return sum(map(_in_file, files)) if files else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from curate.backends import EmbeddingBackend, ModelSpec
 from curate.backends.open import open_embeddings
-from curate.model import short_name
 from curate.scorers import PairItem, Scored
 
 CALL_SIZE = 256
@@ -38,7 +37,7 @@ class EmbeddingDistance:
     @property
     def title(self) -> str:
         """Which model."""
-        return f"embedder {short_name(self.spec.name)!r}"
+        return f"embedder {self.spec.model.short!r}"
 
     @property
     def schema(self) -> pa.Schema:

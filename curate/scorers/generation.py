@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from curate.backends import GenerationBackend, ModelSpec, Sample, Sampling
 from curate.backends.open import open_generation
-from curate.model import short_name
 from curate.render import render_prompts
 from curate.scorers import Batch, Cut, DrawItem, Scored
 from curate.scorers.batching import halving, token_batches, writing_budget
@@ -47,7 +46,7 @@ class Generation:
     @property
     def title(self) -> str:
         """Which model generates."""
-        return f"responses of {short_name(self.model)!r}"
+        return f"responses of {self.model!r}"
 
     @property
     def schema(self) -> pa.Schema:

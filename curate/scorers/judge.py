@@ -14,7 +14,6 @@ from curate.backends import GenerationBackend, ModelSpec, Sampling
 from curate.backends.open import open_generation
 from curate.errors import ModelError
 from curate.hashing import text_hash
-from curate.model import short_name
 from curate.render import Ids, render_prompts
 from curate.scorers import Batch, Cut, JudgedPair, ResponseItem, Scored
 from curate.scorers.batching import halving, token_batches, writing_budget
@@ -64,7 +63,7 @@ class Judge:
     @property
     def title(self) -> str:
         """Which model judges."""
-        return f"judge {short_name(self.spec.name)!r}"
+        return f"judge {self.spec.model.short!r}"
 
     @property
     def schema(self) -> pa.Schema:

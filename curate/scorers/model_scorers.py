@@ -12,7 +12,6 @@ import pyarrow as pa
 from curate.backends import BatchBackend, LogprobBackend, ModelSpec, RewardBackend
 from curate.backends.open import open_logprobs, open_rewards
 from curate.errors import ModelError
-from curate.model import short_name
 from curate.render import Rendered, Renderer
 from curate.scorers import Batch, Cut, ResponseItem, Scored
 from curate.scorers.batching import halving, packed_batches, token_batches
@@ -50,7 +49,7 @@ class ModelScorer:
     def title(self) -> str:
         """Role and model."""
         role = "reward model" if self.kind == "reward" else self.name
-        return f"{role} {short_name(self.spec.name)!r}"
+        return f"{role} {self.spec.model.short!r}"
 
     @property
     def schema(self) -> pa.Schema:

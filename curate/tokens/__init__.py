@@ -14,9 +14,7 @@ from typing import Any, Protocol
 
 from jinja2 import TemplateError
 
-from curate.errors import ModelError
-from curate.hub import check_hub_id, hub_access, not_loaded
-from curate.model import adapter_base, served_model
+from curate.hub import check_found, check_place, hub_access, not_loaded
 from curate.schema import Message
 from curate.tokens.dates import CLOCK, clock_of, prints_date
 from curate.tokens.lists import TokenLists, by_pieces, cuts, joined
@@ -102,8 +100,8 @@ class HubTokenizer:
     """A transformers tokenizer, from a folder or a hub id."""
 
     def __init__(self, name: str, *, trust_remote_code: bool = False) -> None:
-        self.name = _place(name)
-        self._tokenizer = _load(self.name, trust_remote_code)
+        self.name = name
+        self._tokenizer = _load(name, trust_remote_code)
         self._day: date | None = None
 
     @cached_property
@@ -214,18 +212,8 @@ class HubTokenizer:
         return hashlib.blake2b((self.chat_template or "").encode(), digest_size=16).hexdigest()
 
 
-def _place(name: str) -> str:
-    """Where a model's tokenizer is: with the model, with an adapter's base, or where a served model's name says."""
-    served = served_model(name)
-    if served:
-        return served.tokenizer
-    base = adapter_base(name)
-    return name if base is None or (Path(name).expanduser() / "tokenizer_config.json").exists() else base
-
-
 def _load(name: str, trust_remote_code: bool) -> Any:
-    check_model_name(name)
-    check_hub_id(name)
+    check_found(name)
     from transformers import AutoTokenizer
 
     try:
@@ -233,36 +221,6 @@ def _load(name: str, trust_remote_code: bool) -> Any:
             return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise not_loaded("The tokenizer cannot be loaded.", name, error) from error
-
-
-def check_model_name(name: str) -> None:
-    """Refuse a missing path early; a hub id cannot be checked without the network.
-
-    Raises:
-        ModelError: `name` looks like a path but nothing is there; or it is a named pipe, which might never end.
-    """
-    path = Path(name).expanduser()
-    looks_like_path = name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
-    if looks_like_path and not path.exists():
-        raise ModelError("There is no model at this path.", name, "Give a folder with config.json, or a hub id.")
-    for one in (path, *(path.iterdir() if path.is_dir() else ())):
-        if one.exists() and not (one.is_file() or one.is_dir()):
-            raise ModelError("This is neither a file nor a folder.", str(one), "Give a folder with config.json.")
-
-
-def check_weights(name: str) -> None:
-    """Refuse early a folder without safetensors weights.
-
-    Raises:
-        ModelError: it has none.
-    """
-    folder = Path(name).expanduser()
-    if folder.is_dir() and not any(folder.glob("*.safetensors")):
-        raise ModelError(
-            "The folder holds no safetensors weights.",
-            name,
-            "Only safetensors checkpoints are loaded, because others can run code; convert the model first.",
-        )
 
 
 class PlainTokenizer:
@@ -290,8 +248,7 @@ def open_text_tokenizer(name: str, *, trust_remote_code: bool = False) -> Counti
     """The tokenizer that edit distance counts with: `words`, a folder, or a hub id."""
     if name == WORDS:
         return WordsTokenizer()
-    name = _place(name)
-    check_model_name(name)
+    check_place(name)
     backend = plain_tokenizer(Path(name).expanduser())
     if backend is not None:
         return PlainTokenizer(name, backend)

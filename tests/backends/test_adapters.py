@@ -20,8 +20,7 @@ from curate.backends.torch import adapters as torch_adapters
 from curate.backends.torch import loading as torch_loading
 from curate.backends.torch.scoring import TorchLogprobs
 from curate.errors import MissingExtra, ModelError, SettingsError
-from curate.model import adapter_base, model_identity, same_model
-from curate.tokens import HubTokenizer
+from curate.model import Model
 from tests.backends.models import SHAPE, logp_alone, open_alone, random_rows, save_causal, worst
 
 ROWS = random_rows([9, 30, 31, 5, 47], seed=3)
@@ -41,30 +40,35 @@ def describe(folder: Path, base: str, **changes: Any) -> str:
 
 def test_an_adapter_says_what_it_adapts(base: str, tmp_path: Path) -> None:
     folder = describe(tmp_path / "a", base)
-    assert adapter_base(folder) == base
-    assert adapter_base(base) is adapter_base("some/model") is adapter_base("fake:1") is None
-    assert read_config(ModelSpec(folder)).hidden_size == 32
+    model = Model.of(folder)
+    assert (model.kind, model.weights, model.base) == ("adapter", base, Model.of(base))
+    assert [Model.of(name).base for name in (base, "some/model", "fake:1")] == [None] * 3
+    assert read_config(ModelSpec.of(folder)).hidden_size == 32
     silent = describe(tmp_path / "b", "")
     with pytest.raises(SettingsError, match="does not say"):
-        adapter_base(silent)
+        Model.of(silent)
+    with pytest.raises(SettingsError, match="another adapter"):
+        Model.of(describe(tmp_path / "c", folder))
+    with pytest.raises(SettingsError, match="another adapter"):
+        Model.of(describe(tmp_path / "itself", str(tmp_path / "itself")))
 
 
 def test_two_names_of_one_model(base: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(base)
-    assert same_model(base, str(tmp_path / "link"))
-    assert same_model("some/model", "some/model")
-    assert not same_model(base, str(tmp_path))
-    assert not same_model(base, "some/model")
+    assert Model.of(base).is_same(Model.of(str(tmp_path / "link")))
+    assert Model.of("some/model").is_same(Model.of("some/model"))
+    assert not Model.of(base).is_same(Model.of(str(tmp_path)))
+    assert not Model.of(base).is_same(Model.of("some/model"))
 
 
 def test_another_model_beneath_is_another_adapter(base: str, tmp_path: Path) -> None:
-    one = model_identity(describe(tmp_path / "a", base))
-    assert one["adapts"] == model_identity(base)
+    one = Model.of(describe(tmp_path / "a", base)).identity()
+    assert one["adapts"] == Model.of(base).identity()
     assert one["hash"] != one["adapts"]["hash"]
 
 
 def test_what_cannot_be_opened_is_refused_early(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = ModelSpec(describe(tmp_path / "a", base), backend="torch")
+    spec = ModelSpec.of(describe(tmp_path / "a", base), backend="torch")
     with monkeypatch.context() as patched:
         patched.setattr(importlib.util, "find_spec", lambda name: None)
         with pytest.raises(MissingExtra, match="peft") as caught:
@@ -72,21 +76,21 @@ def test_what_cannot_be_opened_is_refused_early(base: str, tmp_path: Path, monke
         assert "[lora]" in caught.value.hint
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     check_adapter(spec)
-    check_adapter(ModelSpec(base, backend="vllm"))
+    check_adapter(ModelSpec.of(base, backend="vllm"))
     with pytest.raises(SettingsError, match="Only the PyTorch backend"):
-        check_adapter(ModelSpec(spec.name, backend="vllm"))
+        check_adapter(ModelSpec.of(spec.name, backend="vllm"))
     with pytest.raises(ModelError, match="PREFIX_TUNING"):
-        check_adapter(ModelSpec(describe(tmp_path / "b", base, peft_type="PREFIX_TUNING"), backend="torch"))
+        check_adapter(ModelSpec.of(describe(tmp_path / "b", base, peft_type="PREFIX_TUNING"), backend="torch"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match="no safetensors"):
-        check_adapter(ModelSpec(describe(tmp_path / "c", str(tmp_path / "empty")), backend="torch"))
+        check_adapter(ModelSpec.of(describe(tmp_path / "c", str(tmp_path / "empty")), backend="torch"))
 
 
 def test_the_tokenizer_is_the_adapters_own_or_its_models(demo_models: Path, tmp_path: Path) -> None:
     folder = describe(tmp_path / "a", str(demo_models / "policy"))
-    assert HubTokenizer(folder).name == str(demo_models / "policy")
+    assert Model.of(folder).tokenizer == str(demo_models / "policy")
     transformers.AutoTokenizer.from_pretrained(demo_models / "policy").save_pretrained(folder)
-    assert HubTokenizer(folder).name == folder
+    assert Model.of(folder).tokenizer == folder
 
 
 # ---- with peft
@@ -120,7 +124,7 @@ def measured(backend: TorchLogprobs) -> list[float]:
 def test_an_adapter_agrees_with_peft_in_a_batch_of_one(base: str, adapter: str) -> None:
     import peft
 
-    backend = TorchLogprobs(ModelSpec(adapter, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(adapter, device="cpu"))
     assert backend.packs
     assert backend.notes == []
     alone = peft.PeftModel.from_pretrained(open_alone(base), adapter)
@@ -134,12 +138,12 @@ def test_the_model_stays_for_the_reference_and_is_as_it_was(
     second: str, base: str, adapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = base if second == "base" else save_adapter(base, tmp_path / "other", seed=2)
-    fresh = measured(TorchLogprobs(ModelSpec(other, device="cpu")))
-    policy = TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True))
+    fresh = measured(TorchLogprobs(ModelSpec.of(other, device="cpu")))
+    policy = TorchLogprobs(ModelSpec.of(adapter, device="cpu", keep_base=True))
     inner = policy.loaded.model
     policy.close()
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lambda *a, **k: pytest.fail("read again"))
-    reference = TorchLogprobs(ModelSpec(other, device="cpu"))
+    reference = TorchLogprobs(ModelSpec.of(other, device="cpu"))
     assert reference.loaded.model is inner
     assert measured(reference) == fresh
     assert torch_adapters._kept == []
@@ -147,12 +151,12 @@ def test_the_model_stays_for_the_reference_and_is_as_it_was(
 
 @pytest.mark.parametrize("more", [{"modules_to_save": ["norm"]}, {"modules_to_save": ["lm_head"]}, {"use_dora": True}])
 def test_the_reference_is_as_it_was_whatever_the_adapter_trained(base: str, tmp_path: Path, more: Any) -> None:
-    fresh = measured(TorchLogprobs(ModelSpec(base, device="cpu")))
+    fresh = measured(TorchLogprobs(ModelSpec.of(base, device="cpu")))
     adapter = save_adapter(base, tmp_path, seed=3, **more)
-    policy = measured(TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True)))
+    policy = measured(TorchLogprobs(ModelSpec.of(adapter, device="cpu", keep_base=True)))
     assert len(torch_adapters._kept) == ("modules_to_save" not in more)
     assert worst(policy, fresh, ROWS) > 0.01
-    assert measured(TorchLogprobs(ModelSpec(base, device="cpu"))) == fresh
+    assert measured(TorchLogprobs(ModelSpec.of(base, device="cpu"))) == fresh
 
 
 def test_adapters_that_change_the_weights_beneath_are_known() -> None:
@@ -163,11 +167,11 @@ def test_adapters_that_change_the_weights_beneath_are_known() -> None:
 
 
 def test_what_is_kept_is_freed_when_another_model_is_opened(base: str, adapter: str, demo_models: Path) -> None:
-    TorchLogprobs(ModelSpec(adapter, device="cpu", keep_base=True)).close()
+    TorchLogprobs(ModelSpec.of(adapter, device="cpu", keep_base=True)).close()
     assert len(torch_adapters._kept) == 1
-    TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu")).close()
+    TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu")).close()
     assert torch_adapters._kept == []
-    TorchLogprobs(ModelSpec(adapter, device="cpu")).close()
+    TorchLogprobs(ModelSpec.of(adapter, device="cpu")).close()
     assert torch_adapters._kept == []
 
 
@@ -180,7 +184,7 @@ def test_an_adapter_that_lacks_weights_is_refused(adapter: str, tmp_path: Path) 
     weights = load_file(folder / "adapter_model.safetensors")
     save_file({k: v for k, v in weights.items() if "layers.1" not in k}, folder / "adapter_model.safetensors")
     with pytest.raises(ModelError, match="lacks some of its weights"):
-        TorchLogprobs(ModelSpec(str(folder), device="cpu"))
+        TorchLogprobs(ModelSpec.of(str(folder), device="cpu"))
 
 
 def test_an_adapter_of_another_shape_is_refused(adapter: str, tmp_path: Path) -> None:
@@ -191,7 +195,7 @@ def test_an_adapter_of_another_shape_is_refused(adapter: str, tmp_path: Path) ->
     config = json.loads((folder / "adapter_config.json").read_text())
     (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": other}))
     with pytest.raises(ModelError, match="cannot be loaded"):
-        TorchLogprobs(ModelSpec(str(folder), device="cpu"))
+        TorchLogprobs(ModelSpec.of(str(folder), device="cpu"))
 
 
 @pytest.mark.parametrize("second", ["base", "adapter"])

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from curate.backends import ModelSpec, Sample, Sampling
-from curate.backends.fake import SAYINGS, FakeBackend, FakeTokenizer, is_fake
+from curate.backends.fake import SAYINGS, FakeBackend, FakeTokenizer
+from curate.model import Model
 from curate.render import Rendered
 
 
 def test_numbers_depend_on_seed_and_on_every_token() -> None:
-    backend, other = FakeBackend(ModelSpec("fake:1")), FakeBackend(ModelSpec("fake:2"))
+    backend, other = FakeBackend(ModelSpec.of("fake:1")), FakeBackend(ModelSpec.of("fake:2"))
     row, changed = Rendered([1, 2, 3, 4], 2, "exact"), Rendered([1, 2, 3, 5], 2, "exact")
     assert backend.logps([row, changed, row]) == [
         *backend.logps([row]),
@@ -25,21 +26,20 @@ def test_numbers_depend_on_seed_and_on_every_token() -> None:
 
 
 def test_embeddings_are_unit_vectors() -> None:
-    vectors = FakeBackend(ModelSpec("fake:1")).embed(["a", "b", ""])
+    vectors = FakeBackend(ModelSpec.of("fake:1")).embed(["a", "b", ""])
     assert vectors.shape == (3, 8)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0)
-    assert FakeBackend(ModelSpec("fake:1")).embed([]).shape == (0, 8)
+    assert FakeBackend(ModelSpec.of("fake:1")).embed([]).shape == (0, 8)
 
 
 def test_tokenizer_gives_a_piece_the_same_id_everywhere() -> None:
     assert FakeTokenizer().encode(["hi yo hi"])[0][0] == FakeTokenizer().encode(["hi"])[0][0]
     assert len(FakeTokenizer().encode(["a b"])[0]) == 3
-    assert is_fake("fake:1")
-    assert not is_fake("faker")
+    assert [Model.of(name).kind for name in ("fake:1", "faker")] == ["fake", "hub"]
 
 
 def test_responses_are_words_that_can_be_read() -> None:
-    tokenizer, backend = FakeTokenizer(), FakeBackend(ModelSpec("fake:1"))
+    tokenizer, backend = FakeTokenizer(), FakeBackend(ModelSpec.of("fake:1"))
     prompt = tokenizer.encode([tokenizer.template([{"role": "user", "content": "hi"}], True)])[0]
     made = backend.generate([prompt] * 40, range(40), Sampling())
     texts = tokenizer.decode([sample.ids[:-1] for sample in made])
@@ -55,7 +55,7 @@ def test_responses_are_words_that_can_be_read() -> None:
 
 
 def test_a_prompt_that_asks_for_ratings_gets_them_mostly() -> None:
-    tokenizer, backend = FakeTokenizer(), FakeBackend(ModelSpec("fake:1"))
+    tokenizer, backend = FakeTokenizer(), FakeBackend(ModelSpec.of("fake:1"))
     prompts = tokenizer.encode([f"Rating {i}" for i in range(60)])
     texts = tokenizer.decode([s.ids for s in backend.generate(prompts, [0] * 60, Sampling(temperature=0.0))])
     rated = [text for text in texts if re.fullmatch(r"Rating A: \d+ Rating B: \d+ Rating: \d+\n", text)]
@@ -63,7 +63,7 @@ def test_a_prompt_that_asks_for_ratings_gets_them_mostly() -> None:
 
 
 def test_a_response_depends_on_prompt_seed_and_sampling_alone() -> None:
-    backend = FakeBackend(ModelSpec("fake:1"))
+    backend = FakeBackend(ModelSpec.of("fake:1"))
 
     def one(prompt: list[int], seed: int, **sampling: Any) -> Sample:
         return backend.generate([prompt], [seed], Sampling(**sampling))[0]

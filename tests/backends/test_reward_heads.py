@@ -22,6 +22,7 @@ from curate.backends.reward_heads import KNOWN, choose_head, known_model, model_
 from curate.backends.torch.reward_heads import TorchHeadRewards, read_head
 from curate.backends.torch.scoring import TorchRewards
 from curate.errors import ModelError, SettingsError
+from curate.model import Model
 from curate.schema import Record
 from tests.backends.models import SHAPE, open_alone, random_rows, reward_alone, save_reward
 
@@ -90,7 +91,7 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def trusting(name: str, **more: Any) -> ModelSpec:
-    return ModelSpec(name, device="cpu", trust_remote_code=True, **more)
+    return ModelSpec.of(name, device="cpu", trust_remote_code=True, **more)
 
 
 @torch.inference_mode()
@@ -109,7 +110,7 @@ def close(ours: list[float], theirs: list[float]) -> None:
 
 def test_code_runs_only_when_trusted(own_code: str) -> None:
     with pytest.raises(ModelError, match="code of its own") as caught:
-        open_rewards(ModelSpec(own_code, device="cpu"))
+        open_rewards(ModelSpec.of(own_code, device="cpu"))
     assert "--trust-remote-code" in caught.value.hint
 
 
@@ -178,9 +179,9 @@ def test_vllm_is_refused_a_head_of_its_own(own_code: str) -> None:
 def test_several_outputs_need_a_word_of_the_user(tmp_path: Path) -> None:
     path = save_reward(transformers.LlamaConfig(**SHAPE), tmp_path, outputs=3)
     with pytest.raises(ModelError, match="3 outputs, not one") as caught:
-        open_rewards(ModelSpec(path, device="cpu"))
+        open_rewards(ModelSpec.of(path, device="cpu"))
     assert "--reward-head=logits:0" in caught.value.hint
-    ours = open_rewards(ModelSpec(path, device="cpu", reward_head="logits:2")).rewards(IDS)
+    ours = open_rewards(ModelSpec.of(path, device="cpu", reward_head="logits:2")).rewards(IDS)
     with torch.inference_mode():
         model = open_alone(path, "reward")
         close(ours, [float(model(torch.tensor([ids])).logits[0, 2]) for ids in IDS])
@@ -188,7 +189,7 @@ def test_several_outputs_need_a_word_of_the_user(tmp_path: Path) -> None:
 
 def test_naming_the_plain_head_changes_nothing(tmp_path: Path) -> None:
     path = save_reward(transformers.LlamaConfig(**SHAPE), tmp_path)
-    backend = open_rewards(ModelSpec(path, device="cpu", reward_head="logits"))
+    backend = open_rewards(ModelSpec.of(path, device="cpu", reward_head="logits"))
     assert isinstance(backend, TorchRewards)
     model = open_alone(path, "reward")
     close(backend.rewards(IDS), [reward_alone(model, ids) for ids in IDS])
@@ -200,17 +201,17 @@ def test_weights_that_a_plain_classifier_leaves_out_are_refused(tmp_path: Path) 
     path = save_reward(transformers.LlamaConfig(**SHAPE), tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     save_file(weights | {"lm_head.weight": torch.ones(96, 32)}, tmp_path / "model.safetensors", {"format": "pt"})
-    open_rewards(ModelSpec(path, device="cpu"))
+    open_rewards(ModelSpec.of(path, device="cpu"))
     save_file(weights | {"gating.weight": torch.ones(5, 32)}, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"leaves out: gating\.weight"):
-        open_rewards(ModelSpec(path, device="cpu"))
+        open_rewards(ModelSpec.of(path, device="cpu"))
 
 
 @pytest.mark.parametrize("head", ["logits:", "logits:-1", ":0", "logits:max", "a b"])
 def test_a_misspelled_head(tmp_path: Path, head: str) -> None:
     config = transformers.LlamaConfig(**SHAPE, num_labels=1)
     with pytest.raises(SettingsError, match="does not name an output"):
-        choose_head(ModelSpec("somewhere/model", reward_head=head), config)
+        choose_head(ModelSpec.of("somewhere/model", reward_head=head), config)
 
 
 # ---- the table
@@ -260,7 +261,7 @@ def test_a_model_that_writes_its_judgement_is_a_judge() -> None:
 
 
 def test_known_models_that_need_their_code() -> None:
-    spec = ModelSpec("RLHFlow/ArmoRM-Llama3-8B-v0.1")
+    spec = ModelSpec.of("RLHFlow/ArmoRM-Llama3-8B-v0.1")
     with pytest.raises(ModelError, match="code of its own"):
         choose_head(spec, plain_config())
     assert choose_head(replace(spec, reward_head="logits:0"), plain_config()) == "logits:0"
@@ -268,24 +269,24 @@ def test_known_models_that_need_their_code() -> None:
 
 def test_no_name_is_known_twice() -> None:
     assert len({one.pattern for one in KNOWN}) == len(KNOWN)
-    assert known_model("Skywork/Skywork-Reward-V2-Llama-3.2-1B") is KNOWN[0]
-    assert known_model("someone/else") is None
+    assert known_model(Model.of("Skywork/Skywork-Reward-V2-Llama-3.2-1B")) is KNOWN[0]
+    assert known_model(Model.of("someone/else")) is None
 
 
 def test_system_messages_for_a_model_trained_without() -> None:
     user = {"role": "user", "content": "Hi"}
     plain, told = Record((user,), ("a", "b")), Record(({"role": "system", "content": "Be brief."}, user), ("a", "b"))
-    name = "Skywork/Skywork-Reward-V2-Qwen3-8B"
-    assert "2 of the first 3 rows" in model_notes(name, [plain, told, told])[0]
-    assert model_notes(name, [plain]) == []
-    assert model_notes("someone/else", [told]) == []
-    assert "from memory" in model_notes("nicolinho/QRM-Llama3.1-8B", [plain])[0]
+    model = Model.of("Skywork/Skywork-Reward-V2-Qwen3-8B")
+    assert "2 of the first 3 rows" in model_notes(model, [plain, told, told])[0]
+    assert model_notes(model, [plain]) == []
+    assert model_notes(Model.of("someone/else"), [told]) == []
+    assert "from memory" in model_notes(Model.of("nicolinho/QRM-Llama3.1-8B"), [plain])[0]
 
 
 def test_a_model_without_weights_of_its_kind_is_left_to_loading() -> None:
     config = transformers.LlamaConfig(**SHAPE, architectures=["LlamaForCausalLM"])
     assert config.num_labels == 2
-    assert choose_head(ModelSpec("someone/base"), config) is None
+    assert choose_head(ModelSpec.of("someone/base"), config) is None
 
 
 def test_read_config_tells_of_untrusted_code(tmp_path: Path) -> None:
@@ -294,7 +295,7 @@ def test_read_config_tells_of_untrusted_code(tmp_path: Path) -> None:
     )
     (tmp_path / "conf.py").write_text("")
     with pytest.raises(ModelError, match="cannot be read") as caught:
-        read_config(ModelSpec(str(tmp_path)))
+        read_config(ModelSpec.of(str(tmp_path)))
     assert "--trust-remote-code" in caught.value.hint
 
 

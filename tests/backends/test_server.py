@@ -26,7 +26,7 @@ from curate.backends.open import (
 from curate.backends.server import http as server
 from curate.backends.server.vllm import ServerLogprobs, server_facts
 from curate.errors import CurateError, ModelError, SettingsError
-from curate.model import ServedModel, model_identity, served_model, short_name
+from curate.model import Model
 from curate.render import Rendered
 from tests.backends.fake_server import HANGS, FakeServer, logp, reward, serving
 from tests.backends.models import SHAPE, random_rows
@@ -41,7 +41,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
 
 
 def spec(fake: FakeServer, **more: Any) -> ModelSpec:
-    return resolved(ModelSpec(f"{fake.url}#tiny", **more))
+    return resolved(ModelSpec.of(f"{fake.url}#tiny", **more))
 
 
 ROWS = random_rows([2, 3, 50, 21, 80, 7, 33] * 12)
@@ -51,18 +51,19 @@ ROWS = random_rows([2, 3, 50, 21, 80, 7, 33] * 12)
 
 
 def test_names_of_served_models() -> None:
-    assert served_model("http://localhost:8000#qwen") == ServedModel("http://localhost:8000", "qwen", "qwen")
-    full = served_model("https://host/prefix/v1/#org/name@/models/of mine")
-    assert full == ServedModel("https://host/prefix", "org/name", "/models/of mine")
-    assert served_model("org/name") is None
-    assert short_name("http://localhost:8000#org/name@there") == "org/name"
-    assert model_identity("http://localhost:8000#qwen") == {"model": "qwen", "served": True}
+    short = Model.of("http://localhost:8000#qwen")
+    assert (short.kind, short.url, short.path, short.tokenizer) == ("server", "http://localhost:8000", "qwen", "qwen")
+    full = Model.of("https://host/prefix/v1/#org/name@/models/of mine")
+    assert (full.url, full.path, full.tokenizer) == ("https://host/prefix", "org/name", "/models/of mine")
+    assert Model.of("org/name").kind == "hub"
+    assert Model.of("http://localhost:8000#org/name@there").short == "org/name"
+    assert short.identity() == {"model": "qwen", "served": True}
 
 
 @pytest.mark.parametrize("name", ["http://localhost:8000", "http://localhost:8000#", "https://h#@tokenizer"])
 def test_an_address_without_a_model(name: str) -> None:
     with pytest.raises(SettingsError, match="which model"):
-        served_model(name)
+        Model.of(name)
 
 
 # ---- what is asked, and what is made of the answers
@@ -79,7 +80,7 @@ def test_log_probabilities_are_summed_over_the_response(fake: FakeServer) -> Non
 
 def test_rewards_are_raw_and_read_before_the_padding(fake: FakeServer, tmp_path: Path) -> None:
     transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
-    backend = open_rewards(resolved(ModelSpec(f"{fake.url}#tiny@{tmp_path}")))
+    backend = open_rewards(resolved(ModelSpec.of(f"{fake.url}#tiny@{tmp_path}")))
     rows = [[5, 6, 7], [5, 6, 0, 0], [0, 0], [0, 3]]
     assert backend.rewards(rows) == [reward([5, 6, 7]), reward([5, 6]), reward([0]), reward([0, 3])]
     assert all(body["use_activation"] is False for path, body in fake.asked if path == "/classify")
@@ -102,7 +103,7 @@ def test_responses_and_what_is_left_to_no_default_of_the_server(fake: FakeServer
 
 def test_the_plan_learns_what_the_server_is(fake: FakeServer) -> None:
     made = spec(fake)
-    assert (made.backend, made.device, made.dtype) == ("server", "server", "server")
+    assert (made.engine, made.device, made.dtype) == ("server", "server", "server")
     assert check_model(made, "causal") == made
     assert backend_facts(made) == {"backend": "server", "server": "0.0.1"}
     assert model_limit(made) == 511, "one token is left for the answer"
@@ -185,13 +186,13 @@ def test_what_does_not_pass_is_told_at_once(fake: FakeServer, failure: Any, wher
 
 def test_no_server_at_all(fake: FakeServer) -> None:
     with pytest.raises(ModelError, match="does not answer") as caught:
-        check_model(resolved(ModelSpec("http://127.0.0.1:9#tiny")), "causal")
+        check_model(resolved(ModelSpec.of("http://127.0.0.1:9#tiny")), "causal")
     assert "127.0.0.1:9/v1/models" in caught.value.where
 
 
 def test_a_model_that_the_server_does_not_have(fake: FakeServer) -> None:
     with pytest.raises(ModelError, match="no model called other") as caught:
-        check_model(resolved(ModelSpec(f"{fake.url}#other")), "causal")
+        check_model(resolved(ModelSpec.of(f"{fake.url}#other")), "causal")
     assert caught.value.hint == "It has: tiny."
 
 
@@ -241,7 +242,7 @@ def test_no_json(fake: FakeServer) -> None:
 
 def test_several_outputs(fake: FakeServer, tmp_path: Path) -> None:
     transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
-    backend = open_rewards(resolved(ModelSpec(f"{fake.url}#tiny@{tmp_path}")))
+    backend = open_rewards(resolved(ModelSpec.of(f"{fake.url}#tiny@{tmp_path}")))
     fake.change = lambda path, answer: {"data": [{"probs": [0.1, 0.9]}]}
     with pytest.raises(ModelError, match="2 outputs"):
         backend.rewards([[5]])
@@ -366,7 +367,7 @@ def test_answers_of_any_shape_are_refused_in_three_lines(
 ) -> None:
     fake.sglang = of_sglang
     transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
-    rewards = open_rewards(resolved(ModelSpec(f"{fake.url}#tiny@{tmp_path}")))
+    rewards = open_rewards(resolved(ModelSpec.of(f"{fake.url}#tiny@{tmp_path}")))
     logprobs = open_logprobs(spec(fake))
     asked = [lambda: rewards.rewards([[5]]), lambda: logprobs.logps([Rendered([5, 6], 1, "exact")])]
     if not of_sglang:
@@ -378,7 +379,7 @@ def test_answers_of_any_shape_are_refused_in_three_lines(
             ask()
     server_facts.cache_clear()
     with pytest.raises(ModelError, match="no model called tiny"):
-        server_facts(f"{fake.url}#tiny")
+        server_facts(Model.of(f"{fake.url}#tiny"))
 
 
 SECRET = "sk-very-secret"
@@ -401,7 +402,7 @@ def test_the_key_is_never_shown(fake: FakeServer, monkeypatch: pytest.MonkeyPatc
     fake.change = lambda *_: {"data": [{"id": SECRET}]}
     server_facts.cache_clear()
     with pytest.raises(ModelError, match="no model") as caught:
-        server_facts(f"{fake.url}#tiny")
+        server_facts(Model.of(f"{fake.url}#tiny"))
     assert "secret" not in str(caught.value)
 
 
@@ -433,7 +434,7 @@ def test_sglang_gives_the_same_log_probabilities(sglang: FakeServer) -> None:
 
 def test_sglang_gives_the_same_rewards(sglang: FakeServer, tmp_path: Path) -> None:
     transformers.LlamaConfig(**SHAPE).save_pretrained(tmp_path)
-    backend = open_rewards(resolved(ModelSpec(f"{sglang.url}#tiny@{tmp_path}")))
+    backend = open_rewards(resolved(ModelSpec.of(f"{sglang.url}#tiny@{tmp_path}")))
     assert backend.rewards([[5, 6, 7], [5, 6, 0, 0], [0, 0]]) == [reward([5, 6, 7]), reward([5, 6]), reward([0])]
     sglang.change = lambda path, answer: {"embedding": [0.1, 0.9]}
     with pytest.raises(ModelError, match="2 outputs"):

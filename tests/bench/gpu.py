@@ -83,7 +83,7 @@ def open_random(name: str) -> TorchLogprobs:
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
     loaded = LoadedModel(model, model.model, "cuda:0", "bfloat16", 0, None, model.lm_head)
     with patch("curate.backends.torch.scoring.load", return_value=loaded):
-        return TorchLogprobs(ModelSpec(name))
+        return TorchLogprobs(ModelSpec.of(name))
 
 
 def run(backend: Any, rows: Sequence[Rendered]) -> tuple[int, float, float]:

@@ -27,7 +27,7 @@ def kibibytes(name):
     return next(int(line.split()[1]) for line in Path("/proc/self/status").open() if line.startswith(name))
 
 folder, length = sys.argv[1], int(sys.argv[2])
-backend = TorchLogprobs(ModelSpec(folder, device="cpu"))
+backend = TorchLogprobs(ModelSpec.of(folder, device="cpu"))
 rows = many_responses(length // 2, length - length // 2, 2, max(1, 4000 // length))
 ctypes.CDLL(None).malloc_trim(0)  # else what opening freed would be used again, and not be seen
 Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of loading
@@ -49,7 +49,7 @@ from tests.bench.peers import read_by
 from tests.bench.rows import many_responses
 
 folder, length = sys.argv[1], int(sys.argv[2])
-backend = TorchLogprobs(ModelSpec(folder, device="cpu", dtype="bfloat16"))
+backend = TorchLogprobs(ModelSpec.of(folder, device="cpu", dtype="bfloat16"))
 rows = many_responses(length // 2, length - length // 2, 1)
 with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
     read_by(backend, rows)

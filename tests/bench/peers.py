@@ -24,7 +24,7 @@ def our_logps(folder: str, rows: Sequence[Rendered], dtype: str = "float32") -> 
     """Log-probabilities by the torch backend."""
     from curate.backends.torch.scoring import TorchLogprobs
 
-    backend = TorchLogprobs(ModelSpec(folder, device="cpu", dtype=dtype))
+    backend = TorchLogprobs(ModelSpec.of(folder, device="cpu", dtype=dtype))
     return lambda: read_by(backend, rows)
 
 
@@ -32,7 +32,7 @@ def our_rewards(folder: str, rows: Sequence[Rendered]) -> Work:
     """Rewards by the torch backend."""
     from curate.backends.torch.scoring import TorchRewards
 
-    backend = TorchRewards(ModelSpec(folder, device="cpu", dtype="float32"))
+    backend = TorchRewards(ModelSpec.of(folder, device="cpu", dtype="float32"))
     return lambda: read_by(backend, rows)
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     is small.
     """
     with tempfile.TemporaryDirectory() as folder:
-        backend = TorchLogprobs(ModelSpec(rows_of.make_model(Path(folder), **LAYERS), device="cpu", dtype="float32"))
+        backend = TorchLogprobs(ModelSpec.of(rows_of.make_model(Path(folder), **LAYERS), device="cpu", dtype="float32"))
     for prompt, response, responses in SHAPES:
         rows = rows_of.many_responses(prompt, response, responses)
         one_shape(backend, rows, f"P={prompt}, R={response}, N={responses}")

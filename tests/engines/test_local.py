@@ -169,7 +169,7 @@ def test_a_model_scorer_stopped_and_resumed_gives_the_very_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def scorer() -> ModelScorer:
-        return ModelScorer("logps", "policy", ModelSpec("fake:3"), Renderer(FakeTokenizer(), 14, "keep_start"), 40)
+        return ModelScorer("logps", "policy", ModelSpec.of("fake:3"), Renderer(FakeTokenizer(), 14, "keep_start"), 40)
 
     run(scorer(), windows(), TOTAL, Shards(tmp_path / "whole"), Silent())
     wanted = results(scorer(), Shards(tmp_path / "whole"), TOTAL)

@@ -69,7 +69,7 @@ def alone(folder: str, rows: list[Rendered]) -> list[float]:
 
 @pytest.mark.parametrize("budget", [1, 4096, 65536])
 def test_packed_log_probabilities_are_those_of_a_batch_of_one(policy: str, rows: list[Rendered], budget: int) -> None:
-    backend = TorchLogprobs(ModelSpec(policy, device=DEVICE, dtype="float32"))
+    backend = TorchLogprobs(ModelSpec.of(policy, device=DEVICE, dtype="float32"))
     assert backend.packs
     assert backend.notes == []
     assert worst(batched(backend, rows, budget), alone(policy, rows), rows) < 1e-4
@@ -77,25 +77,25 @@ def test_packed_log_probabilities_are_those_of_a_batch_of_one(policy: str, rows:
 
 @pytest.mark.parametrize(("dtype", "nats"), [("bfloat16", 0.05), ("float16", 0.01)])
 def test_half_precision_packs_and_stays_near(policy: str, rows: list[Rendered], dtype: str, nats: float) -> None:
-    backend = TorchLogprobs(ModelSpec(policy, device=DEVICE, dtype=dtype))
+    backend = TorchLogprobs(ModelSpec.of(policy, device=DEVICE, dtype=dtype))
     assert backend.packs
     assert worst(batched(backend, rows, 8192), alone(policy, rows), rows) < nats
 
 
 def test_the_same_batches_give_the_same_bits(policy: str, rows: list[Rendered]) -> None:
-    first, second = (TorchLogprobs(ModelSpec(policy, device=DEVICE)) for _ in range(2))
+    first, second = (TorchLogprobs(ModelSpec.of(policy, device=DEVICE)) for _ in range(2))
     assert batched(first, rows, 8192) == batched(second, rows, 8192)
 
 
 def test_rewards(tmp_path: Path, rows: list[Rendered]) -> None:
     folder = save_reward(config(2), tmp_path)
-    on_gpu, on_cpu = (TorchRewards(ModelSpec(folder, device=d, dtype="float32")) for d in (DEVICE, "cpu"))
+    on_gpu, on_cpu = (TorchRewards(ModelSpec.of(folder, device=d, dtype="float32")) for d in (DEVICE, "cpu"))
     ids = [row.ids for row in rows]
     assert on_gpu.rewards(ids) == pytest.approx(on_cpu.rewards(ids), abs=1e-4)
 
 
 def test_draws_do_not_depend_on_neighbours(policy: str) -> None:
-    backend = TorchGeneration(ModelSpec(policy, device=DEVICE, dtype="float32"))
+    backend = TorchGeneration(ModelSpec.of(policy, device=DEVICE, dtype="float32"))
     prompts, sampling = [row.ids for row in random_rows([5, 17, 40])], Sampling(max_tokens=24)
     together = backend.generate(prompts, [1, 2, 3], sampling)
     assert backend.cached_tokens is not None
@@ -115,7 +115,7 @@ def little_memory() -> Iterator[None]:
 
 @pytest.mark.usefixtures("little_memory")
 def test_a_batch_that_does_not_fit_is_told_apart(policy: str) -> None:
-    backend = TorchLogprobs(ModelSpec(policy, device=DEVICE, dtype="float32"))
+    backend = TorchLogprobs(ModelSpec.of(policy, device=DEVICE, dtype="float32"))
     long = random_rows([8000])[0]
     with pytest.raises(OutOfMemory):
         backend.logps([Rendered([7 + i, *long.ids[1:]], 1, "exact") for i in range(20)])
@@ -126,4 +126,4 @@ def test_a_batch_that_does_not_fit_is_told_apart(policy: str) -> None:
 def test_a_model_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
     large = transformers.LlamaConfig(**{**SHAPE, "vocab_size": 400_000})
     with pytest.raises(ModelError, match="does not fit"):
-        open_logprobs(ModelSpec(save_causal(large, tmp_path), device=DEVICE, dtype="float32"))
+        open_logprobs(ModelSpec.of(save_causal(large, tmp_path), device=DEVICE, dtype="float32"))

@@ -48,7 +48,7 @@ def test_real_models_write_what_their_backend_draws(real, demo_models):
     assert {reason for row in rows for reason in row["finish_reasons"]} == {"stop", "length"}
     tokenizer = HubTokenizer(str(demo_models / "reference"))
     tokenizer.use_template((folder / "t.jinja").read_text())
-    backend = TorchGeneration(ModelSpec(str(demo_models / "reference"), device="cpu"))
+    backend = TorchGeneration(ModelSpec.of(str(demo_models / "reference"), device="cpu"))
     ids = tokenizer.encode([tokenizer.template(row["prompt"], True) for row in rows])
     for row, prompt in zip(rows, ids, strict=True):
         greedy = backend.generate([prompt], [0], Sampling(0.0, 1.0, 20))[0]

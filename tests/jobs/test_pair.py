@@ -114,7 +114,7 @@ def test_dcrm_by_embedding_distance_equals_brute_force(tmp_path):
     rows = candidate_rows(20, 2)
     data = write_jsonl(tmp_path / "c.jsonl", rows)
     run_pair(data, tmp_path / "p.parquet", embedder="fake:1", set_=["dcrm.distance=embedding", "dcrm.eps=0.3"])
-    embedder = FakeBackend(ModelSpec("fake:1"))
+    embedder = FakeBackend(ModelSpec.of("fake:1"))
 
     def value(row, i, j):
         a, b = (embedder.embed([row["responses"][k]])[0].astype(np.float64) for k in (i, j))

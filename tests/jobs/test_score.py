@@ -86,7 +86,7 @@ def functions(tmp_path, monkeypatch):
 
 def fake_logps(seed, prompt, response):
     rendered = Renderer(FakeTokenizer(), None, "keep_start").render([([{"role": "user", "content": prompt}], response)])
-    return FakeBackend(ModelSpec(f"fake:{seed}")).logps(rendered)[0], rendered[0].response_tokens
+    return FakeBackend(ModelSpec.of(f"fake:{seed}")).logps(rendered)[0], rendered[0].response_tokens
 
 
 def levenshtein(first, second):
@@ -121,7 +121,7 @@ def test_log_probabilities_are_those_of_each_row_alone(tmp_path):
 def test_distances_rewards_and_margins_of_an_independent_reading(tmp_path):
     data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
     run_score(data, tmp_path / "s.parquet", embedder="fake:4", **MODELS)
-    embedder = FakeBackend(ModelSpec("fake:4"))
+    embedder = FakeBackend(ModelSpec.of("fake:4"))
     for row in rows_of(tmp_path / "s.parquet"):
         chosen, rejected = row["chosen"].split(), row["rejected"].split()
         assert row["edit_distance"] == levenshtein(chosen, rejected)

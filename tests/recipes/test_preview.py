@@ -8,9 +8,10 @@ from safetensors.numpy import save_file
 from curate.backends.open import open_chat_tokenizer
 from curate.demo.world import make_pairs
 from curate.errors import CurateError, SettingsError
+from curate.model import Model
 from curate.readers import detect
 from curate.recipes.check import prepare
-from curate.recipes.cost import ModelCost, count_parameters, local_folder
+from curate.recipes.cost import ModelCost, count_parameters
 from curate.recipes.file import read_recipe
 from curate.recipes.preview import plan_run
 from curate.recipes.volume import survey
@@ -38,7 +39,7 @@ def test_tokens_of_a_small_data_set_are_exact(file):
         ("policy", "fake:1", 40),
         ("reference", "fake:2", 40),
     ]
-    renderer = Renderer(open_chat_tokenizer("fake:1"), None, "keep_start")
+    renderer = Renderer(open_chat_tokenizer(Model.of("fake:1")), None, "keep_start")
     pairs = [(row[side][:-1], row[side][-1]["content"]) for row in make_pairs(20, 1) for side in ("chosen", "rejected")]
     total = sum(len(one.ids) for one in renderer.render(pairs))
     assert {cost.tokens for cost in costs} == {total}
@@ -138,7 +139,7 @@ def test_drawn_responses_are_bounded(file, tmp_path):
 
 def test_responses_read_alone_are_a_pass_of_their_own(file):
     costs = {cost.role: cost for cost in planned(file, **{"score.unconditional": "true"}).steps[0].models}
-    tokenizer = open_chat_tokenizer("fake:1")
+    tokenizer = open_chat_tokenizer(Model.of("fake:1"))
     texts = [row[side][-1]["content"] for row in make_pairs(20, 1) for side in ("chosen", "rejected")]
     around = len(tokenizer.encode(["assistant: \n"])[0])  # the header and the end of the turn
     assert costs["policy alone"].tokens == sum(len(ids) + around for ids in tokenizer.encode(texts))
@@ -169,12 +170,12 @@ def test_the_sample_is_drawn_from_the_whole(tmp_path):
 def test_parameters_are_counted_from_the_files_headers(tmp_path):
     save_file({"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float16)}, tmp_path / "model-1.safetensors")
     save_file({"c": np.zeros((2, 2, 2), np.float32)}, tmp_path / "model-2.safetensors")
-    assert count_parameters(str(tmp_path)) == 3 * 4 + 5 + 2 * 2 * 2
-    assert local_folder(str(tmp_path)) == tmp_path
+    assert count_parameters(Model.of(str(tmp_path))) == 3 * 4 + 5 + 2 * 2 * 2
+    assert Model.of(str(tmp_path)).here == tmp_path
     for name in ("fake:1", "owner/no-such-model", "<policy>", str(tmp_path / "none")):
-        assert count_parameters(name) is None
+        assert count_parameters(Model.of(name)) is None
     (tmp_path / "model-3.safetensors").write_bytes(b"torn")
-    assert count_parameters(str(tmp_path)) is None
+    assert count_parameters(Model.of(str(tmp_path))) is None
 
 
 def test_flops_are_twice_parameters_times_tokens():

@@ -29,7 +29,7 @@ def ask_fake(question: Question, prompt: str, *responses: str) -> list[float] | 
     tokenizer = FakeTokenizer()
     text = question.ask([{"role": "user", "content": prompt}], responses)
     ids = tokenizer.encode([tokenizer.template([{"role": "user", "content": text}], True)])[0]
-    sample = FakeBackend(ModelSpec("fake:1")).generate([ids], [0], Sampling(temperature=0.0))[0]
+    sample = FakeBackend(ModelSpec.of("fake:1")).generate([ids], [0], Sampling(temperature=0.0))[0]
     return question.read(tokenizer.decode([sample.ids])[0])
 
 
@@ -128,7 +128,7 @@ def test_a_real_model_judges_greedily(tmp_path, demo_models, monkeypatch):
     name = str(demo_models / "policy")
     data = write_jsonl(tmp_path / "c.jsonl", [{"prompt": "Name two fruits.", "responses": ["fig", "a pear", "saw"]}])
     run_score(data, tmp_path / "s.parquet", reward=(f"judge:{name}",), set_=["judge.max_tokens=12"])
-    tokenizer, backend = HubTokenizer(name), TorchGeneration(ModelSpec(name, device="cpu"))
+    tokenizer, backend = HubTokenizer(name), TorchGeneration(ModelSpec.of(name, device="cpu"))
     question = Question(POINTWISE, pairwise=False)
     expected = []
     for response in ("fig", "a pear", "saw"):

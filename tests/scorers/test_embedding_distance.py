@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from curate.backends import ModelSpec
 from curate.backends.fake import FakeBackend
+from curate.model import Model
 from curate.scorers import PairItem
 from curate.scorers import embedding_distance as module
 from curate.scorers.embedding_distance import EmbeddingDistance, cosine_distances
@@ -45,7 +46,7 @@ def distances(scorer: EmbeddingDistance, pairs: list[tuple[str, str]]) -> list[f
 
 
 def opened(name: str = "fake:1") -> EmbeddingDistance:
-    scorer = EmbeddingDistance(ModelSpec(name, device="cpu"))
+    scorer = EmbeddingDistance(ModelSpec(Model.of_embedder(name), device="cpu"))
     scorer.open()
     return scorer
 
@@ -66,7 +67,7 @@ def test_cosine_distances_stay_within_0_and_2(rows: list[list[float]]) -> None:
 
 
 def test_golden_with_the_fake_backend() -> None:
-    a, b = FakeBackend(ModelSpec("fake:1")).embed(["left", "right"]).astype(np.float64)
+    a, b = FakeBackend(ModelSpec.of("fake:1")).embed(["left", "right"]).astype(np.float64)
     wanted = 1 - (a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
     assert wanted > 0.01
     assert distances(opened(), [("left", "right"), ("right", "left")]) == pytest.approx([wanted, wanted], abs=1e-12)
@@ -91,7 +92,7 @@ def test_calls_that_are_done_are_left_out(watched: list[list[str]], monkeypatch:
 
 
 def test_notes_facts_and_close() -> None:
-    scorer = EmbeddingDistance(ModelSpec("fake:1"), identity={"model": "m"})
+    scorer = EmbeddingDistance(ModelSpec.of("fake:1"), identity={"model": "m"})
     before = scorer.facts()
     assert "no model" in scorer.open()[0]
     assert scorer.facts() == before == {"model": "m", "device": "auto"}
@@ -125,7 +126,7 @@ def test_a_resumed_run_embeds_the_very_batches_of_an_uninterrupted_one(monkeypat
     items = [PairItem(i, texts[2 * i], texts[2 * i + 1]) for i in range(6)]
 
     def calls(done: set[int]) -> tuple[list[tuple[str, ...]], dict[int, float]]:
-        scorer = EmbeddingDistance(ModelSpec("fake:1"))
+        scorer = EmbeddingDistance(ModelSpec.of("fake:1"))
         scorer.open()
         seen: list[tuple[str, ...]] = []
         real = scorer.embed

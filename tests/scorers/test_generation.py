@@ -24,7 +24,7 @@ SAMPLING = Sampling(max_tokens=14, top_p=0.9)
 
 
 def writer(budget: int | None = 64) -> Generation:
-    made = Generation("responses-0", "fake:7", ModelSpec("fake:7"), FakeTokenizer(), SAMPLING, {}, budget)
+    made = Generation("responses-0", "fake:7", ModelSpec.of("fake:7"), FakeTokenizer(), SAMPLING, {}, budget)
     made.open()
     return made
 
@@ -41,7 +41,7 @@ def test_every_key_once_with_the_backends_own_draw(budget: int | None) -> None:
     batches = list(writer(budget).score(ITEMS, frozenset()))
     assert sorted(key for batch in batches for key in batch.keys) == [item.key for item in ITEMS]
     found = collect(batches)
-    backend, tokenizer = FakeBackend(ModelSpec("fake:7")), FakeTokenizer()
+    backend, tokenizer = FakeBackend(ModelSpec.of("fake:7")), FakeTokenizer()
     for item, ids in zip(ITEMS, render_prompts(tokenizer, [i.prompt for i in ITEMS]), strict=True):
         sample = backend.generate([ids], [item.seed], Sampling(item.temperature, 0.9, 14))[0]
         said = sample.ids[:-1] if sample.finish_reason == "stop" else sample.ids
@@ -109,7 +109,7 @@ def test_memory_running_out_halves_the_batch(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_facts_name_the_sampling() -> None:
-    made = Generation("r", "m", ModelSpec("fake:7"), FakeTokenizer(), SAMPLING, {"seed": 3})
+    made = Generation("r", "m", ModelSpec.of("fake:7"), FakeTokenizer(), SAMPLING, {"seed": 3})
     assert made.facts() == {"seed": 3, "top_p": 0.9, "max_tokens": 14, "stop_ids": []}
     assert made.open() == ["responses of 'm': fake:7 is no model: its numbers are made up."]
     made.close()
@@ -117,9 +117,11 @@ def test_facts_name_the_sampling() -> None:
 
 def test_a_copy_for_another_process_brings_its_tokenizer(demo_models: Path) -> None:
     tokenizer = HubTokenizer(str(demo_models / "policy"))
-    made = Generation("responses-0", "policy", ModelSpec("policy", dtype="float32"), tokenizer, SAMPLING, {"a": 1}, 64)
+    made = Generation(
+        "responses-0", "policy", ModelSpec.of("policy", dtype="float32"), tokenizer, SAMPLING, {"a": 1}, 64
+    )
     copy = pickle.loads(pickle.dumps(made.on("cuda:3", None)))
-    assert copy.spec == ModelSpec("policy", "cuda:3", "float32")
+    assert copy.spec == ModelSpec.of("policy", "cuda:3", "float32")
     assert copy.facts() == made.facts()
     ids = tokenizer.encode(["hello there"])
     assert copy.tokenizer.decode(ids) == ["hello there"]

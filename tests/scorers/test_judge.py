@@ -66,7 +66,7 @@ def judge(
     monkeypatch.setattr(judge_module, "open_generation", lambda spec: backend)
     question = Question(PAIR_TEMPLATE if pairwise else ONE_TEMPLATE, pairwise)
     sampling = Sampling(temperature=0.0, max_tokens=20)
-    made = Judge("reward.j", ModelSpec("x"), Spelling(), question, sampling, length, budget, {"model": "x"})
+    made = Judge("reward.j", ModelSpec.of("x"), Spelling(), question, sampling, length, budget, {"model": "x"})
     made.open()
     return made
 

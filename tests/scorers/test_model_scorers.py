@@ -34,7 +34,7 @@ class NoSystem(FakeTokenizer):
 def scorer(
     kind: Kind = "logps", length: int | None = None, truncation: Truncation = "keep_start", budget: int | None = 64
 ) -> ModelScorer:
-    made = ModelScorer(kind, "policy", ModelSpec("fake:7"), Renderer(NoSystem(), length, truncation), budget)
+    made = ModelScorer(kind, "policy", ModelSpec.of("fake:7"), Renderer(NoSystem(), length, truncation), budget)
     made.open()
     return made
 
@@ -50,7 +50,7 @@ def test_every_key_once_with_the_backends_own_number(kind: Kind, budget: int | N
     batches = list(made.score(ITEMS, frozenset()))
     assert sorted(k for batch in batches for k in batch.keys) == [item.key for item in ITEMS]
     rows = Renderer(FakeTokenizer(), None, "keep_start").render([(i.prompt, i.response) for i in ITEMS])
-    backend = FakeBackend(ModelSpec("fake:7"))
+    backend = FakeBackend(ModelSpec.of("fake:7"))
     alone = backend.logps(rows) if kind == "logps" else backend.rewards([row.ids for row in rows])
     assert collect(batches, kind) == {i.key: n for i, n in zip(ITEMS, alone, strict=True)}
     if kind == "logps":
@@ -122,7 +122,11 @@ def test_nothing_measurable_still_yields_every_key() -> None:
 
 def test_facts_are_the_same_before_and_after_open_and_hold_the_limits() -> None:
     made = ModelScorer(
-        "reward", "rm", ModelSpec("fake:1"), Renderer(FakeTokenizer(), 9, "drop"), identity={"model": "m", "hash": "h"}
+        "reward",
+        "rm",
+        ModelSpec.of("fake:1"),
+        Renderer(FakeTokenizer(), 9, "drop"),
+        identity={"model": "m", "hash": "h"},
     )
     before = made.facts()
     notes = made.open()
@@ -140,7 +144,7 @@ def test_a_copy_for_another_process_measures_the_batches_of_the_first(kind: Kind
     made = scorer(kind, length=20)
     copy = pickle.loads(pickle.dumps(made.on("cuda:1", 3)))
     assert isinstance(copy, Shares)
-    assert copy.spec == ModelSpec("fake:7", "cuda:1", threads=3)
+    assert copy.spec == ModelSpec.of("fake:7", "cuda:1", threads=3)
     assert copy.renderer is None, "tokenizers stay at home"
     copy.open()
     batches = list(made.batches(made.prepare(ITEMS), copy.cut()))

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from curate.backends.open import open_chat_tokenizer
 from curate.errors import ModelError
-from curate.tokens import HubTokenizer, WordsTokenizer, check_model_name, open_text_tokenizer
+from curate.hub import check_place
+from curate.model import Model
+from curate.tokens import HubTokenizer, WordsTokenizer, open_text_tokenizer
 from tests.chat import BOS, PLAIN, save_tokenizer, user
 
 
@@ -67,14 +69,14 @@ def test_fingerprint_sees_a_merge(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/no/such/model", "./none", "~/no-such-folder-here", "a/b/c"])
 def test_a_missing_path_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="no model at this path"):
-        check_model_name(name)
+        check_place(name)
     with pytest.raises(ModelError, match="no model at this path"):
         HubTokenizer(name)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "owner/name"])
 def test_a_hub_id_passes_the_path_check(name: str) -> None:
-    assert check_model_name(name) is None
+    assert check_place(name) is None
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
@@ -87,8 +89,8 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
 def test_a_chat_tokenizer_needs_a_template(tmp_path: Path) -> None:
     path = save_tokenizer(tmp_path, None)
     with pytest.raises(ModelError, match="no chat template"):
-        open_chat_tokenizer(path)
-    assert open_chat_tokenizer(path, template=PLAIN).template(user("x"), True) == "u:x\na:"
+        open_chat_tokenizer(Model.of(path))
+    assert open_chat_tokenizer(Model.of(path), template=PLAIN).template(user("x"), True) == "u:x\na:"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def close_all() -> None:
 
 
 def spec(name: str | Path, **more: Any) -> ModelSpec:
-    return ModelSpec(str(name), **{"device": "cpu", "dtype": "float32", "backend": "vllm", "max_length": 256, **more})
+    return ModelSpec.of(
+        str(name), **{"device": "cpu", "dtype": "float32", "backend": "vllm", "max_length": 256, **more}
+    )
 
 
 def causal(folder: Path, **changes: Any) -> str:

@@ -36,7 +36,7 @@ def drawn(writer: VllmGeneration, prompts: list[Ids]) -> list[Sample]:
 def test_greedy_responses_are_torchs(writer: VllmGeneration, demo_models: Path, prompts: list[Ids]) -> None:
     greedy = Sampling(temperature=0, max_tokens=80)
     ours = writer.generate(prompts, range(len(prompts)), greedy)
-    torch = TorchGeneration(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    torch = TorchGeneration(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
     theirs = torch.generate(prompts, range(len(prompts)), greedy)
     assert [(one.ids, one.finish_reason) for one in ours] == [(one.ids, one.finish_reason) for one in theirs]
     assert {one.finish_reason for one in ours} == {"stop"}
@@ -49,7 +49,7 @@ def test_logps_are_those_of_the_model_itself(
     """Whatever the temperature and top_p of the draw."""
     made = writer.generate(prompts, range(len(prompts)), Sampling(temperature, top_p, 80))
     rows = [Rendered(ids + one.ids, len(ids), "exact") for ids, one in zip(prompts, made, strict=True)]
-    torch = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    torch = TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
     assert worst([one.logps for one in made], torch.logps(rows), rows) < CLOSE
 
 
@@ -107,5 +107,5 @@ def test_prompts_beyond_one_step_with_seeds_do_not_stop_the_engine(tmp_path: Pat
     assert made == again
     assert {len(one.ids) for one in made} <= set(range(1, 13))
     rows = [Rendered(ids + one.ids, len(ids), "exact") for ids, one in zip(prompts, made, strict=True)]
-    torch = TorchLogprobs(ModelSpec(path, device="cpu"))
+    torch = TorchLogprobs(ModelSpec.of(path, device="cpu"))
     assert worst([one.logps for one in made], torch.logps(rows), rows) < CLOSE

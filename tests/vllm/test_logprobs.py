@@ -24,7 +24,7 @@ def policy(demo_models: Path) -> VllmLogprobs:
 
 @pytest.fixture(scope="module")
 def expected(demo_models: Path, demo_rows: list[Rendered]) -> list[float]:
-    return TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu")).logps(demo_rows)
+    return TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu")).logps(demo_rows)
 
 
 def test_every_pair_of_the_demo_agrees_with_torch(
@@ -48,7 +48,7 @@ def test_neighbours_and_order_do_not_matter(
 def test_the_border_decides_what_is_summed(policy: VllmLogprobs, demo_models: Path, demo_rows: list[Rendered]) -> None:
     ids = demo_rows[0].ids
     moved = [Rendered(ids, start, "exact") for start in (1, 2, len(ids) // 2, len(ids) - 1)]
-    torch = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    torch = TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
     assert worst(policy.logps(moved), torch.logps(moved), moved) < CLOSE
 
 
@@ -91,7 +91,7 @@ def test_rows_read_in_pieces_and_rows_as_long_as_the_model_reads(
     monkeypatch.setattr(vllm_models, "LOGITS_AT_ONCE", 1)
     path = causal(tmp_path)
     rows = random_rows([2, 3, 50, 21, 80, 256, 7, 33, 255, 200, 256], 1024)
-    torch = TorchLogprobs(ModelSpec(path, device="cpu")).logps(rows)
+    torch = TorchLogprobs(ModelSpec.of(path, device="cpu")).logps(rows)
     backend = opened(VllmLogprobs, spec(path))
     assert backend.llm.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens == 256
     assert worst(backend.logps(rows), torch, rows) < CLOSE
@@ -101,13 +101,13 @@ def test_a_low_max_length_leaves_room_for_the_self_check(tmp_path: Path) -> None
     path = causal(tmp_path)
     rows = random_rows([4, 3], 1024)
     backend = opened(VllmLogprobs, replace(spec(path), max_length=4))
-    assert worst(backend.logps(rows), TorchLogprobs(ModelSpec(path, device="cpu")).logps(rows), rows) < CLOSE
+    assert worst(backend.logps(rows), TorchLogprobs(ModelSpec.of(path, device="cpu")).logps(rows), rows) < CLOSE
 
 
 def test_bfloat16_is_near_and_its_head_is_in_float32(tmp_path: Path) -> None:
     path = causal(tmp_path)
     rows = random_rows([50, 21, 80, 7, 33, 255], 1024)
-    torch = TorchLogprobs(ModelSpec(path, device="cpu")).logps(rows)
+    torch = TorchLogprobs(ModelSpec.of(path, device="cpu")).logps(rows)
     backend = opened(VllmLogprobs, replace(spec(path), dtype="bfloat16"))
     assert 0 < worst(backend.logps(rows), torch, rows) < 0.5
     assert str(backend.config.head_dtype) == "torch.float32"

@@ -30,7 +30,7 @@ def test_the_demos_rewards_are_the_raw_logit(demo_models: Path, demo_rows: list[
     assert max(alone) > 1, "a sigmoid would not be told from the raw logit"
     backend = opened(VllmRewards, spec(path, max_length=4096))
     close(backend.rewards(rows), alone)
-    close(backend.rewards(rows), TorchRewards(ModelSpec(path, device="cpu")).rewards(rows))
+    close(backend.rewards(rows), TorchRewards(ModelSpec.of(path, device="cpu")).rewards(rows))
     close(backend.rewards(rows[::-1])[::-1], alone)
 
 
@@ -65,6 +65,6 @@ def test_a_checkpoint_without_a_head_is_refused(tmp_path: Path) -> None:
 def test_the_next_engine_opens_after_one_that_was_refused(tmp_path: Path) -> None:
     path = reward(tmp_path)
     before = torch.get_default_dtype()
-    torchs = TorchRewards(ModelSpec(path, device="cpu")).rewards(IDS)
+    torchs = TorchRewards(ModelSpec.of(path, device="cpu")).rewards(IDS)
     close(opened(VllmRewards, spec(path)).rewards(IDS), torchs)
     assert torch.get_default_dtype() == before

@@ -76,23 +76,23 @@ def policy(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_log_probabilities(policy: str, demo_models: Path, demo_rows: list[Rendered]) -> None:
-    torch = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
-    backend = open_logprobs(resolved(ModelSpec(policy)))
+    torch = TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
+    backend = open_logprobs(resolved(ModelSpec.of(policy)))
     assert worst(backend.logps(demo_rows), torch.logps(demo_rows), demo_rows) < CLOSE
 
 
 def test_responses(policy: str, demo_models: Path, demo_rows: list[Rendered]) -> None:
     prompts = [row.ids[: row.start] for row in demo_rows[:20:2]]
     seeds = range(len(prompts))
-    backend = open_generation(resolved(ModelSpec(policy)))
-    torch = TorchGeneration(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    backend = open_generation(resolved(ModelSpec.of(policy)))
+    torch = TorchGeneration(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
     greedy = Sampling(temperature=0, max_tokens=80)
     ours, theirs = backend.generate(prompts, seeds, greedy), torch.generate(prompts, seeds, greedy)
     assert [(one.ids, one.finish_reason) for one in ours] == [(one.ids, one.finish_reason) for one in theirs]
     drawn = backend.generate(prompts, seeds, Sampling(1.2, 0.9, 80))
     assert [one.ids for one in backend.generate(prompts, seeds, Sampling(1.2, 0.9, 80))] == [one.ids for one in drawn]
     rows = [Rendered(ids + one.ids, len(ids), "exact") for ids, one in zip(prompts, drawn, strict=True)]
-    scorer = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    scorer = TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
     assert worst([one.logps for one in drawn], scorer.logps(rows), rows) < CLOSE
     cut = backend.generate(prompts[:2], [0, 1], Sampling(max_tokens=3))
     assert [(len(one.ids), one.finish_reason) for one in cut] == [(3, "length")] * 2
@@ -122,8 +122,8 @@ def test_the_commands(policy: str, demo_models: Path, tmp_path: Path) -> None:
 def test_rewards(policy: str, demo_models: Path, demo_rows: list[Rendered], tmp_path: Path) -> None:
     rows = [row.ids for row in demo_rows]
     model = demo_models / "reward"
-    theirs = TorchRewards(ModelSpec(str(model), device="cpu")).rewards(rows)
+    theirs = TorchRewards(ModelSpec.of(str(model), device="cpu")).rewards(rows)
     with serving(model, tmp_path / "log", "--runner", "pooling") as url:
-        ours = open_rewards(resolved(ModelSpec(f"{url}#served@{model}"))).rewards(rows)
+        ours = open_rewards(resolved(ModelSpec.of(f"{url}#served@{model}"))).rewards(rows)
     assert max(theirs) > 1, "a sigmoid would not be told from the raw logit"
     assert max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) < CLOSE

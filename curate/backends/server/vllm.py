@@ -13,7 +13,7 @@ from typing import Any, Literal
 from curate.backends import ModelSpec, Sample, Sampling
 from curate.backends.server.http import SHOWN, Server
 from curate.errors import ModelError
-from curate.model import ServedModel, served_model
+from curate.model import Model
 from curate.render import Ids, Rendered
 
 HANDED_TOKENS = 262_144
@@ -22,34 +22,26 @@ ROUNDING = 1e-3
 SHOWN_VALUE = 40
 
 
-def parts(name: str) -> ServedModel:
-    """The parts of a served model's name."""
-    served = served_model(name)
-    assert served is not None, name
-    return served
-
-
 @lru_cache
-def server_facts(name: str) -> dict[str, Any]:
+def server_facts(model: Model) -> dict[str, Any]:
     """What a server says about itself and this model: its kind, its version, and the longest row it reads.
 
     Raises:
         ModelError: it does not answer, or does not have the model.
     """
-    served = parts(name)
-    server = Server(served.url, patient=False)
+    server = Server(model.url, patient=False)
     try:
         listed = entries(server.get("/v1/models"), "data")
         found = {str(at(one, "id")): one for one in listed}
-        if served.name not in found:
+        if model.path not in found:
             raise ModelError(
-                f"The server has no model called {served.name}.",
-                name,
+                f"The server has no model called {model.path}.",
+                model.name,
                 server.redacted(f"It has: {', '.join(found) or 'none'}."),
             )
-        sglang = at(found[served.name], "owned_by") == "sglang"
+        sglang = at(found[model.path], "owned_by") == "sglang"
         version = _version(server, "/get_server_info" if sglang else "/version")
-        limit = at(found[served.name], "max_model_len")
+        limit = at(found[model.path], "max_model_len")
         return {"limit": limit if isinstance(limit, int) else None, "version": version, "sglang": sglang}
     finally:
         server.close()
@@ -92,12 +84,12 @@ class ServerModel:
     def __init__(self, spec: ModelSpec) -> None:
         self.notes = ["What a server answers may differ in the last digits from run to run."]
         self.name = spec.name
-        self._served = parts(spec.name)
-        self._server = Server(self._served.url, seconds=spec.server_seconds)
+        self._model = spec.model
+        self._server = Server(spec.model.url, seconds=spec.server_seconds)
 
     def ask(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[Any]:
         """The server's answers to these requests for this model, in order."""
-        return self._server.post_all(path, [{"model": self._served.name, **body} for body in bodies])
+        return self._server.post_all(path, [{"model": self._model.path, **body} for body in bodies])
 
     def require(self, holds: bool, what: str) -> None:
         """Refuse an answer that is not what was requested.
@@ -169,7 +161,7 @@ class RewardRows(ServerModel):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
-        self._pad = _pad_id(self._served.tokenizer, spec)
+        self._pad = _pad_id(self._model.tokenizer, spec)
 
     def unpadded(self, batch: Sequence[Ids]) -> list[Ids]:
         """The rows up to their last token that is not the model's padding token."""
@@ -227,6 +219,6 @@ class ServerGeneration(ServerModel):
 def _pad_id(tokenizer: str, spec: ModelSpec) -> int | None:
     from curate.backends.configs import read_config
 
-    config = read_config(ModelSpec(tokenizer, trust_remote_code=spec.trust_remote_code))
+    config = read_config(ModelSpec.of(tokenizer, trust_remote_code=spec.trust_remote_code))
     found: int | None = config.get_text_config().pad_token_id
     return found

@@ -60,9 +60,8 @@ def adapted(model: Any, spec: ModelSpec, key: Key) -> tuple[Any, Open | None]:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            adapter = peft.PeftModel.from_pretrained(
-                model, spec.name, is_trainable=False, torch_device=str(model.device)
-            )
+            where = spec.model.path
+            adapter = peft.PeftModel.from_pretrained(model, where, is_trainable=False, torch_device=str(model.device))
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(str(error)) from error
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:

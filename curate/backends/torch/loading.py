@@ -13,9 +13,7 @@ from curate.backends.torch.adapters import Open, adapted, take_kept
 from curate.backends.torch.head import Head
 from curate.backends.torch.pieces import read_in_pieces
 from curate.errors import ModelError, SettingsError
-from curate.hub import hub_access, not_loaded
-from curate.model import adapter_base
-from curate.tokens import check_model_name
+from curate.hub import check_place, hub_access, not_loaded
 
 if TYPE_CHECKING:
     import torch
@@ -117,11 +115,11 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
     if spec.threads:
         torch.set_num_threads(min(spec.threads, torch.get_num_threads()))
     quiet_loading()
-    base = adapter_base(spec.name)
-    key = (base or spec.name, kind, device, dtype)
+    weights = spec.model.weights
+    key = (weights, kind, device, dtype)
     model = take_kept(key)
     if model is None:
-        model = _read(spec, base or spec.name, kind, dtype)
+        model = _read(spec, weights, kind, dtype)
         if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
             # transformers' default attention leaves out the soft cap that the model was trained with.
             model.set_attn_implementation("eager")
@@ -130,7 +128,7 @@ def load(spec: ModelSpec, kind: Literal["causal", "reward"]) -> LoadedModel:
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(str(error)) from error
     adapter = None
-    if base is not None:
+    if spec.model.base:
         model, adapter = adapted(model, spec, key)
     read_in_pieces(model, model.config.get_text_config().hidden_size, getattr(torch, dtype))
     body = getattr(model, model.base_model_prefix, getattr(model, "model", model))
@@ -146,7 +144,7 @@ def _read(spec: ModelSpec, name: str, kind: Literal["causal", "reward"], dtype: 
     import transformers
     from safetensors import SafetensorError
 
-    check_model_name(name)
+    check_place(name)
     kinds = {
         "causal": transformers.AutoModelForCausalLM,
         "reward": transformers.AutoModelForSequenceClassification,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from curate.backends import ModelSpec
@@ -23,9 +22,10 @@ class TorchHeadRewards(TorchModel):
     their numbers is unknown.
     """
 
-    def __init__(self, spec: ModelSpec, head: str) -> None:
-        super().__init__(load(replace(spec, reward_head=head), "reward"))
-        self._head = head
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(load(spec, "reward"))
+        assert spec.reward_head is not None, "a plain head is read by TorchRewards"
+        self._head = spec.reward_head
         self._name = spec.name
         self.notes.append("This reward model has a head of its own: it reads one response at a time.")
 

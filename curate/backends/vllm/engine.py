@@ -178,7 +178,7 @@ def start(spec: ModelSpec, options: dict[str, Any]) -> Any:
     from vllm import LLM
 
     try:
-        return LLM(spec.name, **given)
+        return LLM(spec.model.path, **given)
     except Exception as error:  # it re-raises whatever its layers raise
         said = reason(error)
         clear()

@@ -17,7 +17,6 @@ import numpy as np
 
 from curate.backends import ModelSpec, Sample, Sampling
 from curate.backends.configs import read_config
-from curate.backends.sentence import embedder_path
 from curate.backends.torch.forward import TOLERANCE
 from curate.backends.torch.generation import end_ids
 from curate.backends.vllm.checks import check_positions, check_sentence_model
@@ -204,9 +203,9 @@ class VllmEmbedder(VllmModel):
     def __init__(self, spec: ModelSpec) -> None:
         from transformers import AutoTokenizer
 
-        path = embedder_path(spec.name)
+        path = spec.model.path
         check_sentence_model(path)
-        super().__init__(replace(spec, name=path, dtype="float32"), runner="pooling")
+        super().__init__(replace(spec, dtype="float32"), runner="pooling")
         with hub_access(path):
             self._tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=spec.trust_remote_code)
         self.notes.append(f"{Path(path).name} reads at most {self.config.max_model_len} tokens of each response.")
@@ -228,8 +227,8 @@ def _generation_config(spec: ModelSpec) -> Any:
     from transformers import GenerationConfig
 
     try:
-        with hub_access(spec.name):
-            return GenerationConfig.from_pretrained(spec.name)
+        with hub_access(spec.model.path):
+            return GenerationConfig.from_pretrained(spec.model.path)
     except OSError:
         return None  # the model has none; its own configuration then names the tokens that end a text
 

@@ -29,7 +29,7 @@ def name(demo_models: Path) -> str:
 
 @pytest.fixture(scope="module")
 def policy(name: str) -> TorchGeneration:
-    return TorchGeneration(ModelSpec(name, device="cpu"))
+    return TorchGeneration(ModelSpec.of(name, device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_the_ends_of_a_turn_by_configuration(name: str) -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_draws_by_its_own_logits(architecture: str, tmp_path: Path) -> None:
     path = save_causal(ARCHITECTURES[architecture](), tmp_path)
-    backend = TorchGeneration(ModelSpec(path, device="cpu"))
+    backend = TorchGeneration(ModelSpec.of(path, device="cpu"))
     model = open_alone(path)
     # beyond its border of 32 tokens a long-rope model judges anew what it drew before: no one pass tells both
     lengths = [39, 50, 50, 67] if architecture == "phi3_longrope" else [9, 30, 30, 47]
@@ -196,7 +196,7 @@ def test_broken_padding_is_found(llama: str, monkeypatch: pytest.MonkeyPatch) ->
         return inputs
 
     monkeypatch.setattr(Reading, "_inputs", forgets_mask)
-    backend = TorchGeneration(ModelSpec(llama, device="cpu"))
+    backend = TorchGeneration(ModelSpec.of(llama, device="cpu"))
     assert backend.padding_free
     assert backend.cached
     assert ["Padding changes" in note for note in backend.notes] == [True]
@@ -211,7 +211,7 @@ def test_a_broken_cache_is_found(llama: str, monkeypatch: pytest.MonkeyPatch) ->
         return forward(self, *args, **given)
 
     monkeypatch.setattr(transformers.LlamaModel, "forward", forgets)
-    backend = TorchGeneration(ModelSpec(llama, device="cpu"))
+    backend = TorchGeneration(ModelSpec.of(llama, device="cpu"))
     assert not backend.cached
     assert any("cache cannot be used" in note for note in backend.notes)
     model, row = open_alone(llama), random_rows([12])[0].ids
@@ -255,7 +255,7 @@ def test_a_prompt_with_unknown_tokens_is_refused(policy: TorchGeneration) -> Non
 
 
 def test_bfloat16_says_so_and_closing_frees(name: str, prompts: list[list[int]]) -> None:
-    backend = open_generation(ModelSpec(name, device="cpu", dtype="bfloat16"))
+    backend = open_generation(ModelSpec.of(name, device="cpu", dtype="bfloat16"))
     assert backend.facts() == {"backend": "torch", "device": "cpu", "dtype": "bfloat16"}
     sample = backend.generate(prompts[:1], [0], Sampling(max_tokens=20))[0]
     assert 0 < off(open_alone(name), prompts[0], sample) < 0.5

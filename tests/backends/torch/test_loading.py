@@ -16,7 +16,7 @@ from tests.backends.models import SHAPE, save_causal, save_reward
 
 def refused(path: Path | str, kind: Literal["causal", "reward"]) -> ModelError:
     with pytest.raises(ModelError) as caught:
-        load(ModelSpec(str(path), device="cpu"), kind)
+        load(ModelSpec.of(str(path), device="cpu"), kind)
     assert len(str(caught.value).splitlines()) == 3
     assert str(path) in caught.value.where
     return caught.value
@@ -86,7 +86,7 @@ def test_weights_of_another_shape_are_refused(config: transformers.LlamaConfig, 
 
 
 def test_what_is_loaded_is_for_reading(config: transformers.LlamaConfig, tmp_path: Path) -> None:
-    loaded = load(ModelSpec(save_causal(config, tmp_path), device="cpu"), "causal")
+    loaded = load(ModelSpec.of(save_causal(config, tmp_path), device="cpu"), "causal")
     assert not loaded.model.training
     assert (loaded.dtype, loaded.device, loaded.vocabulary, loaded.head_rows) == ("float32", "cpu", 96, 96)
     assert loaded.model.dtype == torch.float32
@@ -94,7 +94,7 @@ def test_what_is_loaded_is_for_reading(config: transformers.LlamaConfig, tmp_pat
 
 def test_a_bfloat16_checkpoint_runs_in_float32_on_a_cpu(config: transformers.LlamaConfig, tmp_path: Path) -> None:
     transformers.AutoModelForCausalLM.from_config(config).bfloat16().save_pretrained(tmp_path)
-    assert load(ModelSpec(str(tmp_path), device="cpu"), "causal").model.dtype == torch.float32
+    assert load(ModelSpec.of(str(tmp_path), device="cpu"), "causal").model.dtype == torch.float32
 
 
 def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,15 +117,15 @@ def test_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_limit_is_the_configurations(config: transformers.LlamaConfig, tmp_path: Path) -> None:
     config.save_pretrained(tmp_path)
-    assert model_limit(ModelSpec(str(tmp_path))) == 256
-    assert model_limit(ModelSpec("fake:1")) is None
+    assert model_limit(ModelSpec.of(str(tmp_path))) == 256
+    assert model_limit(ModelSpec.of("fake:1")) is None
     with pytest.raises(ModelError, match="no model at this path"):
-        model_limit(ModelSpec(str(tmp_path / "none")))
+        model_limit(ModelSpec.of(str(tmp_path / "none")))
 
 
 def test_fake_models_need_nothing() -> None:
-    assert open_logprobs(ModelSpec("fake:1")).facts() == {"backend": "fake", "seed": "1"}
-    assert "no model" in open_rewards(ModelSpec("fake:1")).notes[0]
+    assert open_logprobs(ModelSpec.of("fake:1")).facts() == {"backend": "fake", "seed": "1"}
+    assert "no model" in open_rewards(ModelSpec.of("fake:1")).notes[0]
 
 
 def test_a_backend_that_cannot_be_used_is_refused_early() -> None:

@@ -119,7 +119,7 @@ def test_a_layer_that_gives_another_dtype_is_left_alone() -> None:
 def test_log_probabilities_stay_those_of_a_batch_of_one(name: str, tmp_path: Path, monkeypatch: Any) -> None:
     folder, rows = save_causal(ARCHITECTURES[name](), tmp_path), random_rows([2, 5, 9, 30, 60])
     monkeypatch.setattr(torch_pieces, "PIECE_BYTES", 5 * 3 * 48 * 4)
-    backend = TorchLogprobs(ModelSpec(str(folder), device="cpu", dtype="float32"))
+    backend = TorchLogprobs(ModelSpec.of(str(folder), device="cpu", dtype="float32"))
     cut = [one for one in backend.loaded.model.modules() if isinstance(one.forward, torch_pieces._InPieces)]
     assert len(cut) >= 2
     model = open_alone(folder)

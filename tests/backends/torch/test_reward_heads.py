@@ -59,7 +59,7 @@ def close(ours: list[float], expected: list[float]) -> None:
 
 @pytest.fixture(scope="module")
 def judge(demo_models: Path) -> TorchRewards:
-    return TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
+    return TorchRewards(ModelSpec.of(str(demo_models / "reward"), device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_neighbours_do_not_matter(judge: TorchRewards, expected: list[float], pi
 def test_every_architecture_agrees_with_its_own_logit(name: str, tmp_path: Path) -> None:
     config = ARCHITECTURES[name]()
     path = save_reward(config, tmp_path)
-    backend = TorchRewards(ModelSpec(path, device="cpu"))
+    backend = TorchRewards(ModelSpec.of(path, device="cpu"))
     rows = [[i % (VOCAB - 1) + 1 for i in ids] for ids in rows_of(VOCAB)]
     model = open_alone(path, "reward")
     alone = [reward_alone(model, ids) for ids in rows]
@@ -103,18 +103,18 @@ def test_a_padding_token_that_ends_the_turn(tmp_path: Path, times: int) -> None:
     path = save_reward(config, tmp_path)
     rows = [ids + [2] * times for ids in rows_of(VOCAB)] + [[2, 2, 2]]
     model = open_alone(path, "reward")
-    close(TorchRewards(ModelSpec(path, device="cpu")).rewards(rows), [reward_alone(model, ids) for ids in rows])
+    close(TorchRewards(ModelSpec.of(path, device="cpu")).rewards(rows), [reward_alone(model, ids) for ids in rows])
 
 
 def test_a_model_without_a_padding_token(tmp_path: Path) -> None:
     path = save_reward(transformers.LlamaConfig(**(SHAPE | {"pad_token_id": None})), tmp_path)
     rows = [[*ids, 0] for ids in rows_of(VOCAB)]  # 0 is what such rows are padded with
     model = open_alone(path, "reward")
-    close(TorchRewards(ModelSpec(path, device="cpu")).rewards(rows), [reward_alone(model, ids) for ids in rows])
+    close(TorchRewards(ModelSpec.of(path, device="cpu")).rewards(rows), [reward_alone(model, ids) for ids in rows])
 
 
 def test_bfloat16_is_near_and_says_so(demo_models: Path, expected: list[float]) -> None:
-    backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu", dtype="bfloat16"))
+    backend = TorchRewards(ModelSpec.of(str(demo_models / "reward"), device="cpu", dtype="bfloat16"))
     assert backend.facts()["dtype"] == "bfloat16"
     error = max(abs(a - b) for a, b in zip(backend.rewards(rows_of(1024)), expected, strict=True))
     assert 0 < error < 0.03 * max(1.0, *map(abs, expected))
@@ -128,7 +128,7 @@ def test_a_broken_head_is_found_and_the_model_speaks_for_itself(
 ) -> None:
     score = LoadedModel.score
     monkeypatch.setattr(LoadedModel, "score", lambda self, states: score(self, states) + 0.01)
-    backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
+    backend = TorchRewards(ModelSpec.of(str(demo_models / "reward"), device="cpu"))
     assert len(backend.notes) == 1
     assert "more than a linear head" in backend.notes[0]
     close(backend.rewards(rows_of(1024)), expected)
@@ -143,7 +143,7 @@ def break_packing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_broken_packing_is_found(demo_models: Path, expected: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     break_packing(monkeypatch)
-    backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
+    backend = TorchRewards(ModelSpec.of(str(demo_models / "reward"), device="cpu"))
     assert not backend.packs
     assert not backend.padding_free
     assert "cannot be packed" in backend.notes[0]
@@ -159,7 +159,7 @@ def test_broken_padding_is_found(demo_models: Path, expected: list[float], monke
         return states if len({len(row) for row in rows}) == 1 else states.flip(-1)
 
     monkeypatch.setattr(TorchModel, "hidden_states", broken)
-    backend = TorchRewards(ModelSpec(str(demo_models / "reward"), device="cpu"))
+    backend = TorchRewards(ModelSpec.of(str(demo_models / "reward"), device="cpu"))
     assert backend.padding_free
     assert len(backend.notes) == 2
     assert "equal length" in backend.notes[1]
@@ -170,7 +170,7 @@ def test_a_deeper_head_without_a_padding_token(tmp_path: Path, monkeypatch: pyte
     path = save_reward(transformers.LlamaConfig(**(SHAPE | {"pad_token_id": None})), tmp_path)
     # as with a head of two layers: no single linear map stands in for it
     monkeypatch.setattr(LoadedModel, "has_linear_head", property(lambda self: False))
-    backend = TorchRewards(ModelSpec(path, device="cpu"))
+    backend = TorchRewards(ModelSpec.of(path, device="cpu"))
     model = open_alone(path, "reward")
     rows = rows_of(VOCAB)
     close([backend.rewards([ids])[0] for ids in rows], [reward_alone(model, ids) for ids in rows])

@@ -37,7 +37,7 @@ PADDED = {"bloom_alibi", "mamba", "gpt_oss_sinks", "llama4_chunks", "lfm2_convol
 
 @pytest.fixture(scope="module")
 def policy(demo_models: Path) -> TorchLogprobs:
-    return TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    return TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def open_rightly(path: str) -> Any:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_agrees_with_its_own_logits(name: str, tmp_path: Path) -> None:
     path = save_causal(ARCHITECTURES[name](), tmp_path)
-    backend = TorchLogprobs(ModelSpec(path, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(path, device="cpu"))
     model, rows = open_rightly(path), random_rows([2, 9, 30, 31, 5, 47], seed=3)
     prompt = random_rows([18], seed=5)[0].ids
     rows += [Rendered(prompt + row.ids[:n], 16, "exact") for row, n in zip(rows, (2, 9, 12, 31, 5, 40), strict=True)]
@@ -155,7 +155,7 @@ def test_every_architecture_agrees_with_its_own_logits(name: str, tmp_path: Path
 
 
 def test_bfloat16_is_near_and_says_so(demo_models: Path, rows: list[Rendered], alone: list[float]) -> None:
-    backend = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu", dtype="bfloat16"))
+    backend = TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu", dtype="bfloat16"))
     assert backend.facts() == {"backend": "torch", "device": "cpu", "dtype": "bfloat16"}
     ours = backend.logps(rows)
     # random tokens are 7 to 20 nats each, where weights of 8 bits are worst; single tokens stray most
@@ -174,7 +174,7 @@ def test_float32_is_the_cpus_default(policy: TorchLogprobs) -> None:
 def test_a_broken_head_is_found_and_the_models_own_logits_are_used(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
     logps = Head.logps
     monkeypatch.setattr(Head, "logps", lambda self, states, targets: logps(self, states, targets) * 1.05)
-    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(llama, device="cpu"))
     assert len(backend.notes) == 1
     assert "all logits are computed" in backend.notes[0]
     rows, model = random_rows(LENGTHS), open_alone(llama)
@@ -206,7 +206,7 @@ def test_broken_packing_is_found_and_rows_are_padded(
     demo_models: Path, rows: list[Rendered], alone: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_packing(monkeypatch)
-    backend = TorchLogprobs(ModelSpec(str(demo_models / "policy"), device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(str(demo_models / "policy"), device="cpu"))
     assert not backend.packs
     assert not backend.padding_free
     assert len(backend.notes) == 1
@@ -218,7 +218,7 @@ def test_broken_packing_is_found_and_rows_are_padded(
 def test_a_window_that_attention_is_not_told_of_is_not_packed(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # longer than the rows of the self-check, which cannot see it
     monkeypatch.setattr(forward, "expected_windows", lambda config: [4096, None])
-    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(llama, device="cpu"))
     assert not backend.packs
 
 
@@ -230,7 +230,7 @@ def test_memory_running_out_in_the_check_is_not_taken_for_an_answer(
 
     monkeypatch.setattr(TorchModel, "_packed_states", full)
     with pytest.raises(OutOfMemory):
-        TorchLogprobs(ModelSpec(llama, device="cpu"))
+        TorchLogprobs(ModelSpec.of(llama, device="cpu"))
 
 
 def test_broken_padding_is_found_and_lengths_no_longer_mix(demo_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def test_broken_padding_is_found_and_lengths_no_longer_mix(demo_models: Path, mo
     seen = break_padding(monkeypatch)
     name = str(demo_models / "policy")
     renderer = Renderer(HubTokenizer(name), None, "keep_start")
-    scorer = ModelScorer("logps", "policy", ModelSpec(name, device="cpu"), renderer)
+    scorer = ModelScorer("logps", "policy", ModelSpec.of(name, device="cpu"), renderer)
     notes = scorer.open()
     assert len(notes) == 2
     assert "only rows of equal length share a batch" in notes[1]
@@ -257,7 +257,7 @@ def test_broken_padding_is_found_and_lengths_no_longer_mix(demo_models: Path, mo
 
 def test_a_head_that_is_no_linear_layer_falls_back(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transformers.LlamaForCausalLM, "get_output_embeddings", lambda self: None)
-    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(llama, device="cpu"))
     rows, model = random_rows([9, 4]), open_alone(llama)
     assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
 
@@ -269,7 +269,7 @@ def test_a_padding_id_of_minus_one(llama: str, tmp_path: Path) -> None:
     path = shutil.copytree(llama, tmp_path / "m")
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | {"pad_token_id": -1}))
-    backend = TorchLogprobs(ModelSpec(str(path), device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(str(path), device="cpu"))
     rows, model = random_rows([9, 4]), open_alone(llama)
     assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < NATS_PER_TOKEN
 
@@ -277,7 +277,7 @@ def test_a_padding_id_of_minus_one(llama: str, tmp_path: Path) -> None:
 def test_rows_beyond_the_border_of_longrope_are_measured_apart(tmp_path: Path) -> None:
     """One long row in the batch would turn the positions of all by the long factors."""
     path = save_causal(ARCHITECTURES["phi3_longrope"](), tmp_path)
-    backend, model = TorchLogprobs(ModelSpec(path, device="cpu")), open_alone(path)
+    backend, model = TorchLogprobs(ModelSpec.of(path, device="cpu")), open_alone(path)
     assert forward.longrope_border(model.config) == 32
     rows = random_rows([20, 60, 32, 33, 10])
     expected = [logp_alone(model, row) for row in rows]
@@ -317,7 +317,7 @@ def test_memory_running_out_halves_the_batch(
 
 @pytest.mark.parametrize("in_a_cycle", [False, True])
 def test_a_closed_model_is_gone(llama: str, in_a_cycle: bool) -> None:
-    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(llama, device="cpu"))
     model = backend.loaded.model
     if in_a_cycle:
         model.holder = SimpleNamespace(model=model)
@@ -378,6 +378,6 @@ def test_where_nobody_says_what_a_cache_takes(monkeypatch: pytest.MonkeyPatch) -
 def test_a_batch_of_whole_logits_is_small(llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_models, "LOGITS_BYTES", 4 * 96 * 33)
     monkeypatch.setattr(Head, "logps", lambda self, states, targets: states.sum(1))
-    backend = TorchLogprobs(ModelSpec(llama, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(llama, device="cpu"))
     assert "all logits" in backend.notes[0]
     assert backend.batch_tokens == 33

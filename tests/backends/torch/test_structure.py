@@ -57,7 +57,7 @@ WINDOWED: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("architecture", WINDOWED)
 def test_rows_beyond_a_long_window_are_right(architecture: str, tmp_path: Path) -> None:
     folder = save_causal(WINDOWED[architecture](), tmp_path)
-    backend = TorchLogprobs(ModelSpec(folder, device="cpu"))
+    backend = TorchLogprobs(ModelSpec.of(folder, device="cpu"))
     rows = random_rows([WINDOW + 50, WINDOW + 30, 30])
     model = open_alone(folder)
     assert worst(backend.logps(rows), [logp_alone(model, row) for row in rows], rows) < 1e-4
@@ -66,7 +66,7 @@ def test_rows_beyond_a_long_window_are_right(architecture: str, tmp_path: Path) 
 
 def test_rewards_beyond_a_long_window_are_right(tmp_path: Path) -> None:
     folder = save_reward(WINDOWED["mistral"](), tmp_path)
-    backend = TorchRewards(ModelSpec(folder, device="cpu"))
+    backend = TorchRewards(ModelSpec.of(folder, device="cpu"))
     rows = [row.ids for row in random_rows([WINDOW + 50, 30])]
     assert backend.packs
     assert backend.rewards(rows) == pytest.approx(
@@ -76,7 +76,7 @@ def test_rewards_beyond_a_long_window_are_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [TorchLogprobs, TorchGeneration])
 def test_the_windows_are_their_own_again_after_the_check(kind: Callable[[ModelSpec], Any], tmp_path: Path) -> None:
-    opened = kind(ModelSpec(save_causal(WINDOWED["gemma3"](), tmp_path), device="cpu"))
+    opened = kind(ModelSpec.of(save_causal(WINDOWED["gemma3"](), tmp_path), device="cpu"))
     model = opened.loaded.model
     held = [one.self_attn.sliding_window for one in model.model.layers]
     assert (model.config.sliding_window, held) == (WINDOW, [WINDOW, WINDOW, None])
@@ -134,7 +134,7 @@ def test_a_wrong_mask_is_seen(
     windowed: str, monkeypatch: pytest.MonkeyPatch, dtype: str, wrong: dict[str, Any], packs: bool
 ) -> None:
     monkeypatch.setattr(torch_attention, "_by_segment", dense(**wrong))
-    backend = TorchLogprobs(ModelSpec(windowed, device="cpu", dtype=dtype))
+    backend = TorchLogprobs(ModelSpec.of(windowed, device="cpu", dtype=dtype))
     assert backend.packs is packs
     assert any("cannot be packed" in note for note in backend.notes) is not packs
 
@@ -144,12 +144,12 @@ def test_bfloat16_would_hide_it(windowed: str, monkeypatch: pytest.MonkeyPatch, 
     """What the log-probabilities alone would let pass: here only what attention gives tells."""
     monkeypatch.setattr(torch_attention, "_by_segment", dense(**wrong))
     monkeypatch.setattr(TorchModel, "_attends_as_own", lambda self: True)
-    assert TorchLogprobs(ModelSpec(windowed, device="cpu", dtype="bfloat16")).packs
+    assert TorchLogprobs(ModelSpec.of(windowed, device="cpu", dtype="bfloat16")).packs
 
 
 def test_a_mask_that_is_not_what_the_layer_asks_for_is_seen(windowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_structure, "sees", lambda query, key, window: key <= query)
-    assert not TorchLogprobs(ModelSpec(windowed, device="cpu", dtype="bfloat16")).packs
+    assert not TorchLogprobs(ModelSpec.of(windowed, device="cpu", dtype="bfloat16")).packs
 
 
 def attended(rows: Pack, window: int | None, dtype: torch.dtype) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -192,7 +192,7 @@ def test_a_model_whose_check_fails_is_not_kept(
     monkeypatch.setattr(torch_models, "load", remember)
     monkeypatch.setattr(TorchLogprobs, "_self_check", fail)
     with pytest.raises(RuntimeError, match="the check failed") as raised:
-        TorchLogprobs(ModelSpec(str(tmp_path), device="cpu", keep_base=True))
+        TorchLogprobs(ModelSpec.of(str(tmp_path), device="cpu", keep_base=True))
     raised.value.__traceback__ = None
     del raised
     gc.collect()

@@ -33,13 +33,13 @@ def test_scaling_that_is_the_same_for_every_text(tmp_path: Path, kind: str) -> N
     more |= {"low_freq_factor": 1.0, "high_freq_factor": 4.0} if kind == "llama3" else {}
     more |= {} if kind in ("default", "linear") else {"original_max_position_embeddings": 128}
     path = saved(tmp_path, rope_parameters={"rope_type": kind, "rope_theta": 1e4, **more})
-    check_positions(ModelSpec(path, max_length=256))
+    check_positions(ModelSpec.of(path, max_length=256))
 
 
 def test_dynamic_scaling_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0})
     with pytest.raises(ModelError, match=r"text's length \(dynamic\)") as caught:
-        check_positions(ModelSpec(path, max_length=16))
+        check_positions(ModelSpec.of(path, max_length=16))
     assert caught.value.hint == "Use --backend=torch."
 
 
@@ -47,12 +47,12 @@ def test_dynamic_scaling_is_refused(tmp_path: Path) -> None:
 def test_two_sets_of_factors_are_refused_for_long_texts(tmp_path: Path, max_length: int | None) -> None:
     """vLLM wants room for one token more: 64 tokens already make it take the factors for long texts."""
     with pytest.raises(ModelError, match=r"text's length \(longrope\)") as caught:
-        check_positions(ModelSpec(longrope(tmp_path), max_length=max_length))
+        check_positions(ModelSpec.of(longrope(tmp_path), max_length=max_length))
     assert "--max-length=63" in caught.value.hint
 
 
 def test_two_sets_of_factors_are_one_for_short_texts(tmp_path: Path) -> None:
-    check_positions(ModelSpec(longrope(tmp_path), max_length=63))
+    check_positions(ModelSpec.of(longrope(tmp_path), max_length=63))
 
 
 def test_each_kind_of_layer_is_looked_at(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_each_kind_of_layer_is_looked_at(tmp_path: Path) -> None:
     config.rope_parameters = {"sliding_attention": {"rope_type": "default", "rope_theta": 1e4}, "full_attention": rope}
     config.save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="dynamic"):
-        check_positions(ModelSpec(str(tmp_path)))
+        check_positions(ModelSpec.of(str(tmp_path)))
 
 
 def sentence_model(folder: Path, pooling: dict[str, Any], *parts: str, prompt: str | None = None) -> str:
