@@ -150,11 +150,15 @@ def plan_run(recipe: str | Path, *, set: Mapping[str, Any] | None = None) -> Run
     return plan(file, set or {}, Path(file.recipe.name))
 
 
-def catalogue() -> dict[str, Metric]:
-    """Every metric by name: `curate metrics`."""
-    from curate.metrics.registry import all_metrics
+def catalogue(metrics: str | Path | Sequence[str | Path] = ()) -> dict[str, Metric]:
+    """Every metric by name, with those of your own files of metrics: `curate metrics`.
 
-    return all_metrics()
+    Raises:
+        CurateError: a file cannot be used, or one of its metrics has a name that is taken.
+    """
+    from curate.metrics.catalogue import catalogue_of
+
+    return dict(catalogue_of([Path(one) for one in _names(metrics)]).metrics)
 
 
 __all__ = [

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
@@ -38,19 +40,31 @@ def declared(package: str, kind: type[T]) -> list[T]:
     return found
 
 
+def search_working_folder() -> None:
+    """Let the user's own code import modules of the folder in which the command runs."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
 def positional_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the arguments that are not keyword-only: the columns that a metric or method reads."""
     return tuple(p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY)
 
 
 def parameter_model(function: Callable[..., Any]) -> type[BaseModel]:
-    """The keyword-only arguments as a pydantic model; users write `lambda` for `lambda_`."""
+    """The keyword-only arguments as a pydantic model; users write `lambda` for `lambda_`.
+
+    Raises:
+        TypeError: one of them has no type or no default.
+    """
     hints = typing.get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {
-        p.name: (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
-        for p in inspect.signature(function).parameters.values()
-        if p.kind is p.KEYWORD_ONLY
-    }
+    fields: dict[str, Any] = {}
+    for p in inspect.signature(function).parameters.values():
+        if p.kind is p.KEYWORD_ONLY:
+            if p.name not in hints or p.default is p.empty:
+                raise TypeError(f"the parameter {p.name} of {function.__name__} needs a type and a default")
+            fields[p.name] = (hints[p.name], Field(default=p.default, alias=p.name.rstrip("_")))
     return create_model(f"{function.__name__}_parameters", __config__=ConfigDict(extra="forbid", frozen=True), **fields)
 
 

@@ -129,6 +129,9 @@ SAMPLED = (
 )
 """What `curate generate` writes next to the prompt: lists with one entry per response."""
 
+OF_WEIGHING = frozenset({"weight", "target_margin", "margin", "chosen_degraded"})
+"""Columns that `curate weigh` writes under names that are no method's; trainers read some of them."""
+
 FLAG_MEANINGS: dict[str, str] = {
     "identical": "chosen and rejected are the same text",
     "tie": "both rewards are equal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,22 +13,36 @@ if TYPE_CHECKING:
 
 def metrics(
     name: Annotated[str | None, typer.Argument(help="One metric, whole.", show_default=False)] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--metrics", metavar="FILE", help="A Python file of your own metrics. Repeatable."),
+    ] = None,
 ) -> None:
     """Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper."""
+    from curate.metrics.catalogue import catalogue_of, using
+
+    with using(catalogue_of(files or [])):
+        _print(name)
+
+
+def _print(name: str | None) -> None:
+    """Every metric, one a line, or all about one."""
     from curate.cli import console
+    from curate.metrics.catalogue import in_force
     from curate.metrics.registry import all_metrics, find
 
     out = console.stdout()
     if name is None:
         rows = [
-            (m.name, m.unit, "higher" if m.prefer == "high" else "lower", m.meaning) for m in all_metrics().values()
+            (m.name, m.unit, "higher" if m.prefer == "high" else "lower", m.meaning or "no docstring")
+            for m in all_metrics().values()
         ]
         out.print(console.table("", ("metric", "unit", "better", "meaning"), rows))
         out.print("`curate metrics NAME` prints formula, parameters, columns and source.")
         return
     one = find(name)
     lines = [
-        ("", one.meaning),
+        ("", one.meaning or "no docstring"),
         *(("", paragraph) for paragraph in one.details),
         ("formula", one.section("Formula")),
         ("unit", one.unit or "none"),
@@ -36,9 +51,10 @@ def metrics(
         ("over", "the whole data set" if one.population else "each pair alone"),
         ("parameters", _parameters(one) or "none"),
         ("source", one.section("Source")),
+        ("from", in_force().origin(one.name)),
     ]
     out.print(f"[bold]{one.name}[/]")
-    for label, text in lines:
+    for label, text in (line for line in lines if line[1]):
         out.print(f"{label:>11}  {text}", markup=False)
 
 

@@ -15,8 +15,9 @@ from curate.metrics.registry import all_metrics
 from curate.readers import Layout, Row, merge_schemas
 from curate.readers.files.table import Table
 from curate.readers.parts.scores import number
-from curate.schema import REF_LOGPS, REWARD, Record, named_reward, table_columns
+from curate.schema import OF_WEIGHING, REF_LOGPS, REWARD, Record, named_reward, table_columns
 from curate.weighing.registry import all_methods
+from curate.writers.history import manifests_of, metrics_made
 
 MARGIN = "margin"
 PREFIX = "curate_"
@@ -102,7 +103,7 @@ def extras_of(table: Table, exporter: Exporter, rewarded: bool, keep_scores: boo
     if len(reference) == 1:  # one side alone is useless, and stops a trainer
         numbers.remove(reference[0])
     derive = exporter.derives_margin and MARGIN not in numbers and rewarded
-    scores = _scores(schema, set(numbers))
+    scores = _scores(schema, set(numbers), metrics_made(manifests_of(table)))
     if not keep_scores:
         proofs = exporter.proofs if REF_LOGPS.chosen in numbers else ()
         scores = {name: kind for name, kind in scores.items() if name in proofs}
@@ -130,13 +131,15 @@ def _any_number(values: pl.Series) -> bool:
     return any(number(value) is not None for value in values)
 
 
-def _scores(schema: pa.Schema, carried: set[str]) -> dict[str, pa.DataType]:
-    """The data's columns that curate measured, that are not nested, and that are not copied unchanged."""
-    known = (
-        {column.name for column in table_columns()}
-        | set(all_metrics())
-        | {"weight", "target_margin", MARGIN, "chosen_degraded"}
-    )
+def _scores(schema: pa.Schema, carried: set[str], metrics: frozenset[str]) -> dict[str, pa.DataType]:
+    """The data's columns that curate measured, that are not nested, and that are not copied unchanged.
+
+    Args:
+        schema: of the data.
+        carried: names of the columns that are copied unchanged.
+        metrics: metrics that earlier steps computed, those of the user's own files among them.
+    """
+    known = {column.name for column in table_columns()} | set(all_metrics()) | metrics | OF_WEIGHING
     starts = (named_reward("").chosen, named_reward("").rejected, *(f"{name}_" for name in all_methods()))
     found: dict[str, pa.DataType] = {}
     for field in schema:

@@ -13,6 +13,7 @@ import polars as pl
 from curate.errors import SettingsError
 from curate.jobs.space import PAIR, check_disk
 from curate.metrics.advice import narrow_note
+from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
 from curate.metrics.registry import all_metrics, find, missing_column
 from curate.pairs.distances import Distances
@@ -75,6 +76,7 @@ class PairResult:
     unread: tuple[str, ...] = ()
 
 
+@with_its_metrics
 def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     """Measure what is missing, pair each prompt's responses and write the picked pairs.
 

@@ -16,6 +16,7 @@ from curate.errors import SettingsError
 from curate.jobs.finished import finished_manifest, output_files
 from curate.jobs.space import SCORE, check_disk
 from curate.metrics.advice import top_tenth_note
+from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
 from curate.pairs.table import (
     ARROW_TYPES,
@@ -47,6 +48,13 @@ from curate.version import __version__
 from curate.writers.history import manifests_of, recorded
 from curate.writers.rejects import reject_counts, rejects_place, table_places
 from curate.writers.rows import plain
+
+ONLY_PAIRS = {
+    "embedder": ("it is not known yet which two to compare", "Give the embedder to `curate pair`."),
+    "metrics": ("a metric is a number of two responses", "Give the file to `curate pair`."),
+    "match": ("a trainer reads pairs", "Make pairs with `curate pair` first, then score these."),
+}
+"""Settings that candidates cannot have: why not, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class ScoreResult:
     unread: tuple[str, ...] = ()
 
 
+@with_its_metrics
 def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     """Measure the responses, compute the metrics and write the table.
 
@@ -195,22 +204,12 @@ def check_candidates(settings: ScoreSettings) -> None:
     """Refuse for candidates what only pairs support.
 
     Raises:
-        SettingsError: an embedder, or `--match` with a trainer's way of reading pairs.
+        SettingsError: an embedder, metrics, or `--match` with a trainer's way of reading pairs.
     """
-    if settings.embedder:
-        raise SettingsError(
-            "These rows are candidates: it is not known yet which two to compare.",
-            setting="embedder",
-            value=settings.embedder,
-            hint="Give the embedder to `curate pair`.",
-        )
-    if settings.match:
-        raise SettingsError(
-            "These rows are candidates: a trainer reads pairs.",
-            setting="match",
-            value=settings.match,
-            hint="Make pairs with `curate pair` first, then score these.",
-        )
+    for setting, (why, hint) in ONLY_PAIRS.items():
+        if value := getattr(settings, setting):
+            value = value[0] if isinstance(value, tuple) else value
+            raise SettingsError(f"These rows are candidates: {why}.", setting=setting, value=value, hint=hint)
 
 
 def _check_match(settings: ScoreSettings) -> None:

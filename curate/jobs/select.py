@@ -14,6 +14,7 @@ import polars as pl
 from curate.errors import SettingsError
 from curate.jobs.space import COPY, check_disk, kept_share
 from curate.metrics.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
+from curate.metrics.catalogue import in_force, with_its_metrics
 from curate.metrics.registry import all_metrics, as_numbers, check_options, columns_read
 from curate.progress import Reporter
 from curate.readers import input_paths
@@ -66,6 +67,7 @@ class SelectResult:
     rejects: Path | None
 
 
+@with_its_metrics
 def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
     """Decide on whole columns, then copy the kept rows.
 
@@ -223,10 +225,11 @@ def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
 def _manifest(
     table: Table, settings: SelectSettings, decision: Decision, order: str, used: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
+    versions = in_force().versions()
     return {
         "command": "select",
         "version": __version__,
-        "settings": for_manifest(settings, defaults=False),
+        "settings": for_manifest(settings, defaults=False) | in_force().facts(),
         "inputs": table.source.fingerprints(),
         "order": order,
         "metrics": used,
@@ -237,6 +240,7 @@ def _manifest(
             "rejected": table.rejected,
         },
         "history": manifests_of(table),
+        **({"versions": versions} if versions else {}),
     }
 
 

@@ -10,6 +10,7 @@ from curate.backends.open import check_backend
 from curate.backends.reward_heads import model_notes
 from curate.errors import RowError, SettingsError
 from curate.hashing import versions
+from curate.metrics.catalogue import in_force
 from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
 from curate.model import Model
 from curate.plan.models import (
@@ -124,7 +125,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest and for recognising unfinished work."""
-        settings = for_manifest(self.settings)
+        settings = for_manifest(self.settings) | in_force().facts()
         # The judges' options are part of what they measure with; their template counts by hash, not by path.
         settings.get("options", {}).pop(JUDGE_OPTIONS, None)
         return {
@@ -137,7 +138,8 @@ class Plan:
                 "columns": [one.target for one in self.rewards if one.kind == "columns"],
             },
             "rewards": [one.facts() for one in self.rewards],
-            "versions": versions(["torch", "transformers"] if self.scorers or self.embedding else []),
+            "versions": versions(["torch", "transformers"] if self.scorers or self.embedding else [])
+            | in_force().versions(),
             "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
         }
 
@@ -220,6 +222,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     plan.notes += date_notes({one.name: one.facts() for one in plan.scorers}, getattr(settings, "match", None))
     plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
+    plan.notes += _not_computed(plan)
     for name in settings.options:
         if name != JUDGE_OPTIONS:
             plan.require(name)
@@ -228,6 +231,15 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
             "None of the models reads a chat template.", setting="chat_template", hint="Leave it out, or give a model."
         )
     return plan
+
+
+def _not_computed(plan: Plan) -> Iterator[str]:
+    """A note for each metric of the user's own files that this run cannot compute."""
+    present = plan.pair_columns()
+    for name in in_force().given:
+        lacking = [one for one in columns_read(name, plan.settings.options, present) if one not in present]
+        if lacking:
+            yield f"{name} is not computed: it reads {', '.join(lacking)}, which this run does not measure."
 
 
 def _same_model_note(plan: Plan) -> str:

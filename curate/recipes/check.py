@@ -12,6 +12,7 @@ from typing import Any
 
 from curate.errors import CurateError, StoreError
 from curate.hashing import versions
+from curate.metrics.catalogue import using
 from curate.model import Model
 from curate.plan.generation import make_writer, named_models
 from curate.plan.models import embedding_scorer, logprob_scorers, reward_scorers
@@ -22,7 +23,14 @@ from curate.recipes.file import RecipeFile
 from curate.recipes.resolve import Step, not_given, read_overrides, resolve
 from curate.recipes.shapes import Kind, LayoutOf, Shape, joined, look
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
-from curate.settings import GenerateSettings, MeasureSettings, ModelSettings, ScoreSettings, for_manifest
+from curate.settings import (
+    GenerateSettings,
+    MeasureSettings,
+    MetricSettings,
+    ModelSettings,
+    ScoreSettings,
+    for_manifest,
+)
 from curate.tokens import open_text_tokenizer
 from curate.version import __version__
 
@@ -119,7 +127,8 @@ def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
                 for name, writer in zip(step.settings.data, step.reads, strict=True)
             ]
             before = joined(parts)
-            shapes[step.name] = Shape(before.kind) if step.missing else step.command.after(step.settings, before)
+            with using(step.catalogue):
+                shapes[step.name] = Shape(before.kind) if step.missing else step.command.after(step.settings, before)
         except CurateError as error:
             step.place.add_to(error)
             raise
@@ -150,12 +159,14 @@ def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
         {"step": writer} if writer is not None else open_source([name]).fingerprints()
         for name, writer in zip(step.settings.data, step.reads, strict=True)
     ]
-    settings = for_manifest(step.settings, defaults=False)
+    settings = for_manifest(step.settings, defaults=False) | step.catalogue.facts()
     facts = {"run": step.command.name, "settings": settings, "data": read}
     if isinstance(step.settings, MeasureSettings):
         # The judge's options are part of what measures; its template counts by hash, not by path.
         settings.get("options", {}).pop(JUDGE_OPTIONS, None)
-        return {**facts, **_measured_with(step.settings, kind)}
+        return {**facts, **_measured_with(step.settings, kind, step.catalogue.versions())}
+    if isinstance(step.settings, MetricSettings) and (packages := step.catalogue.versions()):
+        return {**facts, "versions": packages}
     return {**facts, **_drawn_with(step.settings)} if isinstance(step.settings, GenerateSettings) else facts
 
 
@@ -165,7 +176,7 @@ def _drawn_with(settings: GenerateSettings) -> dict[str, Any]:
     return {"measured_with": facts, "versions": versions(["torch", "transformers"])}
 
 
-def _measured_with(settings: MeasureSettings, kind: Kind | None) -> dict[str, Any]:
+def _measured_with(settings: MeasureSettings, kind: Kind | None, packages: dict[str, str]) -> dict[str, Any]:
     sources = [parse_reward(spec) for spec in settings.reward]
     notes: list[str] = []
     as_pairs = kind != "candidates" if isinstance(settings, ScoreSettings) else settings.rows_as == "pairs"
@@ -181,5 +192,5 @@ def _measured_with(settings: MeasureSettings, kind: Kind | None) -> dict[str, An
     return {
         "rewards": [one.facts() for one in sources],
         "measured_with": facts,
-        "versions": versions(["torch", "transformers"] if facts else []),
+        "versions": versions(["torch", "transformers"] if facts else []) | packages,
     }

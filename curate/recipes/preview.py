@@ -129,6 +129,7 @@ def _notes(steps: Sequence[Step]) -> list[str]:
     for step in steps:
         if getattr(step.settings, "trust_remote_code", False):
             notes.append(f"{step.name}: models may run their own code (trust_remote_code).")
+        notes += [f"{step.name}: runs the Python file {path}." for path in getattr(step.settings, "metrics", ())]
         for spec in getattr(step.settings, "reward", ()):
             if parse_reward(spec).kind == "function":
                 notes.append(f"{step.name}: runs the Python function {parse_reward(spec).target}.")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError, SettingsError, as_entry, as_option, did_you_mean
+from curate.metrics.catalogue import Catalogue, catalogue_for, installed, using
 from curate.readers import Layout, Row
 from curate.recipes.commands import COMMANDS, Command
 from curate.recipes.file import Given, RecipeFile
@@ -56,6 +57,7 @@ class Step:
         name: what the recipe calls it.
         reads: for each entry of `settings.data` the step that writes it, None for data from outside.
         missing: inputs that it needs but were not given; the settings contain `<name>` for them.
+        catalogue: the metrics that it can compute; an edit of their files during the run changes nothing.
         place: its place in the recipe.
     """
 
@@ -65,6 +67,7 @@ class Step:
     settings: Any
     reads: tuple[str | None, ...]
     missing: tuple[str, ...]
+    catalogue: Catalogue
     place: Place
 
     def layout(self, rows: Sequence[Row]) -> Layout:
@@ -164,17 +167,16 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
         place = Place(file, number, text.name)
         command = COMMANDS.get(text.run)
         if command is None:
-            raise SettingsError(
-                f"A step cannot run {text.run}.",
-                file.where("steps", number - 1, "run"),
-                did_you_mean(text.run, COMMANDS),
-            )
+            where, hint = file.where("steps", number - 1, "run"), did_you_mean(text.run, COMMANDS)
+            raise SettingsError(f"A step cannot run {text.run}.", where, hint)
         scope = _Scope(file, overrides, steps)
         try:
             values = scope.follow(_merged(text, overrides.settings.get(text.name, {})))
             settings = _settings(command, values, out / f"{number:02d}-{text.name}{command.suffix}")
+            catalogue = installed() if scope.missing else catalogue_for(settings)
             if not scope.missing:
-                command.check(settings)
+                with using(catalogue):
+                    command.check(settings)
         except CurateError as error:
             if scope.missing:
                 raise not_given(scope.missing[0], file) from error
@@ -182,7 +184,7 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
             raise
         writers = {str(step.out): step.name for step in steps}
         reads = tuple(writers.get(name) for name in settings.data)
-        steps.append(Step(number, text.name, command, settings, reads, tuple(scope.missing), place))
+        steps.append(Step(number, text.name, command, settings, reads, tuple(scope.missing), catalogue, place))
     return tuple(steps)
 
 

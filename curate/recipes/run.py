@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError, StoreError
+from curate.metrics.catalogue import using
 from curate.plan.template_date import DATE
 from curate.progress import Reporter
 from curate.readers.files.streams import fingerprint
@@ -159,7 +160,8 @@ def _step(
         reporter.note(title)
         workspace.put_document(BEGUN, {"key": key, "before": _signature(step.out)})
         try:
-            result = step.command.run(step.settings, reporter)
+            with using(step.catalogue):
+                result = step.command.run(step.settings, reporter)
         except CurateError as error:
             step.place.add_to(error)
             raise

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.errors import SettingsError, did_you_mean, first_line, last_line
+from curate.registry import search_working_folder
 from curate.scorers import ResponseItem, Scored
 
 CALL_SIZE, SHOWN = 256, 60
@@ -41,9 +42,7 @@ def find_function(target: str) -> Callable[[list[dict[str, Any]]], Sequence[floa
             value=f"python:{target}",
             hint="For example: --reward=python:my_rewards:score",
         )
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    search_working_folder()
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

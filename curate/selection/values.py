@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError, did_you_mean
+from curate.metrics.catalogue import in_force
 from curate.metrics.lacking import lacking_note, rows_lacking
 from curate.metrics.registry import (
     all_metrics,
@@ -29,6 +30,7 @@ from curate.metrics.registry import (
 )
 from curate.readers.files.table import Table
 from curate.settings import SelectSettings
+from curate.writers.history import manifests_of, metrics_made, recorded
 
 Used = dict[str, dict[str, Any]]
 """The parameters used, by metric; empty if nothing was computed."""
@@ -66,12 +68,13 @@ def ranking_values(table: Table, settings: SelectSettings) -> Values:
     _check_read(settings, names)
     if by is None:
         return Values(None)
-    if by in names and not settings.options:
+    if by in names and not settings.options and _is_current(table, by):
         kind = table.schema.field(by).type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
             raise SettingsError(
                 f"The column {by} holds no numbers.", setting="by", value=by, hint="Rank by a metric or a number."
             )
+        _check_direction(table, settings, by)
         return Values(_filled(table, (as_numbers(frame[by]) for frame in _frames(table, [by]))))
     if by not in all_metrics():
         raise SettingsError(
@@ -86,6 +89,25 @@ def ranking_values(table: Table, settings: SelectSettings) -> Values:
         if column not in names:
             raise missing_column(by, column, names)
     return _computed(table, settings, by, wanted)
+
+
+def _check_direction(table: Table, settings: SelectSettings, by: str) -> None:
+    """Refuse to guess the better end of a metric whose file made the column but is not given now."""
+    ranks = settings.top or settings.bottom or settings.one_per_prompt
+    if ranks and settings.order is None and by not in all_metrics() and by in metrics_made(manifests_of(table)):
+        raise SettingsError(
+            f"{by} was computed by a metric that is not here, so its better end is not known.",
+            setting="by",
+            value=by,
+            hint="Give its file with --metrics, or add --order=highest or --order=lowest.",
+        )
+
+
+def _is_current(table: Table, by: str) -> bool:
+    """Whether a column may be taken as it is: not where a file given now has another form of its metric."""
+    given = in_force().given.get(by)
+    held = given and recorded(manifests_of(table), "settings", "metrics", given.name)
+    return given is None or given.content in str(held).split()
 
 
 def _computed(table: Table, settings: SelectSettings, by: str, wanted: list[str]) -> Values:

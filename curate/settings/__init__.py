@@ -2,6 +2,7 @@
 
 from curate.settings.base import (
     DataSettings,
+    MetricSettings,
     Option,
     Options,
     Settings,
@@ -28,6 +29,7 @@ __all__ = [
     "GenerateSettings",
     "InspectSettings",
     "MeasureSettings",
+    "MetricSettings",
     "ModelSettings",
     "Option",
     "Options",

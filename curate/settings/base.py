@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from curate.errors import SettingsError, did_you_mean
 
@@ -96,6 +96,20 @@ class Settings(DataSettings):
         spelled="set",
     )
     strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
+
+
+Files = Annotated[tuple[Path, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str | Path) else v)]
+
+
+class MetricSettings(Settings):
+    """What every command that computes metrics shares."""
+
+    metrics: Files = option(
+        (),
+        "A Python file that declares metrics of your own. Repeatable.",
+        metavar="FILE",
+        record=Record.MEANT,
+    )
 
 
 S = TypeVar("S", bound=DataSettings)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import RUN, DataSettings, Record, Settings, option
+from curate.settings.base import RUN, DataSettings, MetricSettings, Record, Settings, option
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
@@ -95,7 +95,7 @@ class PairSettings(MeasureSettings):
     seed: int = option(0, "For strategies that draw.", panel=PAIRING)
 
 
-class SelectSettings(Settings):
+class SelectSettings(MetricSettings):
     """Keep the best rows of a scored table.
 
     Uses the column METRIC when it is there and no parameter of it is set; otherwise computes it from the measurements.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import RUN, Record, Settings, option
+from curate.settings.base import RUN, MetricSettings, Record, Settings, option
 
 Truncation = Literal["keep_start", "keep_end", "drop"]
 Combine = Literal["mean", "min", "median", "zmean"]
@@ -80,7 +80,7 @@ class ModelSettings(Settings):
     fresh: bool = option(False, "Start over instead of resuming unfinished work.", panel=RUN, record=PLACE)
 
 
-class MeasureSettings(ModelSettings):
+class MeasureSettings(MetricSettings, ModelSettings):
     """Which models and scores measure the responses."""
 
     reward: tuple[str, ...] = option(

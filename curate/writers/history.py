@@ -25,6 +25,11 @@ def recorded(manifests: Sequence[dict[str, Any]], *keys: str) -> Any:
     return None
 
 
+def metrics_made(manifests: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """The metrics that any earlier step computed."""
+    return frozenset(name for one in _newest_first(manifests) for name in one.get("metrics") or ())
+
+
 def _newest_first(manifests: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for manifest in manifests:
         yield manifest

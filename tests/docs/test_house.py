@@ -10,6 +10,7 @@ import pytest
 
 import curate.metrics
 from curate.metrics import registry
+from curate.metrics.catalogue import installed
 from tests.docs.pages import HOUSE, ROOT, blocks, text
 from tests.docs.tree import BLOCK, entries, names
 
@@ -46,11 +47,11 @@ def test_every_file_that_the_page_names_exists() -> None:
 def test_the_metric_of_the_page_works_when_dropped_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "example_of_the_page.py").write_text(blocks(PAGE, "python")[0])
     monkeypatch.setattr(curate.metrics, "__path__", [*curate.metrics.__path__, str(tmp_path)])
-    registry.all_metrics.cache_clear()
+    installed.cache_clear()
     try:
         frame = pl.DataFrame({"chosen_reward": [4.0], "rejected_reward": [1.0], "chosen_tokens": [5]})
         # (4 - 1) / (5 + 1)
         assert registry.compute("margin_per_token", frame, {})[0].to_list() == [0.5]
     finally:
-        registry.all_metrics.cache_clear()
+        installed.cache_clear()
         sys.modules.pop("curate.metrics.example_of_the_page", None)

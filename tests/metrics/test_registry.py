@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import curate.metrics
 from curate.errors import SettingsError
 from curate.metrics import registry
+from curate.metrics.catalogue import installed
 
 from .tables import NO_COLUMNS, examples, random_table
 
@@ -267,13 +268,13 @@ def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
         monkeypatch.setattr(curate.metrics, "__path__", [*curate.metrics.__path__, str(tmp_path)])
         importlib.invalidate_caches()
-        registry.all_metrics.cache_clear()
+        installed.cache_clear()
 
     yield write
     sys.modules.pop(f"curate.metrics.{module}", None)
     vars(curate.metrics).pop(module, None)
     monkeypatch.undo()
-    registry.all_metrics.cache_clear()
+    installed.cache_clear()
 
 
 def test_a_file_dropped_into_the_room_is_a_metric(drop_in: Callable[[str], None]) -> None:

@@ -37,6 +37,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "data": [{}],
     "out": [{"out": "folder"}, {}],
     "options": [{"options": {"dpo_margin": {"beta": "0.2"}}}],
+    "metrics": [{"metrics": ("@/own_metrics.py",)}, {"metrics": "@/own_metrics.py", "by": "own_margin"}],
     "chat_template": [{"chat_template": "@/template.jinja", **REAL}],
     "template_date": [{"template_date": "2024-03-05", "chat_template": "@/dated.jinja", **REAL}],
     "policy": [REAL],
@@ -97,6 +98,7 @@ SPECIAL = {
         }
     ],
     ("generate", "options"): [{}],
+    ("score", "metrics"): [{"metrics": ("@/own_metrics.py",)}],
     ("pair", "embedder"): [{"embedder": "fake:4"}],
     ("weigh", "preset"): [{"method": "amapo", "preset": "mistral-7b"}],
     ("select", "preset"): [{"by": None, "top": None, "preset": "dpo-gap"}],
@@ -108,6 +110,15 @@ SPECIAL = {
         {"reward": ("judge:fake:5",), "options": {"judge": {"template": "@/ask.jinja", "mode": "pointwise"}}},
     ],
 }
+METRICS = """\
+import polars as pl
+from curate.metrics.registry import metric
+
+
+@metric(unit="nats", prefer="high")
+def own_margin(dpo_margin: pl.Series) -> pl.Series:
+    return dpo_margin * 2
+"""
 FIELDS = [(name, field) for name, command in COMMANDS.items() for field in command.settings.model_fields]
 
 
@@ -143,6 +154,7 @@ def places(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     template = (demo_models / "policy" / "chat_template.jinja").read_text()
     (first / "template.jinja").write_text("{{ '' }}" + template)
     (first / "dated.jinja").write_text("{{ strftime_now('%d %B %Y') }}" + template)
+    (first / "own_metrics.py").write_text(METRICS)
     (first / "ask.jinja").write_text("Rating, please: {{ prompt }} {{ response }}")
     run_score(first / "pairs.jsonl", first / "scored.parquet", **FAKE)
     second = tmp_path_factory.mktemp("there") / "a" / "deeper" / "second"
@@ -264,6 +276,7 @@ steps:
       tokenizer: ${inputs.at}models/policy
       chat_template: ${inputs.at}template.jinja
       options: {judge: {template: "${inputs.at}ask.jinja", mode: pointwise}}
+      metrics: ${inputs.at}own_metrics.py
       max_length: 64
   - run: select
     with: {data: "${steps.score}", by: simpo_margin, top: 50%}
