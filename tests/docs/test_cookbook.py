@@ -32,6 +32,7 @@ def test_every_command_runs_in_the_order_of_the_page(
 ) -> None:
     shutil.copytree(world, tmp_path / "cookbook", symlinks=True)
     monkeypatch.chdir(tmp_path / "cookbook")
+    Path("my_metrics.py").write_text(next(block for block in blocks(PAGE, "python") if "@metric" in block), "utf-8")
     pairs = Path("my_pairs.jsonl")
     pairs.write_text("".join(pairs.read_text("utf-8").splitlines(keepends=True)[:PAIRS]), "utf-8")
     commands = curate_lines(PAGE)
