@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 
 from curate.schema import Message
 
 DIGEST_BYTES = 16
+_version = cache(version)
 
 
 def text_of(messages: Sequence[Message]) -> str:
@@ -34,4 +36,4 @@ def pair_id(prompt: str, chosen: str, rejected: str) -> str:
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """The installed versions of these packages."""
-    return {package: version(package) for package in packages}
+    return {package: _version(package) for package in packages}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,25 @@ settings.load_profile("untimed")
 
 # Models so small gain nothing by more threads, which wait for each other without end where cores are few or busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Commands that tests start shall find the package compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What a terminal or a build server asks of rich would change the text that tests read.
 for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+
+HERE = Path(__file__).parent
+MOST_PROCESSES = 4
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process per core for all the tests; none for some of them, which finish before others have started."""
+    places = {(config.invocation_params.dir / place).resolve() for place in config.args}
+    if config.option.markexpr or config.option.keyword or not places & {HERE, HERE.parent}:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_PROCESSES) if cores > 1 else 0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted = config.option.markexpr
     if "gpu" not in wanted or "not gpu" in wanted:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_power_cuts() -> Iterator[None]:
+    """Waiting for the disk takes much of a short job's time, and matters only if the power fails."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda number: None)
+        yield
 
 
 @pytest.fixture(scope="session")

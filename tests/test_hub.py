@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 import transformers
+from huggingface_hub import constants
 
 from curate import hub
 from curate.errors import ModelError
 from tests.backends.models import SHAPE
 from tests.commands.helpers import pair_rows, write_jsonl
+from tests.commands.terminal import Terminal
 
 SCORE = ["score", "d.jsonl", "-o", "o.parquet"]
 
@@ -121,6 +123,9 @@ def run(folder: Path, words: list[str], **environment: str) -> subprocess.Comple
     return subprocess.run([sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True)
 
 
+UNREACHABLE = "error: There is no folder models/policy here; the hub cannot be reached."
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -131,18 +136,36 @@ def run(folder: Path, words: list[str], **environment: str) -> subprocess.Comple
         ["generate", "d.jsonl", "-o", "o.parquet", "--policy", "models/policy"],
     ],
 )
-def test_a_name_that_is_neither_a_folder_nor_reachable(tmp_path: Path, words: list[str]) -> None:
+def test_a_name_that_is_neither_a_folder_nor_reachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
     write_jsonl(tmp_path / "d.jsonl", pair_rows())
-    address = closed_port()
-    done = run(tmp_path, ["-m", "curate", *words, "-q"], HF_ENDPOINT=address)
-    assert done.returncode == 2, done.stderr
-    error, where, _ = done.stderr.splitlines()
-    assert error == "error: There is no folder models/policy here; the hub cannot be reached."
-    assert where == f"where: {address}: Connection refused"
-    offline = run(tmp_path, ["-m", "curate", *words, "-q"], HF_HUB_OFFLINE="1")
-    assert offline.returncode == 2
-    assert "There is no folder models/policy here" in offline.stderr
-    assert "unset HF_HUB_OFFLINE" in offline.stderr
+    monkeypatch.chdir(tmp_path)
+    curate, address = Terminal(monkeypatch, capsys), closed_port()
+    for name, value in (("HF_HUB_CACHE", str(tmp_path / "hf")), ("ENDPOINT", address), ("HF_HUB_OFFLINE", False)):
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    code, _, said = curate(*words, "-q")
+    assert (code, said.splitlines()[:2]) == (2, [UNREACHABLE, f"where: {address}: Connection refused"])
+    assert len(said.splitlines()) == 3
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    code, _, said = curate(*words, "-q")
+    assert code == 2
+    assert "There is no folder models/policy here" in said
+    assert "unset HF_HUB_OFFLINE" in said
+
+
+def test_the_hub_s_variables_are_read_by_a_fresh_process(tmp_path: Path) -> None:
+    """The embedder's libraries read them on their own, too."""
+    write_jsonl(tmp_path / "d.jsonl", pair_rows())
+    words, address = ["-m", "curate", *SCORE, "--embedder", "models/policy", "-q"], closed_port()
+    done = run(tmp_path, words, HF_ENDPOINT=address)
+    assert (done.returncode, done.stderr.splitlines()[:2]) == (
+        2,
+        [UNREACHABLE, f"where: {address}: Connection refused"],
+    )
+    offline = run(tmp_path, words, HF_HUB_OFFLINE="1")
+    assert (offline.returncode, "unset HF_HUB_OFFLINE" in offline.stderr) == (2, True)
 
 
 def test_a_data_set_when_the_hub_is_away(tmp_path: Path) -> None:

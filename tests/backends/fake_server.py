@@ -123,7 +123,7 @@ def serving() -> Iterator[FakeServer]:
         request_queue_size = 128  # more than are asked at once; the default of 5 makes them wait for a second or more
 
     server = Listening(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # how soon it notices the shutdown
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_port}"
     try:

@@ -273,7 +273,7 @@ def test_an_interrupt_leaves_what_was_not_sent(fake: FakeServer, monkeypatch: py
 
 @pytest.mark.parametrize("failure", [(HANGS, {}, b""), (200, {"drops": "yes"}, b"{" + b" " * 2000)])
 def test_a_server_that_hangs_is_given_up_when_its_time_is_over(fake: FakeServer, failure: Any) -> None:
-    backend = open_logprobs(spec(fake, server_seconds=4.0))
+    backend = open_logprobs(spec(fake, server_seconds=2.0))
     asked = len(fake.asked)
     fake.failures = [failure] * 3
     with pytest.raises(ModelError, match="does not answer") as caught:

@@ -32,14 +32,22 @@ def command(out: str, *more: str) -> list[str]:
     return [sys.executable, "-c", SLOW, *words, "--temperature", "0.5,1", "--batch-tokens", "1200", *more]
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Prompts, and in `whole/` what an uninterrupted run makes of them."""
+    place = tmp_path_factory.mktemp("generate")
+    write_jsonl(place / "p.jsonl", [*prompt_rows(20), {"prompt": ""}])
+    (place / "whole").mkdir()
+    subprocess.run(command("o.parquet"), cwd=place / "whole", check=True, capture_output=True)
+    return place
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_is_stopped_at_any_point_ends_with_the_same_bytes(tmp_path, number):
-    write_jsonl(tmp_path / "p.jsonl", [*prompt_rows(20), {"prompt": ""}])
-    for name in ("whole", "stopped"):
-        (tmp_path / name).mkdir()
-    subprocess.run(command("o.parquet"), cwd=tmp_path / "whole", check=True, capture_output=True)
-    every = len((tmp_path / "whole" / "calls.txt").read_text().splitlines())
-    folder, calls = tmp_path / "stopped", tmp_path / "stopped" / "calls.txt"
+def test_a_run_that_is_stopped_at_any_point_ends_with_the_same_bytes(place, number):
+    every = len((place / "whole" / "calls.txt").read_text().splitlines())
+    folder = place / number.name
+    folder.mkdir()
+    calls = folder / "calls.txt"
     for wanted in (every // 4, every // 2):
         running = subprocess.Popen(command("o.parquet"), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         while not calls.exists() or len(calls.read_text().splitlines()) < wanted:
@@ -55,7 +63,7 @@ def test_a_run_that_is_stopped_at_any_point_ends_with_the_same_bytes(tmp_path, n
     assert done.returncode == 0, done.stderr
     # what was kept was not drawn again: at most the batch in hand at each stop
     assert len(calls.read_text().splitlines()) <= every + 2
-    assert (folder / "o.parquet").read_bytes() == (tmp_path / "whole" / "o.parquet").read_bytes()
+    assert (folder / "o.parquet").read_bytes() == (place / "whole" / "o.parquet").read_bytes()
     assert not (folder / "o.parquet.work").exists()
 
 

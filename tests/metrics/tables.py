@@ -19,7 +19,7 @@ from curate.schema import table_columns
 
 NO_COLUMNS: frozenset[str] = frozenset()
 # a slow machine is no fault of a formula
-examples = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIDES = ("chosen", "rejected")
 OTHER_VALUES: dict[str, Any] = {
     "f64": lambda rng, rows: rng.normal(0, 1, rows),

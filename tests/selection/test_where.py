@@ -391,7 +391,7 @@ def _frames() -> st.SearchStrategy[pl.DataFrame]:
     return st.lists(row, min_size=1, max_size=6).map(lambda rows: pl.DataFrame(rows, schema=schema))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(where=_conditions(3), frame=_frames())
 def test_random_conditions_mean_what_they_mean_to_polars(where: str, frame: pl.DataFrame) -> None:
     try:

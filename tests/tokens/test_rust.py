@@ -78,7 +78,7 @@ def whole(core: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @every_kind
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     texts=st.lists(
         st.builds("".join, st.lists(st.text(st.sampled_from(ALPHABET), max_size=8) | st.sampled_from(ENDINGS))),

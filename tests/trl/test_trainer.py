@@ -21,6 +21,10 @@ def with_columns(world: World, **columns: list[float]) -> Any:
     return data
 
 
+def first_loss(world: World, data: Any = None) -> float:
+    return losses(world.trainer(CuratedDPOTrainer, data, args=world.args(steps=1)))[0]
+
+
 def test_reference_columns_train_as_a_live_reference_does(world: World) -> None:
     live = world.trainer(
         DPOTrainer, world.data.select_columns(PLAIN), world.model("reference"), args=world.args(steps=20)
@@ -48,7 +52,7 @@ def test_columns_are_trls_own_numbers(world: World) -> None:
 
 def test_shifted_columns_change_the_loss(world: World) -> None:
     shifted = with_columns(world, ref_chosen_logps=[v + 5.0 for v in world.data["ref_chosen_logps"][:]])
-    assert abs(losses(world.trainer(CuratedDPOTrainer, shifted))[0] - losses(world.trainer(CuratedDPOTrainer))[0]) > 0.1
+    assert abs(first_loss(world, shifted) - first_loss(world)) > 0.1
 
 
 def test_shifted_columns_are_refused_by_the_reference(world: World) -> None:
@@ -87,16 +91,14 @@ def test_nulls_are_refused(world: World) -> None:
 
 
 def test_weights_and_margins_reach_the_loss(world: World) -> None:
-    plain = losses(world.trainer(CuratedDPOTrainer))[0]
-    count = len(world.data)
+    plain, count = first_loss(world), len(world.data)
     ones = with_columns(world, weight=[1.0] * count, target_margin=[0.0] * count)
-    assert losses(world.trainer(CuratedDPOTrainer, ones))[0] == pytest.approx(plain, abs=1e-5)
+    assert first_loss(world, ones) == pytest.approx(plain, abs=1e-5)
     tripled = with_columns(world, weight=[3.0] * count)
-    assert losses(world.trainer(CuratedDPOTrainer, tripled))[0] == pytest.approx(3 * plain, rel=1e-4)
+    assert first_loss(world, tripled) == pytest.approx(3 * plain, rel=1e-4)
     # -log sigma(x - m) for a very large m is m - x: raising m by 10 raises the loss by 10.
     far, further = (with_columns(world, target_margin=[m] * count) for m in (100.0, 110.0))
-    gained = losses(world.trainer(CuratedDPOTrainer, further))[0] - losses(world.trainer(CuratedDPOTrainer, far))[0]
-    assert gained == pytest.approx(10, abs=1e-2)
+    assert first_loss(world, further) - first_loss(world, far) == pytest.approx(10, abs=1e-2)
 
 
 def test_weights_of_zero_teach_nothing(world: World) -> None:
