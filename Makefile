@@ -81,6 +81,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/docs
+	$(BIN)/python -m tests.docs.sizes
 
 bench: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.bench --save

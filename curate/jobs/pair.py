@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from curate.errors import SettingsError
 from curate.jobs.space import PAIR, check_disk
@@ -211,8 +213,7 @@ def _finish(
     workspace: Workspace,
     reporter: Reporter,
 ) -> PairResult:
-    settings = pairing.settings
-    picked = pairing.picked(workspace.shards("pairs"))
+    settings, picked = pairing.settings, pairing.picked(workspace.shards("pairs"))
     new, old = picked.new, picked.old
     if not new.height:
         raise SettingsError(
@@ -220,15 +221,12 @@ def _finish(
             plan.source.name,
             "All rewards of each prompt are equal, its responses truncated, or no margin is large enough.",
         )
-    frame, used = add_metrics(pairing.measured(new), settings)
-    old_frame = add_metrics(pairing.measured(old), settings)[0]
+    (frame, used), (old_frame, _) = (add_metrics(pairing.measured(pairs), settings) for pairs in (new, old))
     if pairing.needs_all:
         frame = frame.with_columns(new[VALUE].alias(pairing.by))
         used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
     if pairing.ranks_by_metric and pairing.by == "dcrm" and not pools.has_given:
-        note = narrow_note(frame["reward_margin"].to_numpy(), float(used["dcrm"]["scale"]), max_min_share(new, old))
-        if note is not None:
-            reporter.note(note)
+        _note_if_narrow(frame, used["dcrm"], max_min_share(new, old), reporter)
     names = [name for name in frame.columns if name in all_metrics()]
     lacking = pairing.lacking() | lacking_notes(frame, names, settings.options)
     for note in chain.from_iterable(lacking.values()):
@@ -252,12 +250,23 @@ def _finish(
     manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
     # In data other than pairs a row is a prompt, so its plain columns are still true of the new pair.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
-    tables = pair_tables(carried_schema(pools.staged, reporter) if carries else None, pools, new, frame)
+    carried = carried_schema(pools.staged, reporter) if carries else None
+    flags = _write(pair_tables(carried, pools, new, frame), pools, manifest, settings.out)
+    return replace(result, flags=flags)
+
+
+def _note_if_narrow(frame: pl.DataFrame, used: dict[str, Any], explained: str, reporter: Reporter) -> None:
+    if note := narrow_note(frame["reward_margin"].to_numpy(), float(used["scale"]), explained):
+        reporter.note(note)
+
+
+def _write(tables: Iterator[pa.Table], pools: Pools, manifest: dict[str, Any], out: Path) -> dict[str, int]:
+    """Write the output; returns how many pairs carry each flag."""
     flags: Counter[str] = Counter()
     counting = counted_flags(tables, flags)
     first = next(counting)
-    write_with_rejects(pools.staged.rejects.tables(), chain([first], counting), first.schema, manifest, settings.out)
-    return replace(result, flags=dict(flags.most_common()))
+    write_with_rejects(pools.staged.rejects.tables(), chain([first], counting), first.schema, manifest, out)
+    return dict(flags.most_common())
 
 
 def _mean(frame: pl.DataFrame, name: str) -> float | None:

@@ -128,20 +128,13 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         )
         numbers, borders = measure_responses(plan, staged, workspace, reporter)
         rejected = reject_counts(staged.rejects.tables(["reason"]))
-        manifest = {
-            **identity,
-            "rows": {"written": int(staged.counts.size), "rejected": rejected},
-            "columns": plan.reading.facts(),
-            "response_starts": border_facts(borders),
-            "notes": model_notes(plan, workspace),
-        }
-        judges = judge_facts(plan, workspace)
-        manifest |= {"judges": judges} if judges else {}
+        manifest = identity | {"rows": {"written": int(staged.counts.size), "rejected": rejected}}
+        manifest |= _measured_with(plan, border_facts(borders), workspace)
         finish = _finish_pairs if plan.as_pairs else _finish_candidates
         details = finish(plan, staged, numbers, workspace, manifest, reporter)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
-    details |= {"judges": judges, "unread": plan.reading.unread}
+    details |= {"judges": manifest.get("judges", {}), "unread": plan.reading.unread}
     rejects = rejects_place(settings.out, rejected)
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
 
@@ -231,13 +224,15 @@ def _check_match(settings: ScoreSettings) -> None:
         )
 
 
+def _measured_with(plan: Plan, borders: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """What the manifest says about the data and the models, and about the judges if there are any."""
+    judges = judge_facts(plan, workspace)
+    facts = {"columns": plan.reading.facts(), "response_starts": borders, "notes": model_notes(plan, workspace)}
+    return facts | ({"judges": judges} if judges else {})
+
+
 def _finish_pairs(
-    plan: Plan,
-    staged: Staged,
-    numbers: Numbers,
-    workspace: Workspace,
-    manifest: dict[str, Any],
-    reporter: Reporter,
+    plan: Plan, staged: Staged, numbers: Numbers, workspace: Workspace, manifest: dict[str, Any], reporter: Reporter
 ) -> dict[str, Any]:
     pairs = measure_pairs(plan, staged, workspace, reporter)
     slots = staged.first_slots[:-1]
@@ -267,12 +262,7 @@ def _finish_pairs(
 
 
 def _finish_candidates(
-    plan: Plan,
-    staged: Staged,
-    numbers: Numbers,
-    workspace: Workspace,
-    manifest: dict[str, Any],
-    reporter: Reporter,
+    plan: Plan, staged: Staged, numbers: Numbers, workspace: Workspace, manifest: dict[str, Any], reporter: Reporter
 ) -> dict[str, Any]:
     starts = staged.first_slots
 
