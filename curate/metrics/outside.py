@@ -15,6 +15,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+import numpy as np
+import polars as pl
+
 from curate.errors import CurateError, SettingsError, first_line, last_line
 from curate.hashing import DIGEST_BYTES
 from curate.metrics.declaration import Metric
@@ -189,7 +192,52 @@ def guarded(one: Metric, origin: Origin) -> Metric:
 
         return run
 
-    return replace(one, function=safe(one.function), needs=safe(one.needs), resolve=safe(one.resolve))
+    function = one.function if one.population else _of_each_row_alone(one, origin)
+    return replace(one, function=safe(function), needs=safe(one.needs), resolve=safe(one.resolve))
+
+
+def _of_each_row_alone(one: Metric, origin: Origin) -> Callable[..., Any]:
+    """The function, refused where a row's value changes when later rows are left out.
+
+    `select` and `pair` compute such metrics on some rows at a time, and would get other values than `score`. It is
+    tried again only on tables over twice as long as before.
+    """
+    tried = 0
+
+    @wraps(one.function)
+    def run(*columns: Any, **parameters: Any) -> Any:
+        nonlocal tried
+        found = one.function(*columns, **parameters)
+        rows = found.len() if isinstance(found, pl.Series) else 0
+        if rows > 2 * tried + 1:
+            tried = rows
+            some = [_beginning(column, rows // 2) for column in columns]
+            if not any(_all_null(column) for column in some):
+                again = one.function(*some, **parameters)
+                if isinstance(again, pl.Series) and not _agree(found.head(rows // 2), again):
+                    what = f"The metric {one.name} gives rows other values when other rows are left out."
+                    raise origin.refused(what, line_of(one), "If that is meant, declare it with population=True.")
+        return found
+
+    return run
+
+
+def _beginning(column: Any, rows: int) -> Any:
+    """The first rows of a column, or of each of several by name."""
+    if isinstance(column, pl.Series):
+        return column.head(rows)
+    return {name: values.head(rows) for name, values in column.items()}
+
+
+def _all_null(column: Any) -> bool:
+    values = [column] if isinstance(column, pl.Series) else column.values()
+    return any(one.null_count() == one.len() for one in values)
+
+
+def _agree(before: pl.Series, now: pl.Series) -> bool:
+    """Whether these are the same numbers, but for rounding."""
+    first, second = (one.cast(pl.Float64, strict=False).to_numpy() for one in (before, now))
+    return first.size == second.size and np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
 def same(one: Metric, other: Metric) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 import curate as face
 from curate.errors import CurateError, StoreError
+from curate.metrics.catalogue import installed
 
 from .helpers import (
     MODELS,
@@ -302,6 +303,40 @@ def test_the_order_of_rows_changes_nothing(place):
         run_score(place / f"{name}.jsonl", place / f"{name}.parquet", metrics="mine.py")
     first, second = (pl.read_parquet(f"{name}.parquet").sort("id") for name in ("d", "e"))
     assert first.equals(second)
+
+
+def test_an_installed_package_s_metric_needs_no_option(place, monkeypatch):
+    """Its version is in the manifest, and another version is another setting."""
+
+    def version(number):
+        info = place / "own_package.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: own-package\nVersion: {number}\n")
+        (info / "entry_points.txt").write_text("[curate.metrics]\nany = mine_of_a_package\n")
+        installed.cache_clear()
+
+    run_score(place / "d.jsonl", place / "plain.parquet")
+    plain = read_manifest(place / "plain.parquet")
+    (place / "mine_of_a_package.py").write_text(OWN)
+    try:
+        version(1)
+        run_score(place / "d.jsonl", place / "s.parquet")
+        assert read_manifest(place / "s.parquet")["settings"] == plain["settings"]
+        assert read_manifest(place / "s.parquet")["versions"] == {**plain["versions"], "own-package": "1"}
+        selected = run_select(place / "s.parquet", place / "o.parquet", by="per_token", top="3")
+        assert selected.order == "lowest" and not selected.computed
+        assert read_manifest(place / "o.parquet")["versions"] == {"own-package": "1"}
+        notes = Notes()
+        run_score(place / "d.jsonl", place / "s.parquet", notes)
+        assert notes.about("already done")
+        version(2)
+        notes = Notes()
+        run_score(place / "d.jsonl", place / "s.parquet", notes)
+        assert not notes.about("already done")
+        assert read_manifest(place / "s.parquet")["versions"]["own-package"] == "2"
+    finally:
+        monkeypatch.undo()
+        installed.cache_clear()
 
 
 RECIPE = """\

@@ -223,10 +223,47 @@ def test_a_metric_that_fails_when_it_runs(write: Callable[..., Path], body: str,
     assert "whole columns" in caught.value.hint
 
 
+MANY = pl.DataFrame({"chosen_reward": [float(i * i % 11) for i in range(50)], "rejected_reward": [0.5] * 50})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return reward_margin - reward_margin.mean()",
+        "return reward_margin.rank()",
+        "return reward_margin.shift(-1)",
+        "return reward_margin.sort()",
+    ],
+)
+def test_a_metric_over_the_whole_table_must_say_so(write: Callable[..., Path], body: str) -> None:
+    path = write(declared(body))
+    with using(catalogue_of([path])), pytest.raises(SettingsError) as caught:
+        registry.compute("own", MANY, {})
+    assert caught.value.what == "The metric own gives rows other values when other rows are left out."
+    assert caught.value.where == f"{path}:5"
+    assert "population=True" in caught.value.hint
+    said = write(declared(body, 'unit="x", prefer="high", population=True'))
+    with using(catalogue_of([said])):
+        assert registry.compute("own", MANY, {})[0].len() == 50
+        assert registry.depends_on_population("own", {}, frozenset(MANY.columns))
+
+
+def test_a_metric_of_each_row_alone_may_have_nulls_and_infinities(write: Callable[..., Path]) -> None:
+    catalogue = catalogue_of([write(declared("return (1 / (reward_margin - 0.5)).log()"))])
+    frame = MANY.with_columns(chosen_reward=pl.when(pl.col("chosen_reward") != 4).then("chosen_reward"))
+    with using(catalogue):
+        for rows in (1, 2, 3, 50, 7):
+            found = registry.compute("own", frame.head(rows), {})[0]
+            assert found.to_list() == registry.compute("own", frame, {})[0].head(rows).to_list()
+    nulls_first = frame.with_columns(chosen_reward=pl.when(pl.int_range(50) > 30).then("chosen_reward"))
+    with using(catalogue_of([write(declared("return reward_margin - 1"))])):
+        assert registry.compute("own", nulls_first, {})[0].null_count() > 30
+
+
 def test_nulls_and_truths_are_numbers_too(write: Callable[..., Path]) -> None:
     assert computed(catalogue_of([write(declared("return reward_margin > 1"))])) == [1.0, 0.0]
     assert computed(catalogue_of([write(declared("return reward_margin / 0"))])) == [None, None]
-    assert computed(catalogue_of([write(declared("return pl.Series([None, None])"))])) == [None, None]
+    assert computed(catalogue_of([write(declared("return pl.Series([None] * reward_margin.len())"))])) == [None, None]
 
 
 def test_what_a_metric_needs_may_fail_too(write: Callable[..., Path]) -> None:
