@@ -37,7 +37,7 @@ def _run(name: str, data: Data, **settings: Any) -> Any:
     from curate.progress import Silent
     from curate.settings import make
 
-    return job(name)(make(JOBS[name], {"data": _names(data), **settings}), Silent())
+    return job(name).run(make(JOBS[name], {"data": _names(data), **settings}), Silent())
 
 
 def generate(data: Data, out: str | Path, **settings: Any) -> GenerateResult:

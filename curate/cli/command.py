@@ -39,7 +39,7 @@ def command(name: str, extra: Mapping[str, Any], before: Before) -> Callable[...
             values["options"] = parse_options(values["options"] or [])
         given = {key: value for key, value in before(values).items() if value is not None}
         starting.make_short_jobs_shorter()
-        result = job(name)(make(settings, given), reporter(quiet))
+        result = job(name).run(make(settings, given), reporter(quiet))
         if not quiet:
             getattr(summaries, f"print_{name}")(result)
 

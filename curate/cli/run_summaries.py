@@ -9,7 +9,7 @@ from curate.cli import summaries
 from curate.cli.console import stdout, table
 
 if TYPE_CHECKING:
-    from curate.recipes.cost import ModelCost
+    from curate.plan.cost import ModelCost
     from curate.recipes.preview import PlannedStep, RunPlan
     from curate.recipes.run import RunResult, StepResult
 

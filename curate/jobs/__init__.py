@@ -1,14 +1,14 @@
 """The commands, one file each, and what only they share.
 
-A command is a line in `JOBS`, the file `curate/jobs/NAME.py` with a function of its name, and `print_NAME` in
+A command is a line in `JOBS`, the file `curate/jobs/NAME.py` with its `JOB`, and `print_NAME` in
 `curate.cli.summaries`. The command line, the Python interface and recipes know commands by this list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from curate.settings import (
     DataSettings,
@@ -20,6 +20,9 @@ from curate.settings import (
     SelectSettings,
     WeighSettings,
 )
+
+if TYPE_CHECKING:
+    from curate.jobs.contract import Job
 
 JOBS: Mapping[str, type[DataSettings]] = {
     "inspect": InspectSettings,
@@ -33,7 +36,12 @@ JOBS: Mapping[str, type[DataSettings]] = {
 """Per command its settings, in the order in which a user meets them."""
 
 
-def job(name: str) -> Callable[..., Any]:
-    """The function of a command: (settings, reporter) -> result. Imports what the command needs, and only that."""
-    function: Callable[..., Any] = getattr(import_module(f"{__name__}.{name}"), name)
-    return function
+def job(name: str) -> Job:
+    """A command. Imports what it needs, and only that."""
+    found: Job = import_module(f"{__name__}.{name}").JOB
+    return found
+
+
+def steps() -> dict[str, Job]:
+    """The commands that a recipe can run."""
+    return {name: one for name in JOBS if (one := job(name)).is_step}

@@ -18,7 +18,9 @@ from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
 from curate.hashing import text_hash
 from curate.jobs import space
+from curate.jobs.contract import Job
 from curate.jobs.space import check_disk
+from curate.plan.shape import Shape
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
 from curate.readers.files.table import Table, open_table
@@ -177,3 +179,18 @@ class _Job:
         new = key not in self._seen
         self._seen.add(key)
         return new
+
+
+def _shape(settings: ExportSettings, before: Shape) -> Shape:
+    """The shape of what `curate export` writes: for the trainer, not for a later step."""
+    if before.kind == "candidates":
+        raise SettingsError(
+            "These rows are candidates: a trainer reads pairs.",
+            setting="to",
+            value=find_exporter(settings.to).name,
+            hint="Make pairs with `curate pair` first.",
+        )
+    return Shape()
+
+
+JOB = Job("export", ExportSettings, export, check_export, shape=_shape, suffix="")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.pairs.table import summarise
 from curate.plan.template_date import undated
+from curate.storage.disk import read_table
 from curate.storage.places import next_to
 from curate.storage.workspace import work_folder
 from curate.writers.parquet import MANIFEST_KEY
@@ -49,3 +53,17 @@ def finished_manifest(out: Path, identity: Mapping[str, Any], *, any_day: bool =
 
 def _same(held: Any, wanted: Any, any_day: bool) -> bool:
     return bool(undated(held) == undated(wanted) if any_day else held == wanted)
+
+
+def details_of(out: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a result says about the metrics, flags and judges of a finished output."""
+    lists = manifest.get("metrics", {})
+    used = {m: {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()} for m, given in lists.items()}
+    frames = [pl.from_arrow(read_table(path, list(used))) for path in output_files(out)]
+    frame = pl.concat([one for one in frames if isinstance(one, pl.DataFrame)])
+    return {
+        "metrics": summarise(frame, list(used)),
+        "parameters": used,
+        "flags": dict(Counter(manifest.get("flags", {})).most_common()),
+        "judges": manifest.get("judges", {}),
+    }

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from curate.engines import local
+from curate.jobs.contract import Job
 from curate.jobs.space import GENERATE, check_disk
-from curate.plan.generation import GenerationPlan, plan_generation
+from curate.plan.cost import drawing_costs
+from curate.plan.generation import GenerationPlan, check_generate, drawn_with, draws_of, plan_generation
+from curate.plan.shape import RowKind, Shape
+from curate.plan.volume import Volume
 from curate.progress import Reporter
-from curate.readers import input_paths
+from curate.readers import input_paths, prompts_layout
 from curate.responses.carried import carried, carried_schema
 from curate.responses.prompts import LISTS, Prompts, prompts_of
 from curate.responses.stage import stage
 from curate.responses.table import messages_of
+from curate.schema import SAMPLED, TOKENS
 from curate.settings import GenerateSettings
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
@@ -147,3 +152,28 @@ def _summaries(plan: GenerationPlan, tally: Counter[Any]) -> list[WriterSummary]
             )
             found.append(WriterSummary(writer.model, temperature, drawn, kept, cut, tokens / drawn))
     return found
+
+
+def _shape(_: GenerateSettings, before: Shape) -> Shape:
+    """The shape of what `curate generate` writes."""
+    drawn = {column.name for column in SAMPLED}
+    return replace(
+        before, kind="candidates", fields=frozenset({TOKENS.name}), columns=before.columns | {"prompt"} | drawn
+    )
+
+
+def _volume(settings: GenerateSettings, before: Volume, _: RowKind | None) -> Volume:
+    return replace(before, at_most=True, drawn=(draws_of(settings), settings.max_tokens), pairs=False)
+
+
+JOB = Job(
+    "generate",
+    GenerateSettings,
+    generate,
+    check_generate,
+    layout=lambda rows, _: prompts_layout(rows),
+    shape=_shape,
+    volume=_volume,
+    models=lambda settings, _: drawn_with(settings),
+    costs=lambda settings, volume, _: drawing_costs(settings, volume),
+)

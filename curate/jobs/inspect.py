@@ -9,6 +9,7 @@ import polars as pl
 
 from curate.errors import RowError
 from curate.hashing import text_hash, text_of
+from curate.jobs.contract import Job
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns
 from curate.readers.reading import Reading, what_is_read
@@ -133,3 +134,6 @@ def _quantiles(values: list[int]) -> tuple[int, int, int, int]:
     series = pl.Series(values)
     low, middle, high = (int(series.quantile(q, "nearest") or 0) for q in (0.05, 0.5, 0.95))
     return low, middle, high, max(values)
+
+
+JOB = Job("inspect", InspectSettings, inspect, is_step=False)

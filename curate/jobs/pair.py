@@ -13,20 +13,25 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
+from curate.jobs.contract import Job
 from curate.jobs.space import PAIR, check_disk
 from curate.metrics.advice import narrow_note
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
-from curate.metrics.registry import all_metrics, find, missing_column
+from curate.metrics.registry import all_metrics, columns_read, find, missing_column
 from curate.pairs.distances import Distances
 from curate.pairs.rows import pair_tables
-from curate.pairs.search import BEST_OF_N2, DEFAULT_METRIC, VALUE, Pairing, max_min_share
-from curate.pairs.strategies import OPTION_NAMES, STRATEGIES, strategy_parameters
-from curate.pairs.table import MetricSummary, add_metrics, counted_flags, summarise
+from curate.pairs.search import DEFAULT_METRIC, VALUE, Pairing, max_min_share
+from curate.pairs.strategies import BEST_OF_N2, OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.pairs.table import MetricSummary, add_metrics, counted_flags, mean_of, summarise
+from curate.plan.columns import computable
+from curate.plan.cost import measuring_costs
 from curate.plan.rewards import rewards_reader
-from curate.plan.scoring import Plan, check_settings, make_plan
+from curate.plan.scoring import Plan, check_settings, make_plan, measured_with
+from curate.plan.shape import TEXTS, RowKind, Shape, measured_fields, pair_columns
+from curate.plan.volume import Volume
 from curate.progress import Reporter
-from curate.readers import input_paths
+from curate.readers import detect, input_paths
 from curate.registry import applicable
 from curate.responses.carried import carried_schema
 from curate.responses.judged import judge_facts
@@ -34,7 +39,8 @@ from curate.responses.measure import Numbers, border_facts, measure_responses, m
 from curate.responses.pools import Pools, may_be_chosen, merged
 from curate.responses.stage import stage
 from curate.responses.table import Staged
-from curate.schema import REWARD
+from curate.schema import CHOSEN_INDEX, REJECTED_INDEX, REWARD
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.settings import PairSettings
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
@@ -141,39 +147,11 @@ def check_pair(settings: PairSettings) -> Any:
     Raises:
         CurateError: as `check_settings`; an unknown metric to rank by; or parameters that the strategy lacks.
     """
-    parameters = _strategy(settings)
+    parameters = strategy_parameters(settings)
     check_settings(measuring(settings))
     if parameters is None:
         find(settings.by or DEFAULT_METRIC)
     return parameters
-
-
-def _strategy(settings: PairSettings) -> Any:
-    """The strategy's parameters; None for best-of-n2.
-
-    Raises:
-        SettingsError: options of another strategy, or ranking options for a strategy that ranks by itself.
-    """
-    spelled = settings.strategy.replace("-", "_")
-    for name in settings.options:
-        if name in OPTION_NAMES and name != spelled:
-            raise SettingsError(
-                f"{name} is not the strategy of this run.",
-                setting="options",
-                value=f"{name}.*",
-                hint=f"Leave it out, or use --strategy={name.replace('_', '-')}.",
-            )
-    if settings.strategy == BEST_OF_N2:
-        return None
-    for option in ("by", "order"):
-        if getattr(settings, option) is not None:
-            raise SettingsError(
-                f"The strategy {settings.strategy} pairs by reward alone.",
-                setting=option,
-                value=getattr(settings, option),
-                hint="Leave out one of the two.",
-            )
-    return strategy_parameters(settings.strategy, settings.options.get(spelled, {}))
 
 
 def _check(plan: Plan, settings: PairSettings) -> None:
@@ -240,7 +218,7 @@ def _finish(
         pools.size - new["prompt"].n_unique(),
         rejected,
         "given" if pools.has_given else "max-min",
-        {name: (_mean(old_frame, name), _mean(frame, name)) for name in COMPARED if name in frame.columns},
+        {name: (mean_of(old_frame, name), mean_of(frame, name)) for name in COMPARED if name in frame.columns},
         summarise(frame, names),
         used,
         picked.edit_distances,
@@ -269,6 +247,35 @@ def _write(tables: Iterator[pa.Table], pools: Pools, manifest: dict[str, Any], o
     return dict(flags.most_common())
 
 
-def _mean(frame: pl.DataFrame, name: str) -> float | None:
-    value = frame[name].mean() if name in frame.columns else None
-    return float(value) if isinstance(value, int | float) else None
+def _shape(settings: PairSettings, before: Shape) -> Shape:
+    """The shape of what `curate pair` writes."""
+    settings = measuring(settings)
+    fields = measured_fields(settings, before, pairs=True)
+    columns = pair_columns(settings, fields) | {CHOSEN_INDEX.name, REJECTED_INDEX.name}
+    made = replace(before, kind="pairs", fields=frozenset(field.name for field in fields), columns=columns)
+    by = {settings.by or DEFAULT_METRIC} if settings.strategy == BEST_OF_N2 else set()
+    for name in (one for one in (*settings.options, *by) if one != JUDGE_OPTIONS):
+        made.require(columns_read(name, settings.options, columns), name)
+    if not by and made.known and REWARD.chosen not in columns:
+        raise missing_column(settings.strategy, REWARD.chosen, sorted(columns))
+    return replace(made, columns=before.columns | TEXTS | columns | set(computable(columns, settings)))
+
+
+def _volume(settings: PairSettings, before: Volume, _: RowKind | None) -> Volume:
+    every = settings.per_prompt is None and settings.strategy == "rs-dpo"
+    rows = None if every or before.rows is None else before.rows * (settings.per_prompt or 1)
+    return replace(before, rows=rows, at_most=True, pairs=True)
+
+
+JOB = Job(
+    "pair",
+    PairSettings,
+    pair,
+    check_pair,
+    measures=True,
+    layout=lambda rows, kind: detect(rows, kind or "candidates"),
+    shape=_shape,
+    volume=_volume,
+    models=lambda settings, _: measured_with(settings, as_pairs=settings.rows_as == "pairs"),
+    costs=lambda settings, volume, _: measuring_costs(settings, volume, compares=False),
+)

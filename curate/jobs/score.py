@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
-from curate.jobs.finished import finished_manifest, output_files
+from curate.jobs.contract import Job
+from curate.jobs.finished import details_of, finished_manifest
 from curate.jobs.space import SCORE, check_disk
 from curate.metrics.advice import top_tenth_note
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
+from curate.metrics.registry import columns_read
 from curate.pairs.table import (
     ARROW_TYPES,
     MetricSummary,
@@ -28,24 +30,25 @@ from curate.pairs.table import (
     response_fields,
     summarise,
 )
+from curate.plan.columns import computable
+from curate.plan.cost import measuring_costs
 from curate.plan.rewards import rewards_reader
-from curate.plan.scoring import Plan, check_settings, make_plan
+from curate.plan.scoring import Plan, check_settings, check_tokens, make_plan, measured_with
+from curate.plan.shape import TEXTS, Shape, measured_fields, pair_columns
 from curate.progress import Reporter
-from curate.readers import first_rows, input_paths
-from curate.readers.files.table import open_table
+from curate.readers import input_paths
 from curate.responses.judged import judge_facts
 from curate.responses.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.responses.rows import Columns, write_rows
 from curate.responses.stage import stage
 from curate.responses.table import Staged
-from curate.schema import EDIT_DISTANCE, FLAGS, PAIR_ID
+from curate.schema import FLAGS, PAIR_ID
+from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.settings import ScoreSettings
-from curate.storage.disk import read_table
 from curate.storage.places import next_to
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
-from curate.writers.history import manifests_of, recorded
 from curate.writers.rejects import reject_counts, rejects_place, table_places
 from curate.writers.rows import plain
 
@@ -113,7 +116,7 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         return _finished(settings, plan, manifest)
     for note in plan.notes:
         reporter.note(note)
-    _check_tokens(settings, plan, reporter)
+    check_tokens(plan, reporter)
     reader = rewards_reader(plan.rewards, plan.as_pairs)
     with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
         staged = stage(
@@ -142,45 +145,10 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
 def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> ScoreResult:
     """The result of the earlier run that made the output."""
     rejects = next_to(settings.out, "rejects")
-    lists = manifest.get("metrics", {})
-    used = {m: {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()} for m, given in lists.items()}
-    frames = [pl.from_arrow(read_table(path, list(used))) for path in output_files(settings.out)]
-    frame = pl.concat([one for one in frames if isinstance(one, pl.DataFrame)])
-    return ScoreResult(
-        settings.out,
-        rejects if rejects.is_file() else None,
-        manifest["rows"]["written"],
-        manifest["rows"]["rejected"],
-        "pairs" if plan.as_pairs else "candidates",
-        plan.layout.name,
-        summarise(frame, list(used)),
-        used,
-        dict(Counter(manifest.get("flags", {})).most_common()),
-        manifest.get("judges", {}),
-        plan.reading.unread,
-    )
-
-
-def _check_tokens(settings: ScoreSettings, plan: Plan, reporter: Reporter) -> None:
-    """Refuse to count words by default when the data's edit distance counts a tokenizer's tokens.
-
-    Raises:
-        SettingsError: it would, and no tokenizer or model is given.
-    """
-    if not plan.as_pairs or EDIT_DISTANCE.name not in next(iter(first_rows(plan.source)), {}):
-        return
-    before = recorded(manifests_of(open_table(settings.data, settings.out)), "measured_with", plan.edit.name)
-    now = plan.edit.facts()
-    if before is None or before["tokenizer_hash"] == now["tokenizer_hash"]:
-        return
-    change = f"edit distance counted tokens of {before['tokenizer']!r} in the data; now it counts {now['tokenizer']!r}."
-    if not (settings.tokenizer or settings.policy or settings.reference):
-        raise SettingsError(
-            change[0].upper() + change[1:],
-            f"{EDIT_DISTANCE.name}, and dcrm with it",
-            f"Give the folder of {before['tokenizer']} as --tokenizer, or use --tokenizer={now['tokenizer']}.",
-        )
-    reporter.note(change)
+    place, kind = rejects if rejects.is_file() else None, "pairs" if plan.as_pairs else "candidates"
+    rows, rejected = manifest["rows"]["written"], manifest["rows"]["rejected"]
+    details = {**details_of(settings.out, manifest), "unread": plan.reading.unread}
+    return ScoreResult(settings.out, place, rows, rejected, kind, plan.layout.name, **details)
 
 
 def check_score(settings: ScoreSettings) -> None:
@@ -284,3 +252,31 @@ def _finish_candidates(
 
 def _typed(values: np.ndarray, kind: pa.DataType) -> pa.Array:
     return pa.array(values, pa.float64(), from_pandas=True).cast(kind)
+
+
+def _shape(settings: ScoreSettings, before: Shape) -> Shape:
+    """The shape of what `curate score` writes."""
+    kind = settings.rows_as or before.kind
+    fields = measured_fields(settings, before, pairs=kind != "candidates")
+    names = frozenset(field.name for field in fields)
+    if kind == "candidates":
+        check_candidates(settings)
+        lists = {"prompt", "responses", "finish_reasons", *(field.candidates for field in fields)}
+        return replace(before, kind=kind, fields=names, columns=before.columns | lists)
+    columns = pair_columns(settings, fields)
+    shape = replace(before, kind=kind, fields=names, columns=before.columns | TEXTS | columns)
+    for name in (one for one in settings.options if one != JUDGE_OPTIONS):
+        shape.require(columns_read(name, settings.options, columns), name)
+    return replace(shape, columns=shape.columns | set(computable(columns, settings)))
+
+
+JOB = Job(
+    "score",
+    ScoreSettings,
+    score,
+    check_score,
+    measures=True,
+    shape=_shape,
+    models=lambda settings, kind: measured_with(settings, as_pairs=kind != "candidates"),
+    costs=lambda settings, volume, kind: measuring_costs(settings, volume, kind, compares=True),
+)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.errors import SettingsError
+from curate.errors import SettingsError, did_you_mean
+from curate.jobs.contract import Job
 from curate.jobs.space import COPY, check_disk, kept_share
-from curate.metrics.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
 from curate.metrics.catalogue import in_force, with_its_metrics
-from curate.metrics.registry import all_metrics, as_numbers, check_options, columns_read
+from curate.metrics.registry import all_metrics, check_options, columns_read
+from curate.plan.shape import RowKind, Shape
+from curate.plan.volume import Volume
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
-from curate.schema import PAIR_ID, POLICY_LOGPS, REF_LOGPS, REWARD
 from curate.selection.decision import REASON, Decision
 from curate.selection.filters import eligible, group_column, ranking_frame, tie_breakers
+from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount, pick, pick_whole
 from curate.selection.presets import with_preset
 from curate.selection.values import high_first, ranking_values
@@ -29,7 +30,7 @@ from curate.settings import SelectSettings, for_manifest
 from curate.storage.places import Kind, Place
 from curate.storage.placing import claimed
 from curate.version import __version__
-from curate.writers.history import manifests_of, recorded
+from curate.writers.history import manifests_of
 from curate.writers.parquet import TABLE
 from curate.writers.rejects import RejectsFile, is_reject_file
 from curate.writers.rows import Slices, copy_rows
@@ -94,7 +95,7 @@ def _select(
     decision = _decide(table, settings, values, end, amount)
     added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
     order = "highest" if best_high else "lowest"
-    notes = [*ranking.notes, *_notes(table, settings, values, decision, used)]
+    notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
 
     def others() -> None:
@@ -144,52 +145,6 @@ def _decide(
         left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
     left.drop(~kept, f"not within {_bounds(settings)}")
     return Decision(kept, alive, left.codes, left.reasons)
-
-
-def _notes(
-    table: Table, settings: SelectSettings, values: np.ndarray | None, decision: Decision, used: dict[str, Any]
-) -> Iterator[str]:
-    """Warnings about anything misleading in the rows kept."""
-    kept, by, names = decision.mask, settings.by, table.schema.names
-    found: list[str | None] = []
-    if values is not None and by is not None:
-        tie_breaker = PAIR_ID.name if PAIR_ID.name in names else "place in the data"
-        if settings.per is None:
-            found.append(cut_note(by, values, decision.alive, kept, tie_breaker))
-        else:
-            frame = ranking_frame(table, decision.alive, values, group_column(table, settings.per))
-            found.append(group_cuts_note(by, frame, kept, tie_breaker))
-        found += [belief_note(by, values[kept]), _same_model_note(table, by)]
-    if {REWARD.chosen, REWARD.rejected} <= set(names) and decision.kept:
-        margins = _margins(table)
-        known = kept & np.isfinite(margins)
-        found.append(labels_note(int((margins[known] < 0).sum()), int(known.sum())))
-        scale = recorded([{"metrics": used}, *manifests_of(table)], "metrics", "dcrm", "scale")
-        if by == "dcrm" and scale is not None and values is not None:
-            explained = shares_explained(margins, values, kept, float(scale), "the rows kept")
-            found.append(narrow_note(margins, float(scale), explained))
-    yield from (note for note in found if note is not None)
-
-
-def _same_model_note(table: Table, by: str) -> str | None:
-    """Warn that a metric of policy and reference carries no information because both were the same model."""
-    both = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}
-    if by not in all_metrics() or not both <= set(columns_read(by, {}, frozenset(table.schema.names))):
-        return None
-    policy, reference = (recorded(manifests_of(table), "measured_with", role) for role in ("policy", "reference"))
-    if policy is None or policy != reference:
-        return None
-    return f"policy and reference were the same model: every implicit margin is 0, and {by} carries no information."
-
-
-def _margins(table: Table) -> np.ndarray:
-    """Reward margins of all rows, float64 [rows]; NaN where a reward is missing."""
-    margins, first = np.full(table.rows, np.nan), 0
-    for batch in table.batches([REWARD.chosen, REWARD.rejected]):
-        chosen, rejected = (as_numbers(pl.Series(batch[name])) for name in (REWARD.chosen, REWARD.rejected))
-        margins[first : first + batch.num_rows] = (chosen - rejected).to_numpy()
-        first += batch.num_rows
-    return margins
 
 
 def _slices(name: str, values: np.ndarray) -> Slices:
@@ -293,3 +248,41 @@ def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
 def _bounds(settings: SelectSettings) -> str:
     shown = {name: getattr(settings, name) for name in ("top", "bottom", "middle", "above", "below")}
     return " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)
+
+
+def _shape(settings: SelectSettings, before: Shape) -> Shape:
+    """The shape of what `curate select` writes."""
+    from curate.selection.where import condition
+
+    settings = with_preset(settings)
+    read_by_where = condition(settings.where).columns if settings.where else ()
+    for setting, name in (("per", settings.per), *(("where", one) for one in read_by_where)):
+        if name is not None and before.lacks(name):
+            raise SettingsError(
+                f"There is no column {name}.", setting=setting, value=name, hint=did_you_mean(name, before.columns)
+            )
+    by = settings.by
+    if by is None or (not settings.options and by in before.columns):
+        return before
+    if by in all_metrics():
+        if settings.options or before.lacks(by):
+            before.require(columns_read(by, settings.options, before.columns), by)
+    elif before.lacks(by):
+        raise SettingsError(
+            f"There is neither a metric nor a column called {by}.",
+            setting="by",
+            value=by,
+            hint=did_you_mean(by, [*all_metrics(), *before.columns]),
+        )
+    return replace(before, columns=before.columns | {by})
+
+
+def _volume(settings: SelectSettings, before: Volume, _: RowKind | None) -> Volume:
+    settings = with_preset(settings)
+    amount = next((text for text in (settings.top, settings.bottom, settings.middle) if text), None)
+    if before.rows is None or amount is None or settings.per:
+        return replace(before, at_most=True)
+    return replace(before, rows=parse_amount(amount, "top").of(before.rows), at_most=True)
+
+
+JOB = Job("select", SelectSettings, select, check_select, shape=_shape, volume=_volume)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from curate.errors import SettingsError
+from curate.errors import CurateError, SettingsError
+from curate.jobs.contract import Job
 from curate.jobs.space import COPY, check_disk
 from curate.metrics.registry import as_numbers
 from curate.pairs.table import MetricSummary, summarise
+from curate.plan.shape import Shape
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
@@ -139,3 +141,19 @@ def _population(parameters: dict[str, Any], rows: int) -> str:
     if parameters.get("batch", "all") == "all" or parameters["batch"] >= rows:
         return f"all {rows} measured rows, under the frozen policy"
     return f"consecutive batches of {parameters['batch']} among {rows} measured rows, under the frozen policy"
+
+
+def _shape(settings: WeighSettings, before: Shape) -> Shape:
+    """The shape of what `curate weigh` writes; its columns are not listed, as the method names them when it runs."""
+    method, parameters = check_weigh(settings)
+    if before.known:
+        try:
+            columns_needed(method, parameters, sorted(before.columns))
+        except CurateError:
+            if before.more is None:
+                raise
+            columns_needed(method, parameters, sorted(before.columns | before.more()))
+    return replace(before, known=False)
+
+
+JOB = Job("weigh", WeighSettings, weigh, check_weigh, shape=_shape)

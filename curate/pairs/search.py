@@ -19,7 +19,7 @@ from curate.pairs.bounds import Candidates, Ranking, best_pairs
 from curate.pairs.candidates import Candidates as Responses
 from curate.pairs.candidates import ordered_pairs
 from curate.pairs.distances import Comparison, Distances
-from curate.pairs.strategies import apply
+from curate.pairs.strategies import BEST_OF_N2, apply
 from curate.pairs.table import pair_frame, response_fields
 from curate.progress import Reporter
 from curate.responses.measure import Numbers
@@ -28,7 +28,7 @@ from curate.schema import REWARD
 from curate.settings import PairSettings
 from curate.storage.shards import Shards
 
-BEST_OF_N2, DEFAULT_METRIC = "best-of-n2", "dcrm"
+DEFAULT_METRIC = "dcrm"
 PLACES = ("prompt", "chosen_slot", "rejected_slot", "chosen_index", "rejected_index")
 VALUE, PART = "value", "part"
 NEW, OLD = 0, 1

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from curate.errors import SettingsError
 from curate.pairs.candidates import Candidates, Pairs, ordered_pairs
 from curate.registry import Applies, check_parameters
+from curate.settings import PairSettings
 
 
 class NoParameters(BaseModel):
@@ -103,17 +105,38 @@ STRATEGIES: Mapping[str, tuple[Strategy, type[NoParameters]]] = {
     "rs-dpo": (rs_dpo, RsDpo),
     "sweet-spot": (sweet_spot, SweetSpot),
 }
+BEST_OF_N2 = "best-of-n2"
 OPTION_NAMES = frozenset(name.replace("-", "_") for name in STRATEGIES)
 
 
-def strategy_parameters(name: str, given: Mapping[str, Any]) -> NoParameters:
-    """Check and complete a strategy's parameters.
+def strategy_parameters(settings: PairSettings) -> NoParameters | None:
+    """The strategy's parameters; None for best-of-n2.
 
     Raises:
-        SettingsError: an unknown parameter, a value out of range, or a parameter without effect.
+        SettingsError: options of another strategy, an unknown parameter, a value out of range, or ranking options for a
+            strategy that ranks by itself.
     """
-    model, hint = STRATEGIES[name][1], "See recipes/README.md on pairing strategies."
-    return model(**check_parameters(name.replace("-", "_"), model, given, hint, model.applies))
+    spelled = settings.strategy.replace("-", "_")
+    for name in settings.options:
+        if name in OPTION_NAMES and name != spelled:
+            raise SettingsError(
+                f"{name} is not the strategy of this run.",
+                setting="options",
+                value=f"{name}.*",
+                hint=f"Leave it out, or use --strategy={name.replace('_', '-')}.",
+            )
+    if settings.strategy == BEST_OF_N2:
+        return None
+    for option in ("by", "order"):
+        if getattr(settings, option) is not None:
+            raise SettingsError(
+                f"The strategy {settings.strategy} pairs by reward alone.",
+                setting=option,
+                value=getattr(settings, option),
+                hint="Leave out one of the two.",
+            )
+    model, hint = STRATEGIES[settings.strategy][1], "See recipes/README.md on pairing strategies."
+    return model(**check_parameters(spelled, model, settings.options.get(spelled, {}), hint, model.applies))
 
 
 def apply(

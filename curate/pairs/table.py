@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.metrics.registry import as_numbers, compute, parameters_used
-from curate.plan.scoring import computable
+from curate.plan.columns import computable
 from curate.responses.measure import Numbers
 from curate.schema import (
     EDIT_DISTANCE,
@@ -156,3 +156,9 @@ def _summary(values: pl.Series) -> MetricSummary:
     low, median, high = (numbers.quantile(q, "linear") for q in (0.05, 0.5, 0.95))
     average = float(mean) if isinstance(mean, float) else None
     return MetricSummary(values.name, average, low, median, high, numbers.null_count())
+
+
+def mean_of(frame: pl.DataFrame, name: str) -> float | None:
+    """The mean of a column; None if it is not there or has no values."""
+    value = frame[name].mean() if name in frame.columns else None
+    return float(value) if isinstance(value, int | float) else None

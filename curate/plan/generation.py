@@ -164,6 +164,18 @@ def named_models(policies: tuple[str, ...]) -> dict[str, Model]:
     return found
 
 
+def draws_of(settings: GenerateSettings) -> int:
+    """The number of responses per prompt, over all models and temperatures; temperature 0 draws one."""
+    return len(settings.policy) * sum(settings.samples if t else 1 for t in settings.temperature)
+
+
+def drawn_with(settings: GenerateSettings) -> dict[str, Any]:
+    """The models, and what else decides what they write, known without data."""
+    named = named_models(settings.policy)
+    facts = {name: make_writer(settings, name, model, name).facts() for name, model in named.items()}
+    return {"measured_with": facts, "versions": versions(["torch", "transformers"])}
+
+
 def make_writer(settings: GenerateSettings, name: str, model: Model, shards: str) -> Generation:
     """What samples one model's responses and stores them in these shards; no weights are loaded yet.
 

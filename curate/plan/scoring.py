@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,8 +11,9 @@ from curate.backends.reward_heads import model_notes
 from curate.errors import RowError, SettingsError
 from curate.hashing import versions
 from curate.metrics.catalogue import in_force
-from curate.metrics.registry import all_metrics, check_options, columns_read, missing_column
+from curate.metrics.registry import check_options, columns_read, missing_column
 from curate.model import Model
+from curate.plan.columns import computable, fields_after, measurements
 from curate.plan.models import (
     ALONE,
     ResponseScorer,
@@ -24,22 +25,16 @@ from curate.plan.models import (
 )
 from curate.plan.rewards import RewardSource, named_columns, parse_reward, plan_rewards
 from curate.plan.template_date import date_notes, dated
+from curate.progress import Reporter
 from curate.readers import Layout, Row, Source, detect, first_rows, open_source
+from curate.readers.files.table import open_table
 from curate.readers.reading import Reading, what_is_read
 from curate.schema import (
     ALP_ALONE,
     EDIT_DISTANCE,
-    EDIT_DISTANCE_NORM,
-    EMBEDDING_DISTANCE,
     POLICY_LOGPS,
     REF_LOGPS,
-    RESPONSE_FIELDS,
-    REWARD,
-    TOKENS,
-    TRUNCATED,
     Record,
-    ResponseField,
-    named_reward,
 )
 from curate.scorers.edit_distance import EditDistance
 from curate.scorers.embedding_distance import EmbeddingDistance
@@ -47,8 +42,9 @@ from curate.scorers.function_reward import FunctionReward
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import judge_options
 from curate.scorers.model_scorers import ModelScorer
-from curate.settings import MeasureSettings, Settings, for_manifest
+from curate.settings import MeasureSettings, for_manifest
 from curate.tokens import WORDS, open_text_tokenizer
+from curate.writers.history import manifests_of, recorded
 
 
 @dataclass
@@ -108,9 +104,7 @@ class Plan:
             cuts=any(isinstance(one, ModelScorer) and one.name != ALONE for one in self.scorers),
             pairs=True,
         )
-        distances = {EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name}
-        distances |= {EMBEDDING_DISTANCE.name} if self.embedding else set()
-        return frozenset(distances | {column for f in fields for column in (f.chosen, f.rejected)})
+        return measurements(fields, embedded=self.embedding is not None)
 
     def require(self, metric: str) -> None:
         """Refuse a metric that needs measurements this run will not have.
@@ -145,32 +139,6 @@ class Plan:
 
     def _embedders(self) -> list[EmbeddingDistance]:
         return [self.embedding] if self.embedding else []
-
-
-def fields_after(
-    held: Collection[str], *, rewards: Sequence[tuple[str, bool]], models: Collection[str], cuts: bool, pairs: bool
-) -> list[ResponseField]:
-    """The response fields that exist after measuring.
-
-    Args:
-        held: fields that the data already has.
-        rewards: the reward sources: each one's name, and whether the user gave it.
-        models: fields that models measure.
-        cuts: whether a model reads the responses, and so may truncate them.
-        pairs: whether the rows are pairs, which count the tokens of their texts if there are no log-probabilities.
-    """
-    names = {f.name for f in RESPONSE_FIELDS if f.name in held} - {REWARD.name} | set(models)
-    names |= {TRUNCATED.name} if cuts else set()
-    logps = {POLICY_LOGPS.name, REF_LOGPS.name}
-    if not logps & names:
-        names = names | {TOKENS.name} if pairs else names - {TOKENS.name}
-    elif logps & set(models):
-        names |= {TOKENS.name}
-    prefix = named_reward("").name
-    sources = {name.removeprefix(prefix) for name in held if name.startswith(prefix)}
-    sources |= {name for name, named in rewards if named or len(rewards) > 1}
-    names |= {REWARD.name} if rewards else set()
-    return [*(f for f in RESPONSE_FIELDS if f.name in names), *(named_reward(name) for name in sorted(sources))]
 
 
 def check_settings(settings: MeasureSettings) -> None:
@@ -242,6 +210,29 @@ def _not_computed(plan: Plan) -> Iterator[str]:
             yield f"{name} is not computed: it reads {', '.join(lacking)}, which this run does not measure."
 
 
+def check_tokens(plan: Plan, reporter: Reporter) -> None:
+    """Refuse to count words by default when the data's edit distance counts a tokenizer's tokens.
+
+    Raises:
+        SettingsError: it would, and no tokenizer or model is given.
+    """
+    settings = plan.settings
+    if not plan.as_pairs or EDIT_DISTANCE.name not in next(iter(first_rows(plan.source)), {}):
+        return
+    before = recorded(manifests_of(open_table(settings.data, settings.out)), "measured_with", plan.edit.name)
+    now = plan.edit.facts()
+    if before is None or before["tokenizer_hash"] == now["tokenizer_hash"]:
+        return
+    change = f"edit distance counted tokens of {before['tokenizer']!r} in the data; now it counts {now['tokenizer']!r}."
+    if not (settings.tokenizer or settings.policy or settings.reference):
+        raise SettingsError(
+            change[0].upper() + change[1:],
+            f"{EDIT_DISTANCE.name}, and dcrm with it",
+            f"Give the folder of {before['tokenizer']} as --tokenizer, or use --tokenizer={now['tokenizer']}.",
+        )
+    reporter.note(change)
+
+
 def _same_model_note(plan: Plan) -> str:
     """Explain what it means that the implicit margin is 0 in every row."""
     both, columns = {POLICY_LOGPS.chosen, REF_LOGPS.chosen}, plan.pair_columns()
@@ -262,7 +253,25 @@ def records(layout: Layout, rows: Sequence[Row]) -> Iterator[Record]:
             continue
 
 
-def computable(columns: Collection[str], settings: Settings) -> list[str]:
-    """Names of the metrics that can be computed from these columns."""
-    present = frozenset(columns)
-    return [name for name in all_metrics() if present.issuperset(columns_read(name, settings.options, present))]
+def measured_with(settings: MeasureSettings, *, as_pairs: bool) -> dict[str, Any]:
+    """The models, and what else decides the numbers, known without data.
+
+    Raises:
+        CurateError: a model does not exist, or cannot do what is asked of it.
+    """
+    sources = [parse_reward(spec) for spec in settings.reward]
+    notes: list[str] = []
+    scorers = reward_scorers(settings, sources, notes, as_pairs)
+    scorers += logprob_scorers(settings, notes)
+    facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
+    if settings.embedder:
+        facts["embedder"] = embedding_scorer(settings, settings.embedder).facts()
+    if settings.tokenizer:
+        counted_in = Model.of(settings.tokenizer)
+        opened = open_text_tokenizer(counted_in.tokenizer, trust_remote_code=settings.trust_remote_code)
+        facts["tokenizer"] = {"name": counted_in.short, "hash": opened.fingerprint()}
+    return {
+        "rewards": [one.facts() for one in sources],
+        "measured_with": facts,
+        "versions": versions(["torch", "transformers"] if facts else []),
+    }

@@ -11,27 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError, StoreError
-from curate.hashing import versions
 from curate.metrics.catalogue import using
-from curate.model import Model
-from curate.plan.generation import make_writer, named_models
-from curate.plan.models import embedding_scorer, logprob_scorers, reward_scorers
-from curate.plan.rewards import parse_reward
+from curate.plan.shape import LayoutOf, RowKind, Shape, joined, look
 from curate.plan.template_date import DATE, held_date, today
 from curate.readers import input_paths, open_source
 from curate.recipes.file import RecipeFile
 from curate.recipes.resolve import Step, not_given, read_overrides, resolve
-from curate.recipes.shapes import Kind, LayoutOf, Shape, joined, look
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.settings import (
-    GenerateSettings,
-    MeasureSettings,
-    MetricSettings,
     ModelSettings,
-    ScoreSettings,
     for_manifest,
 )
-from curate.tokens import open_text_tokenizer
 from curate.version import __version__
 
 Outside = Callable[[Sequence[str], LayoutOf], Shape]
@@ -128,7 +118,7 @@ def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
             ]
             before = joined(parts)
             with using(step.catalogue):
-                shapes[step.name] = Shape(before.kind) if step.missing else step.command.after(step.settings, before)
+                shapes[step.name] = Shape(before.kind) if step.missing else step.job.shape(step.settings, before)
         except CurateError as error:
             step.place.add_to(error)
             raise
@@ -145,7 +135,7 @@ def _check_inputs(steps: Sequence[Step], out: Path) -> None:
                 )
 
 
-def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
+def step_facts(step: Step, kind: RowKind | None) -> dict[str, Any]:
     """What decides a step's output, free of this machine's paths.
 
     Args:
@@ -160,37 +150,10 @@ def step_facts(step: Step, kind: Kind | None) -> dict[str, Any]:
         for name, writer in zip(step.settings.data, step.reads, strict=True)
     ]
     settings = for_manifest(step.settings, defaults=False) | step.catalogue.facts()
-    facts = {"run": step.command.name, "settings": settings, "data": read}
-    if isinstance(step.settings, MeasureSettings):
+    facts = {"run": step.job.name, "settings": settings, "data": read}
+    if step.job.measures:
         # The judge's options are part of what measures; its template counts by hash, not by path.
         settings.get("options", {}).pop(JUDGE_OPTIONS, None)
-        return {**facts, **_measured_with(step.settings, kind, step.catalogue.versions())}
-    if isinstance(step.settings, MetricSettings) and (packages := step.catalogue.versions()):
-        return {**facts, "versions": packages}
-    return {**facts, **_drawn_with(step.settings)} if isinstance(step.settings, GenerateSettings) else facts
-
-
-def _drawn_with(settings: GenerateSettings) -> dict[str, Any]:
-    named = named_models(settings.policy)
-    facts = {name: make_writer(settings, name, model, name).facts() for name, model in named.items()}
-    return {"measured_with": facts, "versions": versions(["torch", "transformers"])}
-
-
-def _measured_with(settings: MeasureSettings, kind: Kind | None, packages: dict[str, str]) -> dict[str, Any]:
-    sources = [parse_reward(spec) for spec in settings.reward]
-    notes: list[str] = []
-    as_pairs = kind != "candidates" if isinstance(settings, ScoreSettings) else settings.rows_as == "pairs"
-    scorers = reward_scorers(settings, sources, notes, as_pairs)
-    scorers += logprob_scorers(settings, notes)
-    facts: dict[str, Any] = {scorer.name: scorer.facts() for scorer in scorers}
-    if settings.embedder:
-        facts["embedder"] = embedding_scorer(settings, settings.embedder).facts()
-    if settings.tokenizer:
-        counted_in = Model.of(settings.tokenizer)
-        opened = open_text_tokenizer(counted_in.tokenizer, trust_remote_code=settings.trust_remote_code)
-        facts["tokenizer"] = {"name": counted_in.short, "hash": opened.fingerprint()}
-    return {
-        "rewards": [one.facts() for one in sources],
-        "measured_with": facts,
-        "versions": versions(["torch", "transformers"] if facts else []) | packages,
-    }
+    models = step.job.models(step.settings, kind)
+    versions = models.get("versions", {}) | step.catalogue.versions()
+    return {**facts, **models, **({"versions": versions} if versions else {})}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curate.plan.cost import ModelCost
 from curate.plan.rewards import parse_reward
+from curate.plan.shape import LayoutOf, Shape, look
+from curate.plan.volume import Volume, is_here, survey
 from curate.recipes.check import flow_through
-from curate.recipes.cost import ModelCost, model_costs
 from curate.recipes.file import Given, Recipe, RecipeFile
 from curate.recipes.resolve import Step, read_overrides, resolve
-from curate.recipes.shapes import Kind, LayoutOf, Shape, look
-from curate.recipes.volume import Volume, after, is_here, survey
 from curate.settings import ModelSettings
 
 
@@ -75,8 +75,10 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
     for step in steps:
         before = _volume(step, volumes)
         shape = shapes[step.name]
-        volumes[step.name] = after(step, before, shape.kind)
-        planned.append(_planned(step, volumes[step.name], _measured(step, before, shape.kind)))
+        known = before.rows is not None
+        volumes[step.name] = step.job.volume(step.settings, before, shape.kind) if known else before
+        costs = tuple(step.job.costs(step.settings, before, shape.kind))
+        planned.append(_planned(step, volumes[step.name], costs))
     recipe = file.recipe
     inputs = {name: one.default for name, one in recipe.inputs.items()} | dict(overrides.inputs)
     missing = {name: recipe.inputs[name].about for name, value in inputs.items() if value is None}
@@ -84,13 +86,12 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
     return RunPlan(recipe, out, inputs, missing, tuple(planned), tuple(unknown), tuple(_notes(steps)))
 
 
-def _planned(step: Step, volume: Volume, measured: Volume) -> PlannedStep:
+def _planned(step: Step, volume: Volume, costs: tuple[ModelCost, ...]) -> PlannedStep:
     models = {"policy", "reference", "reward", "embedder"} if isinstance(step.settings, ModelSettings) else set()
     settings = step.settings.model_dump(mode="json", exclude={"data", "out", *models}, exclude_defaults=True)
     data = tuple(writer or name for name, writer in zip(step.settings.data, step.reads, strict=True))
-    costs = tuple(model_costs(step, measured))
     return PlannedStep(
-        step.number, step.name, step.command.name, settings, data, step.out.name, volume.rows, volume.at_most, costs
+        step.number, step.name, step.job.name, settings, data, step.out.name, volume.rows, volume.at_most, costs
     )
 
 
@@ -116,11 +117,6 @@ def _summed(parts: Sequence[Volume]) -> Volume:
     rows = sum(part.rows or 0 for part in parts)
     sample = tuple(record for part in parts for record in part.sample)
     return Volume(rows, True, sample, parts[0].pairs, parts[0].drawn)
-
-
-def _measured(step: Step, before: Volume, kind: Kind | None) -> Volume:
-    """What the step's models read."""
-    return replace(before, pairs=before.pairs or kind == "pairs") if step.command.name == "score" else before
 
 
 def _notes(steps: Sequence[Step]) -> list[str]:

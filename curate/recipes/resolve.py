@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError, SettingsError, as_entry, as_option, did_you_mean
+from curate.jobs import steps as jobs_of_steps
+from curate.jobs.contract import Job
 from curate.metrics.catalogue import Catalogue, catalogue_for, installed, using
 from curate.readers import Layout, Row
-from curate.recipes.commands import COMMANDS, Command
 from curate.recipes.file import Given, RecipeFile
 from curate.recipes.file import Step as StepText
 from curate.recipes.yaml_text import parse_yaml
@@ -63,7 +64,7 @@ class Step:
 
     number: int
     name: str
-    command: Command
+    job: Job
     settings: Any
     reads: tuple[str | None, ...]
     missing: tuple[str, ...]
@@ -76,7 +77,7 @@ class Step:
         Raises:
             InputError: no layout fits.
         """
-        return self.command.layout(rows, getattr(self.settings, "rows_as", None))
+        return self.job.layout(rows, getattr(self.settings, "rows_as", None))
 
     @property
     def out(self) -> Path:
@@ -163,20 +164,21 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
             data could make valid; with the step's place in the file.
     """
     steps: list[Step] = []
+    known = jobs_of_steps()
     for number, text in enumerate(file.recipe.steps, 1):
         place = Place(file, number, text.name)
-        command = COMMANDS.get(text.run)
-        if command is None:
-            where, hint = file.where("steps", number - 1, "run"), did_you_mean(text.run, COMMANDS)
+        job = known.get(text.run)
+        if job is None:
+            where, hint = file.where("steps", number - 1, "run"), did_you_mean(text.run, known)
             raise SettingsError(f"A step cannot run {text.run}.", where, hint)
         scope = _Scope(file, overrides, steps)
         try:
             values = scope.follow(_merged(text, overrides.settings.get(text.name, {})))
-            settings = _settings(command, values, out / f"{number:02d}-{text.name}{command.suffix}")
+            settings = _settings(job, values, out / f"{number:02d}-{text.name}{job.suffix}")
             catalogue = installed() if scope.missing else catalogue_for(settings)
             if not scope.missing:
                 with using(catalogue):
-                    command.check(settings)
+                    job.check(settings)
         except CurateError as error:
             if scope.missing:
                 raise not_given(scope.missing[0], file) from error
@@ -184,7 +186,7 @@ def resolve(file: RecipeFile, overrides: Overrides, out: Path) -> tuple[Step, ..
             raise
         writers = {str(step.out): step.name for step in steps}
         reads = tuple(writers.get(name) for name in settings.data)
-        steps.append(Step(number, text.name, command, settings, reads, tuple(scope.missing), catalogue, place))
+        steps.append(Step(number, text.name, job, settings, reads, tuple(scope.missing), catalogue, place))
     return tuple(steps)
 
 
@@ -211,22 +213,23 @@ def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _settings(command: Command, values: dict[str, Any], out: Path) -> Settings:
-    fields = command.settings.model_fields
+def _settings(job: Job, values: dict[str, Any], out: Path) -> Settings:
+    fields = job.settings.model_fields
     known = [name for name in fields if name not in DECIDED]
     for name in values:
         if name in DECIDED:
             raise SettingsError(f"The run itself decides {name}.", setting=name, hint="Leave it out.")
         if name not in known:
-            raise SettingsError(f"{command.name} has no setting {name}.", setting=name, hint=did_you_mean(name, known))
+            raise SettingsError(f"{job.name} has no setting {name}.", setting=name, hint=did_you_mean(name, known))
     given = {name: value for name, value in values.items() if value is not None}
     for name in (name for name, one in fields.items() if one.is_required() and name not in {"out", *given}):
         hint = "data: ${inputs.data}, or the output of an earlier step." if name == "data" else f"Add {name}: ..."
-        raise SettingsError(f"{command.name} needs {name}.", setting=name, hint=hint)
+        raise SettingsError(f"{job.name} needs {name}.", setting=name, hint=hint)
     for name, value in given.items():
         if isinstance(value, str) and fields[name].annotation == tuple[str, ...]:
             given[name] = (value,)
-    return make(command.settings, {**given, "out": out})
+    made: Settings = make(job.settings, {**given, "out": out})
+    return made
 
 
 class _Scope:

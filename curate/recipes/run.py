@@ -161,12 +161,12 @@ def _step(
         workspace.put_document(BEGUN, {"key": key, "before": _signature(step.out)})
         try:
             with using(step.catalogue):
-                result = step.command.run(step.settings, reporter)
+                result = step.job.run(step.settings, reporter)
         except CurateError as error:
             step.place.add_to(error)
             raise
     record.put(step, key)
-    found = StepResult(step.name, step.command.name, step.out, result)
+    found = StepResult(step.name, step.job.name, step.out, result)
     on_step(found)
     return found
 

@@ -1,4 +1,6 @@
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,9 +9,16 @@ from hypothesis import strategies as st
 
 from curate.errors import SettingsError
 from curate.pairs.candidates import Candidates, ordered_pairs
-from curate.pairs.strategies import STRATEGIES, apply, strategy_parameters
+from curate.pairs.strategies import STRATEGIES, apply
+from curate.pairs.strategies import strategy_parameters as parameters_of
+from curate.settings import PairSettings, make
 
 REWARDS = st.lists(st.sampled_from([np.nan, -1.0, 0.0, 1.0, 4.0]), min_size=1, max_size=8)
+
+
+def strategy_parameters(name: str, given: Mapping[str, Any]) -> Any:
+    options = {name.replace("-", "_"): dict(given)}
+    return parameters_of(make(PairSettings, {"data": ("d",), "out": "o", "strategy": name, "options": options}))
 
 
 def pool(rewards, seed=0):

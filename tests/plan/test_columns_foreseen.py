@@ -6,14 +6,15 @@ from typing import Any
 import polars as pl
 import pytest
 
+from curate.jobs import job
 from curate.jobs import pair as pair_room
 from curate.metrics import registry
 from curate.metrics.registry import metric
-from curate.plan import scoring as plan_room
-from curate.plan.scoring import Plan, computable, make_plan
+from curate.plan import columns as plan_room
+from curate.plan.columns import computable
+from curate.plan.scoring import Plan, make_plan
+from curate.plan.shape import look
 from curate.readers import detect
-from curate.recipes import shapes as flow
-from curate.recipes.shapes import after_pair, after_score, look
 from curate.schema import named_reward, table_columns
 from curate.settings import PairSettings, ScoreSettings, make
 from tests.commands.helpers import run_pair, run_score, write_jsonl
@@ -79,7 +80,7 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     known = registry.all_metrics() | {"edit_only": edit_only}
-    for module in (registry, plan_room, flow, pair_room):
+    for module in (registry, plan_room, pair_room):
         monkeypatch.setattr(module, "all_metrics", lambda: known)
 
 
@@ -107,7 +108,7 @@ def test_columns_of_a_score_are_those_foreseen(tmp_path: Path, kind: str) -> Non
         settings = make(ScoreSettings, {"data": (str(data),), "out": tmp_path / f"{i}.parquet", **given})
         plan = make_plan(settings, "pairs")
         run_score(data, settings.out, **given)
-        check(settings, plan, after_score(settings, look([str(data)], detect)).columns)
+        check(settings, plan, job("score").shape(settings, look([str(data)], detect)).columns)
 
 
 @pytest.mark.parametrize("kind", [*PAIRS, *CANDIDATES])
@@ -122,4 +123,4 @@ def test_columns_of_pairs_are_those_foreseen(tmp_path: Path, kind: str) -> None:
         settings = make(PairSettings, {"data": (str(data),), "out": tmp_path / f"{i}.parquet", **given})
         plan = make_plan(settings, None)
         run_pair(data, settings.out, **given)
-        check(settings, plan, after_pair(settings, look([str(data)], detect)).columns)
+        check(settings, plan, job("pair").shape(settings, look([str(data)], detect)).columns)

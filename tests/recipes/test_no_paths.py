@@ -12,9 +12,9 @@ import pytest
 from pydantic import Field
 
 from curate.errors import CurateError
+from curate.jobs import steps
 from curate.progress import Silent
 from curate.recipes.check import prepare
-from curate.recipes.commands import COMMANDS
 from curate.recipes.file import read_recipe
 from curate.recipes.run import run
 from curate.settings import ModelSettings, Settings, for_manifest, make
@@ -119,6 +119,7 @@ from curate.metrics.registry import metric
 def own_margin(dpo_margin: pl.Series) -> pl.Series:
     return dpo_margin * 2
 """
+COMMANDS = steps()
 FIELDS = [(name, field) for name, command in COMMANDS.items() for field in command.settings.model_fields]
 
 

@@ -9,12 +9,12 @@ from curate.backends.open import open_chat_tokenizer
 from curate.demo.world import make_pairs
 from curate.errors import CurateError, SettingsError
 from curate.model import Model
+from curate.plan.cost import ModelCost, count_parameters
+from curate.plan.volume import survey
 from curate.readers import detect
 from curate.recipes.check import prepare
-from curate.recipes.cost import ModelCost, count_parameters
 from curate.recipes.file import read_recipe
 from curate.recipes.preview import plan_run
-from curate.recipes.volume import survey
 from curate.render import Renderer
 from curate.tokens import WordsTokenizer
 

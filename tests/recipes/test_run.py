@@ -12,8 +12,9 @@ import pytest
 
 import curate
 from curate.errors import CurateError, SettingsError, StoreError
+from curate.jobs import job, steps
 from curate.progress import Silent
-from curate.recipes import commands, resolve
+from curate.recipes import resolve
 from curate.storage.workspace import Workspace
 
 from .helpers import contents, go, ran, write_pairs, write_recipe
@@ -50,11 +51,11 @@ def failing(monkeypatch):
         def fail(*_):
             raise error
 
-        changed = {**commands.COMMANDS, name: replace(commands.COMMANDS[name], run=fail)}
-        monkeypatch.setattr(resolve, "COMMANDS", changed)
+        changed = {**steps(), name: replace(job(name), run=fail)}
+        monkeypatch.setattr(resolve, "jobs_of_steps", lambda: changed)
 
     def mend():
-        monkeypatch.setattr(resolve, "COMMANDS", commands.COMMANDS)
+        monkeypatch.setattr(resolve, "jobs_of_steps", steps)
 
     let.mend = mend
     return let

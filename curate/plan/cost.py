@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,15 +13,15 @@ from curate.backends import ModelSpec
 from curate.backends.open import model_limit, open_chat_tokenizer
 from curate.errors import CurateError
 from curate.model import Model
-from curate.plan.generation import named_models
+from curate.plan.generation import draws_of, named_models
 from curate.plan.rewards import parse_reward
-from curate.recipes.resolve import Step
-from curate.recipes.volume import Volume, draws_of
+from curate.plan.shape import RowKind
+from curate.plan.volume import Volume
 from curate.render import AloneRenderer, Renderer
 from curate.schema import Message
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.scorers.judging import PAIRWISE, POINTWISE, Question, judge_options
-from curate.settings import GenerateSettings, MeasureSettings, ScoreSettings
+from curate.settings import GenerateSettings, MeasureSettings
 from curate.tokens import WordsTokenizer, open_text_tokenizer
 
 Conversation = tuple[Sequence[Message], str]
@@ -58,18 +58,28 @@ class ModelCost:
         return 2.0 * self.parameters * self.tokens
 
 
-def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
+def drawing_costs(settings: GenerateSettings, volume: Volume) -> list[ModelCost]:
+    """What each model of a step writes.
+
+    Args:
+        settings: of the step.
+        volume: the prompts.
+    """
+    return [_drawing_cost(model, settings, volume) for model in named_models(settings.policy).values()]
+
+
+def measuring_costs(
+    settings: MeasureSettings, volume: Volume, kind: RowKind | None = None, *, compares: bool
+) -> list[ModelCost]:
     """What each model of a step reads.
 
     Args:
-        step: the step.
+        settings: of the step.
         volume: the rows whose responses it measures.
+        kind: what a row is.
+        compares: whether a judge may be asked which response of a pair is better.
     """
-    settings = step.settings
-    if isinstance(settings, GenerateSettings):
-        return [_drawing_cost(model, settings, volume) for model in named_models(settings.policy).values()]
-    if not isinstance(settings, MeasureSettings):
-        return []
+    volume = replace(volume, pairs=volume.pairs or kind == "pairs")
     sources = [parse_reward(spec) for spec in settings.reward]
     policy, reference = (Model.of(name) if name else None for name in (settings.policy, settings.reference))
     named = [("reward", one.model, one.model) for one in sources if one.kind == "model"]
@@ -79,7 +89,7 @@ def model_costs(step: Step, volume: Volume) -> list[ModelCost]:
     found = [_cost(role, model, reader, settings, volume) for role, model, reader in named]
     if settings.unconditional and policy:
         found.append(_cost("policy alone", policy, policy, settings, volume))
-    found += [_judge_cost(one.model, settings, volume) for one in sources if one.kind == "judge"]
+    found += [_judge_cost(one.model, settings, volume, compares) for one in sources if one.kind == "judge"]
     return found + ([_embedder_cost(settings.embedder, volume)] if settings.embedder else [])
 
 
@@ -107,13 +117,13 @@ def _conversations(volume: Volume) -> list[Conversation]:
     return [(record.prompt, text) for record in volume.sample for text in volume.texts(record)]
 
 
-def _judge_cost(model: Model, settings: MeasureSettings, volume: Volume) -> ModelCost:
+def _judge_cost(model: Model, settings: MeasureSettings, volume: Volume, compares: bool) -> ModelCost:
     """A judge sees a pair in both orders, or each response once; it reads the question and writes an answer."""
     parameters = count_parameters(model)
     if volume.rows is None or volume.sequences is None or not volume.sample:
         return ModelCost("judge", model.name, parameters=parameters)
     options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
-    pairwise = isinstance(settings, ScoreSettings) and volume.pairs and options.mode != "pointwise"
+    pairwise = compares and volume.pairs and options.mode != "pointwise"
     question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
     texts = [(record.prompt, volume.texts(record) if not volume.drawn else ("", "")) for record in volume.sample]
     told = [(prompt, told) for prompt, both in texts for told in ([both] if pairwise else [(one,) for one in both])]

@@ -7,15 +7,15 @@ import pytest
 
 from curate.demo.world import make_pairs
 from curate.errors import CurateError
+from curate.jobs import steps
 from curate.metrics.registry import all_metrics
+from curate.plan.shape import Shape, joined, look
 from curate.progress import Silent
-from curate.recipes.commands import COMMANDS
-from curate.recipes.shapes import Shape, joined, look
 from curate.schema import RESPONSE_FIELDS, table_columns
 from curate.settings import make
+from tests.recipes.helpers import write_pairs
 
-from .helpers import write_pairs
-
+COMMANDS = steps()
 MODELS = {"policy": "fake:1", "reference": "fake:2"}
 
 
@@ -46,7 +46,7 @@ def told_and_written(name, data, out, before=None, **more):
     """The foretold shape, and the columns of what the command then writes."""
     command = COMMANDS[name]
     settings = settings_of(name, data, out, **more)
-    told = command.after(settings, before or looked(command, data, settings))
+    told = command.shape(settings, before or looked(command, data, settings))
     command.run(settings, Silent())
     return told, set(pq.read_schema(out).names)
 
@@ -115,7 +115,7 @@ def test_drawn_columns_are_foretold(place, data):
     assert written <= shape.columns
     assert (shape.kind, shape.known) == ("candidates", True)
     settings = settings_of("score", place / "g.parquet", place / "s.parquet", reward=("fake:2",))
-    foretold = COMMANDS["score"].after(settings, shape)
+    foretold = COMMANDS["score"].shape(settings, shape)
     _, written = told_and_written("score", place / "g.parquet", place / "s.parquet", shape, reward=("fake:2",))
     assert foretold.fields >= {"reward"}
     assert written <= foretold.columns
@@ -157,7 +157,7 @@ def test_what_the_data_cannot_give_is_refused(place, name, data, more, told):
     command = COMMANDS[name]
     settings = settings_of(name, place / f"{data}.jsonl", **more)
     with pytest.raises(CurateError) as caught:
-        command.after(settings, looked(command, place / f"{data}.jsonl"))
+        command.shape(settings, looked(command, place / f"{data}.jsonl"))
     assert told in str(caught.value)
     # the command itself refuses the same
     with pytest.raises(CurateError):
@@ -167,7 +167,7 @@ def test_what_the_data_cannot_give_is_refused(place, name, data, more, told):
 @pytest.mark.parametrize(("name", "data", "more", "told"), [one for one in REFUSED if one[0] in ("select", "weigh")])
 def test_where_nothing_is_known_the_step_is_believed(name, data, more, told):
     if more.get("where") != "(select 1)":
-        COMMANDS[name].after(settings_of(name, "anything", **more), Shape())
+        COMMANDS[name].shape(settings_of(name, "anything", **more), Shape())
 
 
 def test_a_column_that_comes_late_in_the_data_is_found(place):
@@ -177,7 +177,7 @@ def test_a_column_that_comes_late_in_the_data_is_found(place):
     shape = looked(COMMANDS["select"], place / "late.jsonl")
     assert "late" not in shape.columns
     settings = settings_of("select", place / "late.jsonl", by="late", above=0.0)
-    assert "late" in COMMANDS["select"].after(settings, shape).columns
+    assert "late" in COMMANDS["select"].shape(settings, shape).columns
 
 
 def test_tables_read_together_have_the_columns_of_all(place):

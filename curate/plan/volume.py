@@ -8,14 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate.errors import RowError
+from curate.plan.shape import LayoutOf, RowKind
 from curate.readers import first_rows, open_source
 from curate.readers.files.hub import HUB
-from curate.recipes.resolve import Step
-from curate.recipes.shapes import Kind, LayoutOf
 from curate.schema import Record
-from curate.selection.pick import parse_amount
-from curate.selection.presets import with_preset
-from curate.settings import GenerateSettings, PairSettings, SelectSettings, Settings
+from curate.settings import Settings
 
 CHUNK_ROWS = 4096
 SAMPLE = 256
@@ -86,36 +83,11 @@ def survey(data: Sequence[str], layout_of: LayoutOf) -> Volume:
     return Volume(rows, False, tuple(sample))
 
 
-def after(step: Step, before: Volume, kind: Kind | None) -> Volume:
-    """The volume that a step leaves.
+def as_before(_: Settings, before: Volume, kind: RowKind | None) -> Volume:
+    """The volume that a step leaves that writes every row.
 
     Args:
-        step: the step.
-        before: the volume it reads.
+        before: the volume that it reads.
         kind: what a row of its output is.
     """
-    settings: Settings = step.settings
-    if before.rows is None:
-        return before
-    if isinstance(settings, GenerateSettings):
-        return replace(before, at_most=True, drawn=(draws_of(settings), settings.max_tokens), pairs=False)
-    if isinstance(settings, SelectSettings):
-        return _selected(settings, before)
-    if isinstance(settings, PairSettings):
-        every = settings.per_prompt is None and settings.strategy == "rs-dpo"
-        rows = None if every else before.rows * (settings.per_prompt or 1)
-        return replace(before, rows=rows, at_most=True, pairs=True)
     return replace(before, pairs=before.pairs or kind == "pairs")
-
-
-def draws_of(settings: GenerateSettings) -> int:
-    """The number of responses per prompt, over all models and temperatures; temperature 0 draws one."""
-    return len(settings.policy) * sum(settings.samples if t else 1 for t in settings.temperature)
-
-
-def _selected(settings: SelectSettings, before: Volume) -> Volume:
-    resolved = with_preset(settings)
-    assert before.rows is not None
-    amount = next((text for text in (resolved.top, resolved.bottom, resolved.middle) if text), None)
-    rows = parse_amount(amount, "top").of(before.rows) if amount and not resolved.per else before.rows
-    return replace(before, rows=rows, at_most=True)
