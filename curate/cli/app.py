@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli import demo as demo_command
-from curate.cli import metrics, run
-from curate.cli.command import command
+from curate.cli.command import command, job_command
+from curate.cli.demo import demo
+from curate.cli.metrics import metrics
+from curate.cli.run import run
 from curate.errors import SettingsError
 from curate.jobs import JOBS
+from curate.settings import CatalogueSettings, DemoSettings, RunSettings
 
 ABOUT = "Measure, select and build the preference pairs that are worth training on."
 BEST_OF_N2 = Annotated[
@@ -39,10 +41,10 @@ app = typer.Typer(
 )
 for name in JOBS:
     extra, before = ({"best_of_n2": BEST_OF_N2}, _best_of_n2) if name == "pair" else ({}, dict)
-    app.command(name)(command(name, extra, before))
-app.command("run")(run.run)
-app.command("metrics")(metrics.metrics)
-app.command("demo")(demo_command.demo)
+    app.command(name)(job_command(name, extra, before))
+app.command("run")(command(RunSettings, run))
+app.command("metrics")(command(CatalogueSettings, metrics))
+app.command("demo")(command(DemoSettings, demo))
 
 
 def _version(wanted: bool) -> None:

@@ -11,16 +11,17 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import annotated_types
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from curate.jobs import JOBS, job
-from curate.settings import DataSettings, flags, make, option_of, parse_options
+from curate.settings import flags, make, option_of, parse_options
 
-Before = Callable[[dict[str, Any]], dict[str, Any]]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+Call = Callable[..., None]
 
 
-def command(name: str, extra: Mapping[str, Any], before: Before) -> Callable[..., None]:
+def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str, Any]], dict[str, Any]]) -> Call:
     """What typer calls for a job: its signature is the settings, its docstring the help.
 
     Args:
@@ -37,33 +38,59 @@ def command(name: str, extra: Mapping[str, Any], before: Before) -> Callable[...
         quiet = values.pop("quiet")
         if "options" in values:
             values["options"] = parse_options(values["options"] or [])
-        given = {key: value for key, value in before(values).items() if value is not None}
+        made = make(settings, _given(before(values)))
         starting.make_short_jobs_shorter()
-        result = job(name).run(make(settings, given), reporter(quiet))
+        result = job(name).run(made, reporter(quiet))
         if not quiet:
             getattr(summaries, f"print_{name}")(result)
 
+    return _described(run, settings, {**extra, "quiet": Quiet})
+
+
+def command(settings: type[BaseModel], call: Call) -> Call:
+    """What typer calls for a command that is not a job.
+
+    Args:
+        settings: its signature and help.
+        call: takes the settings and, if it has that argument, whether to be quiet.
+    """
+    speaks = "quiet" in inspect.signature(call).parameters
+
+    def run(**values: Any) -> None:
+        quiet = {"quiet": values.pop("quiet")} if speaks else {}
+        call(make(settings, _given(values)), **quiet)
+
+    return _described(run, settings, {"quiet": Quiet} if speaks else {})
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _described(run: Call, settings: type[BaseModel], extra: Mapping[str, Any]) -> Call:
+    """The function with the settings' fields as its parameters; extra ones follow the first two, `quiet` comes last."""
     options = [parameter(settings, field) for field in in_order(settings)]
-    more = [_parameter(key, kind, False) for key, kind in extra.items()]
-    parameters = [*options[:2], *more, *options[2:], _parameter("quiet", Quiet, False)]
+    more = [_parameter(key, kind, False) for key, kind in extra.items() if key != "quiet"]
+    last = [_parameter("quiet", extra["quiet"], False)] if "quiet" in extra else []
+    parameters = [*options[:2], *more, *options[2:], *last]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}
     run.__doc__ = inspect.cleandoc(settings.__doc__ or "")
     return run
 
 
-def in_order(settings: type[DataSettings]) -> list[str]:
+def in_order(settings: type[BaseModel]) -> list[str]:
     """The names of the fields as the help lists them: data and output, the command's own, then those that it shares."""
     known = settings.model_fields
     own = [name for kind in settings.__mro__ for name in vars(kind).get("__annotations__", {}) if name in known]
     return list(dict.fromkeys([name for name in ("data", "out") if name in known] + own))
 
 
-def parameter(settings: type[DataSettings], name: str) -> inspect.Parameter:
+def parameter(settings: type[BaseModel], name: str) -> inspect.Parameter:
     """The argument or option for one field, with the field's help, spelling, choices and default."""
     info, stated = settings.model_fields[name], option_of(settings, name)
     kind, default = _typed(info)
-    if name == "data":
+    if stated.argument:
         shown: Any = typer.Argument(metavar=stated.metavar, help=info.description, show_default=False)
     else:
         shown = typer.Option(

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from curate.settings import CatalogueSettings
 
 if TYPE_CHECKING:
     from curate.metrics.registry import Metric
 
 
-def metrics(
-    name: Annotated[str | None, typer.Argument(help="One metric, whole.", show_default=False)] = None,
-    files: Annotated[
-        list[Path] | None,
-        typer.Option("--metrics", metavar="FILE", help="A Python file of your own metrics. Repeatable."),
-    ] = None,
-) -> None:
-    """Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper."""
+def metrics(settings: CatalogueSettings) -> None:
+    """Print the catalogue, or one metric."""
     from curate.metrics.catalogue import catalogue_of, using
 
-    with using(catalogue_of(files or [])):
-        _print(name)
+    with using(catalogue_of(settings.metrics)):
+        _print(settings.name)
 
 
 def _print(name: str | None) -> None:

@@ -22,9 +22,12 @@ from curate.settings.commands import (
     WeighSettings,
 )
 from curate.settings.models import MeasureSettings, ModelSettings
+from curate.settings.others import CatalogueSettings, DemoSettings, RunSettings
 
 __all__ = [
+    "CatalogueSettings",
     "DataSettings",
+    "DemoSettings",
     "ExportSettings",
     "GenerateSettings",
     "InspectSettings",
@@ -34,6 +37,7 @@ __all__ = [
     "Option",
     "Options",
     "PairSettings",
+    "RunSettings",
     "ScoreSettings",
     "SelectSettings",
     "Settings",

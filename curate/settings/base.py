@@ -14,6 +14,7 @@ from curate.errors import SettingsError, did_you_mean
 
 Options = dict[str, dict[str, Any]]
 RUN = "How to run"
+FRESH = "Start over instead of resuming unfinished work."
 
 
 class Record(Enum):
@@ -34,6 +35,7 @@ class Option:
         spelled: its name on the command line, where that is not the setting's.
         short: its one-letter spelling, such as `-o`.
         record: what the manifest holds of it.
+        argument: whether it is given by its place, without a name.
     """
 
     panel: str | None = None
@@ -41,6 +43,7 @@ class Option:
     spelled: str | None = None
     short: str | None = None
     record: Record = Record.GIVEN
+    argument: bool = False
 
 
 def flags(settings: type[BaseModel], name: str) -> tuple[str, ...]:
@@ -58,10 +61,11 @@ def option(
     spelled: str | None = None,
     short: str | None = None,
     record: Record = Record.GIVEN,
+    argument: bool = False,
     **checks: Any,
 ) -> Any:
     """State a setting: its default, what it does, how the command line spells it, and pydantic's own checks."""
-    stated = Option(panel, metavar, spelled, short, record)
+    stated = Option(panel, metavar, spelled, short, record, argument)
     return Field(default, description=help, json_schema_extra={"option": stated}, **checks)  # type: ignore[dict-item]
 
 
@@ -81,6 +85,7 @@ class DataSettings(BaseModel):
         help="Paths, globs or folders (.parquet .json .jsonl .csv .arrow, also .gz .zst), or hf://owner/name.",
         metavar="DATA...",
         record=Record.MEANT,
+        argument=True,
         min_length=1,
     )
 
@@ -112,7 +117,7 @@ class MetricSettings(Settings):
     )
 
 
-S = TypeVar("S", bound=DataSettings)
+S = TypeVar("S", bound=BaseModel)
 
 
 def for_manifest(settings: Settings, *, defaults: bool = True) -> dict[str, Any]:

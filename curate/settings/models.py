@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import RUN, MetricSettings, Record, Settings, option
+from curate.settings.base import FRESH, RUN, MetricSettings, Record, Settings, option
 
 Truncation = Literal["keep_start", "keep_end", "drop"]
 Combine = Literal["mean", "min", "median", "zmean"]
@@ -77,7 +77,7 @@ class ModelSettings(Settings):
     server_timeout: Seconds = option(
         120.0, "How long a model's server may take to answer.", metavar="SECONDS", panel=RUN, record=PLACE
     )
-    fresh: bool = option(False, "Start over instead of resuming unfinished work.", panel=RUN, record=PLACE)
+    fresh: bool = option(False, FRESH, panel=RUN, record=PLACE)
 
 
 class MeasureSettings(MetricSettings, ModelSettings):
