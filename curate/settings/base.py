@@ -155,8 +155,9 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
         raise SettingsError(
-            f"The setting {name} cannot be {first['input']!r}: {first['msg']}.",
+            f"The setting {name} cannot be {first['input']!r}: {why}.",
             setting=name.split(".")[0],
             value=first["input"] if isinstance(first["input"], str | int | float | Path) else None,
             hint="See the command's help.",
