@@ -14,6 +14,7 @@ from curate.errors import CurateError
 from curate.version import __version__
 
 if TYPE_CHECKING:
+    from curate.jobs.explain import Explanation
     from curate.jobs.export import ExportResult
     from curate.jobs.generate import GenerateResult
     from curate.jobs.inspect import Inspection
@@ -102,6 +103,24 @@ def export(data: Data, out: str | Path, to: str, **settings: Any) -> ExportResul
     return result
 
 
+def explain(
+    data: Data, pair_id: str, *, selected: str | Path | None = None, metrics: str | Path | Sequence[str | Path] = ()
+) -> Explanation:
+    """Look up one pair: its numbers with their percentiles, the terms of its metrics: `curate explain`.
+
+    Args:
+        data: a scored table.
+        pair_id: its `pair_id`, or how it begins.
+        selected: what `select` kept of this table, to learn why the pair was kept or not.
+        metrics: your own files of metrics.
+
+    Raises:
+        CurateError: there is no such pair, or the selection was not made from this table.
+    """
+    found: Explanation = _run("explain", data, pair_id=pair_id, selected=selected, metrics=_names(metrics))
+    return found
+
+
 def inspect(data: Data) -> Inspection:
     """Say which layout the data has, and what is wrong with it: `curate inspect`.
 
@@ -165,6 +184,7 @@ __all__ = [
     "CurateError",
     "__version__",
     "catalogue",
+    "explain",
     "export",
     "generate",
     "inspect",

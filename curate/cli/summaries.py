@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from curate.cli.console import stdout, table
+from curate.cli.console import cell, stdout, table
 
 if TYPE_CHECKING:
     from curate.demo.run import DemoResult
+    from curate.jobs.explain import Explanation, Number, Verdict
     from curate.jobs.export import ExportResult
     from curate.jobs.generate import GenerateResult
     from curate.jobs.inspect import Inspection
@@ -49,6 +50,52 @@ def print_inspect(found: Inspection) -> None:
             f"  {count:,} rejected: {reason} ({', '.join(places)}{', ...' if count > len(places) else ''})",
             markup=False,
         )
+
+
+def print_explain(found: Explanation) -> None:
+    """The texts, every number with its percentile, what each metric was computed from, and the verdict."""
+    out = stdout()
+    out.print(f"pair {found.pair_id}, row {found.row:,} of {found.rows:,}", markup=False)
+    for name, text in found.texts.items():
+        out.print(f"\n[bold]{name}[/]")
+        out.print(spoken(text), markup=False)
+    if found.flags:
+        out.print(f"\nflags: {', '.join(found.flags)}", markup=False)
+    rows = [(one.name, one.value, percentile(one)) for one in found.numbers]
+    out.print(table("", ("number", "value", "percentile"), rows))
+    for term in found.metrics:
+        one = term.number
+        out.print(f"[bold]{one.name}[/] {cell(one.value)}, percentile {percentile(one)} ({term.better} is better)")
+        out.print(f"  {term.formula}", markup=False)
+        reads = [f"{name} {cell(value)}" for name, value in term.reads.items()]
+        reads += [f"{name}={value}" for name, value in term.parameters.items()]
+        out.print(f"  {', '.join(reads)}", markup=False)
+    if found.verdict is not None:
+        print_verdict(found.verdict)
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """The rule of a selection, and how far the pair was from its cut."""
+    out = stdout()
+    said = "kept" if verdict.reason is None else f"not kept: {verdict.reason}"
+    out.print(f"\n{said}\n  rule: {verdict.rule}", markup=False)
+    if verdict.by is not None:
+        rank = f"rank {verdict.rank:,} of {verdict.ranked:,}" if verdict.rank else "no value"
+        line = f"  {verdict.by} {cell(verdict.value)}, {rank}; worst kept {cell(verdict.cut)}"
+        out.print(line + (f", {verdict.distance:+.4g} from it" if verdict.distance is not None else ""), markup=False)
+
+
+def percentile(one: Number) -> str:
+    """A percentile with one decimal; a dash where there is none."""
+    return "-" if one.percentile is None else f"{one.percentile:.1f}"
+
+
+def spoken(text: Any) -> str:
+    """A text; of an answer's conversation its last message, of a prompt's all with their roles."""
+    if not isinstance(text, list):
+        return str(text)
+    said = [f"{one['role']}: {one['content']}" for one in text]
+    return said[-1].partition(": ")[2] if text and text[-1]["role"] == "assistant" else "\n".join(said)
 
 
 def _counts(counts: dict[int, int]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from curate.settings import (
     DataSettings,
+    ExplainSettings,
     ExportSettings,
     GenerateSettings,
     InspectSettings,
@@ -29,6 +30,7 @@ JOBS: Mapping[str, type[DataSettings]] = {
     "generate": GenerateSettings,
     "score": ScoreSettings,
     "select": SelectSettings,
+    "explain": ExplainSettings,
     "pair": PairSettings,
     "weigh": WeighSettings,
     "export": ExportSettings,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from curate.plan.volume import Volume
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
-from curate.selection.decision import REASON, Decision
-from curate.selection.filters import eligible, group_column, ranking_frame, tie_breakers
+from curate.selection.decision import REASON, Decision, decide
 from curate.selection.notes import kept_notes
-from curate.selection.pick import Amount, End, parse_amount, pick, pick_whole
+from curate.selection.pick import Amount, End, parse_amount
 from curate.selection.presets import with_preset
 from curate.selection.values import high_first, ranking_values
 from curate.settings import SelectSettings, for_manifest
@@ -92,7 +90,7 @@ def _select(
     best_high = high_first(settings)
     ranking = ranking_values(table, settings)
     values, used = ranking.values, ranking.used
-    decision = _decide(table, settings, values, end, amount)
+    decision = decide(table, settings, values, end, amount)
     added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
     order = "highest" if best_high else "lowest"
     notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
@@ -123,28 +121,6 @@ def _select(
         table.rejected,
         unread.path,
     )
-
-
-def _decide(
-    table: Table, settings: SelectSettings, values: np.ndarray | None, end: End, amount: Amount | None
-) -> Decision:
-    best_high = high_first(settings)
-    left = eligible(table, settings, values, best_high)
-    alive = left.alive.copy()
-    if amount is None or values is None:
-        kept = left.alive.copy()
-    elif settings.per is not None:
-        frame = ranking_frame(table, left.alive, values, group_column(table, settings.per))
-        kept = np.zeros(table.rows, bool)
-        kept[pick(frame, end, amount, high_first=best_high).to_numpy()] = True
-    else:
-        ties = partial(tie_breakers, table)
-        kept = pick_whole(values, left.alive, ties, end, amount, high_first=best_high)
-    if values is not None:
-        kept &= _within(values, settings)
-        left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
-    left.drop(~kept, f"not within {_bounds(settings)}")
-    return Decision(kept, alive, left.codes, left.reasons)
 
 
 def _slices(name: str, values: np.ndarray) -> Slices:
@@ -234,20 +210,6 @@ def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:
     if not (ranked or settings.where or settings.one_per_prompt or settings.drop_ties):
         raise SettingsError("Nothing says which rows to keep.", "curate select", "For example: --by=dcrm, --top=10%")
     return (given[0][0], parse_amount(given[0][1], given[0][0])) if given else ("top", None)
-
-
-def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
-    inside: np.ndarray = ~np.isnan(values)
-    if settings.above is not None:
-        inside &= values > settings.above
-    if settings.below is not None:
-        inside &= values < settings.below
-    return inside
-
-
-def _bounds(settings: SelectSettings) -> str:
-    shown = {name: getattr(settings, name) for name in ("top", "bottom", "middle", "above", "below")}
-    return " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)
 
 
 def _shape(settings: SelectSettings, before: Shape) -> Shape:

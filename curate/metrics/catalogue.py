@@ -15,10 +15,10 @@ from curate.metrics.outside import Origin, Source, guarded, line_of, read_file, 
 from curate.progress import Reporter
 from curate.registry import declared
 from curate.schema import OF_WEIGHING, RESPONSE_FIELDS, SAMPLED, named_reward, table_columns
-from curate.settings import Settings
+from curate.settings import DataSettings
 
 TEXTS = ("prompt", "chosen", "rejected")
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=DataSettings)
 R = TypeVar("R")
 
 
@@ -159,7 +159,7 @@ def with_its_metrics(job: Callable[[S, Reporter], R]) -> Callable[[S, Reporter],
     return run
 
 
-def catalogue_for(settings: Settings) -> Catalogue:
+def catalogue_for(settings: DataSettings) -> Catalogue:
     """The metrics of these settings; those in force if they are of the same files, so that a file runs once."""
     files: Any = getattr(settings, "metrics", ())
     current = _CURRENT.get()

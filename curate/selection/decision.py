@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
+
+from curate.readers.files.table import Table
+from curate.selection.filters import eligible, group_column, ranking_frame, tie_breakers
+from curate.selection.pick import Amount, End, pick, pick_whole
+from curate.selection.values import high_first
+from curate.settings import SelectSettings
 
 REASON = "reject_reason"
 
@@ -43,3 +50,48 @@ class Decision:
     def reasons_of(self, first: int, rows: int) -> pl.Series:
         """The reasons of consecutive rows."""
         return pl.Series(REASON, self.reasons).gather(self.codes[first : first + rows])
+
+
+def decide(
+    table: Table, settings: SelectSettings, values: np.ndarray | None, end: End, amount: Amount | None
+) -> Decision:
+    """Which rows to keep: conditions first, then the best values.
+
+    Args:
+        table: the rows.
+        settings: complete, its preset resolved.
+        values: float64 [rows], NaN where missing; None without a ranking.
+        end: which end of the ranking to keep.
+        amount: how much of it; None for all that meet the conditions.
+    """
+    best_high = high_first(settings)
+    left = eligible(table, settings, values, best_high)
+    alive = left.alive.copy()
+    if amount is None or values is None:
+        kept = left.alive.copy()
+    elif settings.per is not None:
+        frame = ranking_frame(table, left.alive, values, group_column(table, settings.per))
+        kept = np.zeros(table.rows, bool)
+        kept[pick(frame, end, amount, high_first=best_high).to_numpy()] = True
+    else:
+        ties = partial(tie_breakers, table)
+        kept = pick_whole(values, left.alive, ties, end, amount, high_first=best_high)
+    if values is not None:
+        kept &= _within(values, settings)
+        left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
+    left.drop(~kept, f"not within {_bounds(settings)}")
+    return Decision(kept, alive, left.codes, left.reasons)
+
+
+def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
+    inside: np.ndarray = ~np.isnan(values)
+    if settings.above is not None:
+        inside &= values > settings.above
+    if settings.below is not None:
+        inside &= values < settings.below
+    return inside
+
+
+def _bounds(settings: SelectSettings) -> str:
+    shown = {name: getattr(settings, name) for name in ("top", "bottom", "middle", "above", "below")}
+    return " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)

@@ -13,6 +13,7 @@ from curate.settings.base import (
     parse_options,
 )
 from curate.settings.commands import (
+    ExplainSettings,
     ExportSettings,
     GenerateSettings,
     InspectSettings,
@@ -28,6 +29,7 @@ __all__ = [
     "CatalogueSettings",
     "DataSettings",
     "DemoSettings",
+    "ExplainSettings",
     "ExportSettings",
     "GenerateSettings",
     "InspectSettings",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import RUN, DataSettings, MetricSettings, Record, Settings, option
+from curate.settings.base import RUN, DataSettings, Files, MetricSettings, Record, Settings, option
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
@@ -32,6 +32,21 @@ Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstan
 
 class InspectSettings(DataSettings):
     """Say which layout the data has, and what is wrong with it; loads no model."""
+
+
+class ExplainSettings(DataSettings):
+    """Show one pair: each number and its percentile, the terms of each metric, and why a selection kept it or not."""
+
+    pair_id: str = option(
+        help="The pair's `pair_id`, or how it begins; or its row, as row:1.",
+        metavar="PAIR_ID",
+        record=Record.MEANT,
+        argument=True,
+    )
+    selected: Path | None = option(
+        None, "What `curate select` kept of this table: also show the rule, and how far the pair is from the cut."
+    )
+    metrics: Files = option((), MetricSettings.model_fields["metrics"].description or "", metavar="FILE")
 
 
 class GenerateSettings(ModelSettings):

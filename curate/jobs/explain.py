@@ -1,0 +1,256 @@
+"""`curate explain`: one pair: each number, the terms of each metric, and why a selection kept it or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate.errors import InputError, SettingsError
+from curate.jobs.contract import Job
+from curate.jobs.select import check_select
+from curate.metrics.catalogue import with_its_metrics
+from curate.metrics.registry import all_metrics, as_numbers, find
+from curate.progress import Reporter
+from curate.readers.files.table import Table, open_table
+from curate.schema import FLAGS, PAIR_ID
+from curate.selection.decision import decide
+from curate.selection.filters import group_column
+from curate.selection.values import high_first, ranking_values
+from curate.settings import ExplainSettings, SelectSettings, make
+from curate.writers.history import manifests_of, recorded
+
+SHOWN_IDS = 3
+ROW = re.compile(r"row:(\d+)")
+TEXTS = ("prompt", "chosen", "rejected", FLAGS.name)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of the pair.
+
+    Attributes:
+        value: None where the row has none.
+        percentile: the share of rows with a smaller value, and half of those with the same, from 0 to 100.
+    """
+
+    name: str
+    value: float | None
+    percentile: float | None
+
+
+@dataclass(frozen=True)
+class Term:
+    """One metric of the pair, and what it was computed from.
+
+    Attributes:
+        better: `higher` or `lower`.
+        reads: the columns that it reads, with the pair's values.
+        parameters: as they were when the metric was computed; its defaults where no manifest tells.
+    """
+
+    number: Number
+    better: str
+    formula: str
+    reads: dict[str, float | None]
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a selection did with the pair.
+
+    Attributes:
+        reason: why it was not kept; None if it was.
+        rule: the selection's settings, as the command line spells them.
+        by: what ranked the rows, None without a ranking.
+        value: the pair's value of it.
+        cut: the worst value kept.
+        distance: how far the pair is beyond the cut, in units of the metric; negative if it falls short.
+        rank: the pair's place among the rows with a value (with `--per`, in its group), the best first, from 1.
+        ranked: how many these are.
+    """
+
+    reason: str | None
+    rule: str
+    by: str | None
+    value: float | None
+    cut: float | None
+    distance: float | None
+    rank: int | None
+    ranked: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One pair.
+
+    Attributes:
+        row: its place in the table, counted from 1.
+        rows: rows of the table.
+        texts: its prompt, chosen and rejected, as the table has them.
+        verdict: what the selection did; None where none was given.
+    """
+
+    pair_id: str
+    row: int
+    rows: int
+    texts: dict[str, Any]
+    flags: tuple[str, ...]
+    numbers: tuple[Number, ...]
+    metrics: tuple[Term, ...]
+    verdict: Verdict | None
+
+
+@with_its_metrics
+def explain(settings: ExplainSettings, _: Reporter) -> Explanation:
+    """Look the pair up and place each of its numbers among those of all rows.
+
+    Raises:
+        CurateError: there is no such pair, or the selection was not made from this table.
+    """
+    table = open_table(settings.data, Path("unused"))
+    pair_id, row = _found(table, settings.pair_id)
+    names = [field.name for field in table.schema if _is_number(field.type)]
+    held = {one.name: one for one in (_placed(table, name, row) for name in names)}
+    metrics = tuple(_term(table, held[name], held) for name in names if name in all_metrics())
+    numbers = tuple(one for name, one in held.items() if name not in all_metrics())
+    here = {name: _plain(table.taken(name, np.array([row]))[0]) for name in TEXTS if name in table.schema.names}
+    flags = here.pop(FLAGS.name, None) or ()
+    verdict = _verdict(table, settings, row) if settings.selected else None
+    return Explanation(pair_id, row + 1, table.rows, here, tuple(flags), numbers, metrics, verdict)
+
+
+def _found(table: Table, wanted: str) -> tuple[str, int]:
+    """The id and row number of the pair whose id this is, or begins with this; or of the row that is named."""
+    if match := ROW.fullmatch(wanted):
+        return _in_row(table, int(match[1]))
+    if PAIR_ID.name not in table.schema.names:
+        raise InputError(
+            f"The table has no column {PAIR_ID.name}.",
+            table.source.name,
+            "Make it with `curate score`, or name a row: row:1.",
+        )
+    ids = table.numbers([PAIR_ID.name])[PAIR_ID.name]
+    rows = np.flatnonzero(ids.str.starts_with(wanted).fill_null(False).to_numpy()) if wanted else np.zeros(0, int)
+    found = list(dict.fromkeys(ids.gather(rows).to_list()))
+    if len(found) == 1:
+        return str(found[0]), int(rows[0])
+    several = f"{len(found):,} ids begin so: {', '.join(map(str, found[:SHOWN_IDS]))}, ..."
+    raise SettingsError(
+        "No pair has this id." if not found else "Several pairs have an id that begins like this.",
+        f"pair_id {wanted}",
+        several if found else f"For example: {ids[0]}",
+    )
+
+
+def _in_row(table: Table, number: int) -> tuple[str, int]:
+    if not 1 <= number <= table.rows:
+        raise SettingsError(
+            f"There is no row {number:,}.", f"pair_id row:{number}", f"The table has {table.rows:,} rows."
+        )
+    at = np.array([number - 1])
+    return (str(table.taken(PAIR_ID.name, at)[0]) if PAIR_ID.name in table.schema.names else ""), number - 1
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _placed(table: Table, name: str, row: int) -> Number:
+    values = as_numbers(table.numbers([name])[name])
+    value = values[row]
+    known = values.drop_nulls()
+    if value is None:
+        return Number(name, None, None)
+    below, equal = int((known < value).sum()), int((known == value).sum())
+    return Number(name, float(value), 100 * (below + equal / 2) / known.len())
+
+
+def _term(table: Table, number: Number, held: Mapping[str, Number]) -> Term:
+    chosen = find(number.name)
+    told = recorded(manifests_of(table), "metrics", number.name) or {}
+    known = {alias for field in chosen.model.model_fields.values() if (alias := field.alias)}
+    parameters = chosen.resolve(
+        chosen.parameters({key: value for key, value in told.items() if key in known}), frozenset(table.schema.names)
+    )
+    reads = dict.fromkeys((*chosen.columns, *chosen.needs(parameters)))
+    values = {name: held[name].value if name in held else None for name in reads}
+    better = "higher" if chosen.prefer == "high" else "lower"
+    return Term(number, better, chosen.section("Formula"), values, chosen.shown(parameters))
+
+
+def _verdict(table: Table, settings: ExplainSettings, row: int) -> Verdict:
+    """Decide again as the selection did, which gives the reason for every row."""
+    selected = open_table((str(settings.selected),), Path("unused"))
+    made = next((one for one in manifests_of(selected) if one.get("command") == "select"), None)
+    if made is None:
+        raise SettingsError(
+            "This file was not written by `curate select`.",
+            setting="selected",
+            value=settings.selected,
+            hint="Give the file of the rows that it kept.",
+        )
+    given = {key: value for key, value in made["settings"].items() if key not in ("preset", "metrics")}
+    again = make(SelectSettings, {**given, "data": settings.data, "out": "unused", "metrics": settings.metrics})
+    again, end, amount = check_select(again)
+    values = ranking_values(table, again).values
+    decision = decide(table, again, values, end, amount)
+    before, now = (made["rows"]["kept"], made["rows"]["in"]), (decision.kept, decision.mask.size)
+    if before != now:
+        raise SettingsError(
+            "It kept {:,} of {:,} rows; from this table it would keep {:,} of {:,}.".format(*before, *now),
+            setting="selected",
+            value=settings.selected,
+            hint="Give the table that it was made from.",
+        )
+    reason = None if decision.mask[row] else str(decision.reasons_of(row, 1)[0])
+    rule = _spelled(given)
+    if values is None:
+        return Verdict(reason, rule, None, None, None, None, None, 0)
+    if again.per is not None:
+        groups = group_column(table, again.per)
+        values = np.where(groups.eq_missing(groups[row]).to_numpy(), values, np.nan)
+    return Verdict(reason, rule, again.by, *_against_cut(values, decision.mask, row, high_first(again)))
+
+
+def _against_cut(
+    values: np.ndarray, kept: np.ndarray, row: int, best_high: bool
+) -> tuple[float | None, float | None, float | None, int | None, int]:
+    """The pair's value, the cut, the distance between them, the pair's rank, and how many rows have one."""
+    ranked = int(np.isfinite(values).sum())
+    among = values[kept & np.isfinite(values)]
+    cut = float(among.min() if best_high else among.max()) if among.size else None
+    value = float(values[row])
+    if np.isnan(value):
+        return None, cut, None, None, ranked
+    distance = None if cut is None else (value - cut) * (1 if best_high else -1)
+    better = values > value if best_high else values < value
+    return value, cut, distance, 1 + int(better.sum()), ranked
+
+
+def _spelled(given: Mapping[str, Any]) -> str:
+    """Settings as options of the command line."""
+    words = []
+    for name, value in given.items():
+        if name == "options":
+            words += [f"--set {metric}.{key}={one}" for metric, own in value.items() for key, one in own.items()]
+        elif value is True:
+            words.append(f"--{name.replace('_', '-')}")
+        elif value is not False:
+            shown = f'"{value}"' if " " in str(value) else value
+            words.append(f"--{name.replace('_', '-')} {shown}")
+    return " ".join(words)
+
+
+def _plain(value: Any) -> Any:
+    return value.to_list() if isinstance(value, pl.Series) else value
+
+
+JOB = Job("explain", ExplainSettings, explain, is_step=False)
