@@ -22,7 +22,7 @@ from curate.jobs.contract import Job
 from curate.jobs.space import check_disk
 from curate.plan.shape import Shape
 from curate.progress import Reporter
-from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths
+from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths, source_notes
 from curate.readers.files.table import Table, open_table
 from curate.readers.reading import what_is_read
 from curate.readers.rejects import nothing_usable, reject_table
@@ -80,7 +80,7 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
     sample = first_rows(table.source)
     layout = detect(sample, "pairs")
     reading = what_is_read(layout, sample)
-    for note in reading.notes():
+    for note in (*source_notes(table.source), *reading.notes()):
         reporter.note(note)
     extras = extras_of(table, exporter, has_rewards(layout, sample), settings.keep_scores)
     schema = pa.schema([*exporter.schema, *extras.fields])

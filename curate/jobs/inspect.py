@@ -11,7 +11,7 @@ from curate.errors import RowError
 from curate.hashing import text_hash, text_of
 from curate.jobs.contract import Job
 from curate.progress import Reporter
-from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns
+from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns, source_notes
 from curate.readers.reading import Reading, what_is_read
 from curate.responses.stage import CHUNK_ROWS
 from curate.responses.text_flags import text_flags
@@ -73,6 +73,8 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     found.duplicate_rows = tally.rows - len(tally.whole)
     found.flags = dict(tally.flags.most_common())
     columns = reward_columns(rows)
+    for note in source_notes(source):
+        reporter.note(note)
     found.reading = what_is_read(layout, rows)
     found.rewards = ", ".join(columns) if columns else "in the rows" if tally.rewarded else "none"
     return found

@@ -15,7 +15,7 @@ from curate.hashing import text_hash, versions
 from curate.model import Model
 from curate.plan.models import check_places, devices_of, model_facts, model_spec, template_text
 from curate.plan.template_date import DATE, date_notes, dated
-from curate.readers import Layout, Row, Source, first_rows, open_source, prompts_layout
+from curate.readers import Layout, Row, Source, first_rows, open_source, prompts_layout, source_notes
 from curate.readers.reading import Reading, what_is_read
 from curate.render import render_prompts
 from curate.schema import Record
@@ -108,7 +108,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     layout = prompts_layout(rows)
     plan = GenerationPlan(settings, source, layout, Draws(settings.temperature, settings.samples, settings.seed))
     plan.reading = what_is_read(layout, rows)
-    plan.notes += plan.reading.notes()
+    plan.notes += [*source_notes(source), *plan.reading.notes()]
     if 0 in settings.temperature and settings.samples > 1:
         plan.notes.append("temperature 0 always gives the same response, so it is drawn once.")
     for name, model in named_models(settings.policy).items():

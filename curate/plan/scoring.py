@@ -26,7 +26,7 @@ from curate.plan.models import (
 from curate.plan.rewards import RewardSource, named_columns, parse_reward, plan_rewards
 from curate.plan.template_date import date_notes, dated
 from curate.progress import Reporter
-from curate.readers import Layout, Row, Source, detect, first_rows, open_source
+from curate.readers import Layout, Row, Source, detect, first_rows, open_source, source_notes
 from curate.readers.files.table import open_table
 from curate.readers.reading import Reading, what_is_read
 from curate.schema import (
@@ -182,7 +182,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan = Plan(settings, source, layout, as_pairs, sample, edit)
     plan.rewards = plan_rewards(settings.reward, rows, sample)
     plan.reading = what_is_read(layout, rows, named_columns(plan.rewards))
-    plan.notes += plan.reading.notes()
+    plan.notes += [*source_notes(source), *plan.reading.notes()]
     plan.scorers = reward_scorers(settings, plan.rewards, plan.notes, as_pairs)
     plan.scorers += logprob_scorers(settings, plan.notes)
     plan.notes += [note for one in plan.rewards if one.kind == "model" for note in model_notes(one.model, sample)]

@@ -3,11 +3,11 @@
 from curate.readers.contract import Chunk, Layout, Reject, Row, Source
 from curate.readers.detect import detect
 from curate.readers.files.columns import conform, merge_schemas
-from curate.readers.files.looking import first_rows, input_paths
-from curate.readers.files.source import open_source
+from curate.readers.files.looking import first_rows, input_paths, source_notes
 from curate.readers.layouts import all_layouts
 from curate.readers.parts.scores import reward_columns
 from curate.readers.prompts import prompts_layout
+from curate.readers.several import open_source
 
 __all__ = [
     "Chunk",
@@ -24,4 +24,5 @@ __all__ = [
     "open_source",
     "prompts_layout",
     "reward_columns",
+    "source_notes",
 ]

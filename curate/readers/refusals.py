@@ -15,6 +15,7 @@ from curate.readers.parts.names import (
     ANSWERS,
     CHOSEN,
     CONVERSATIONS,
+    ONE_ANSWER,
     PROMPTS,
     REJECTED,
     RESPONSES,
@@ -31,7 +32,6 @@ PRINTED_LIST = re.compile(r"\[\s*'.*'\s*\]\s*\Z|array\(\[", re.DOTALL)
 SPEAKER = re.compile(r"[ ]*(?:###[ ]*)?(?:Assistant|ASSISTANT):")
 LISTS = (*ANSWERS, SIMPO_RESPONSES, *REWARDS)
 LEAST_WORDS = 3
-ONE_ANSWER = ("completion", "response", "output", "answer", "text", "generation")
 LABELS = ("label", "labels", "reward", "score", "rating", "helpfulness", "kto_tag", "desirable", "is_chosen")
 GIVE_PAIRS = (
     "Give rows with a prompt, a chosen and a rejected response; `curate pair` makes them of lists of responses."

@@ -10,10 +10,14 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Row
 from curate.readers.parts.messages import decoded, message_list
-from curate.readers.parts.names import ANSWERS, KNOWN, SIDES, SIMPO_RESPONSES, folded
+from curate.readers.parts.names import ANSWERS, KNOWN, ONE_ANSWER, ONE_SCORE, SIDES, SIMPO_RESPONSES, folded
 from curate.readers.parts.sides import both_sides, in_messages
 
+SPELLED = KNOWN | {*ONE_ANSWER, *ONE_SCORE}
 LISTS = (SIMPO_RESPONSES, *ANSWERS)
+# the judge's own instruction, with both responses in it, is in the columns without the prefix
+ORIGINAL = "orig_"
+PROMETHEUS = ("orig_instruction", "orig_response_A", "orig_response_B")
 BROKEN = re.compile(r"\s*\[?\s*\{\s*[\"'](?:role|content|from|value)[\"']")
 
 
@@ -26,16 +30,18 @@ class Spelling:
         messages: columns whose texts are all the JSON of messages.
         lists: columns of lists whose texts are all the JSON of messages.
         inside: the column whose structs contain the rows, or None.
+        prefix: the prefix of the columns that are read, without it, in place of all others; empty if there is none.
     """
 
     names: Mapping[str, str]
     messages: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
     inside: str | None = None
+    prefix: str = ""
 
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.names or self.messages or self.lists or self.inside)
+        return bool(self.names or self.messages or self.lists or self.inside or self.prefix)
 
     def row(self, row: Row) -> Row:
         """A row as layouts read it."""
@@ -55,6 +61,8 @@ class _Spelled(Mapping[str, Any]):
             # what a row says outside the struct, such as its system text, applies inside too
             outside = {name: row[name] for name in row if folded(name) in KNOWN and name != spelling.inside}
             row = outside | inner
+        if prefix := spelling.prefix:
+            row = {name[len(prefix) :]: row[name] for name in row if name.startswith(prefix)}
         self._row, self._spelling = row, spelling
         self._own = {known: own for known, own in spelling.names.items() if own in row and known not in row}
 
@@ -89,13 +97,15 @@ def _opened(text: str, name: str) -> Any:
 def spelling_of(sample: Sequence[Row]) -> Spelling:
     """How a table with these first rows spells its columns."""
     columns = dict.fromkeys(name for row in sample for name in row)
+    prefix = ORIGINAL if set(PROMETHEUS) <= set(columns) else ""
+    columns = dict.fromkeys(name.removeprefix(prefix) for name in columns if name.startswith(prefix))
     names = {
         folded(name): name
         for name in columns
-        if name not in KNOWN and folded(name) in KNOWN and folded(name) not in columns
+        if name not in SPELLED and folded(name) in SPELLED and folded(name) not in columns
     }
-    rows = [Spelling(names).row(row) for row in sample] if names else sample
-    return Spelling(names, _json_sides(rows), _json_lists(rows))
+    rows = [Spelling(names, prefix=prefix).row(row) for row in sample] if names or prefix else sample
+    return Spelling(names, _json_sides(rows), _json_lists(rows), prefix=prefix)
 
 
 def _json_sides(rows: Sequence[Row]) -> frozenset[str]:

@@ -42,14 +42,18 @@ def _one_hot(row: Row, slots: Slots) -> int | None:
     won = [_holds(row[name]) for name in columns]
     if all(one is None for one in won):
         raise RowError(f"{' and '.join(columns)} say nothing")
-    if sum(bool(one) for one in won) != 1:
+    if not any(won):
         raise Tie("neither response is better: a tie")
+    if all(won):
+        raise RowError(f"{' and '.join(columns)} both say that their response won")
     return won.index(True)
 
 
 def _holds(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
     found = number(value)
     return None if found is None else found > 0
 

@@ -20,6 +20,11 @@ def input_paths(data: Sequence[str]) -> list[Path]:
     return [path for name in data if not name.startswith("hf://") for path in find_files(name)]
 
 
+def source_notes(source: Source) -> tuple[str, ...]:
+    """What the user should know of how a source's rows are read."""
+    return source.notes if isinstance(source, JoinedSource) else ()
+
+
 def first_rows(source: Source) -> list[Row]:
     """The first few hundred rows that could be parsed.
 

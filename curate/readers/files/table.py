@@ -19,9 +19,9 @@ from curate.readers.files.arrow import open_parquet, parquet_batches, parquet_ta
 from curate.readers.files.columns import conform, merge_schemas
 from curate.readers.files.hub import HUB
 from curate.readers.files.paths import find_files, suffix_of
-from curate.readers.files.source import open_source
 from curate.readers.files.spool import Spool
 from curate.readers.rejects import reject_table
+from curate.readers.several import open_source
 from curate.storage.disk import disk_errors
 
 BATCH_ROWS = 65_536
@@ -166,7 +166,8 @@ def open_table(data: Sequence[str], out: Path) -> Table:
     local = [name for name in data if not name.startswith(HUB)]
     paths = list(dict.fromkeys(path for name in local for path in find_files(name)))
     parquet = tuple(path for path in paths if suffix_of(path) == PARQUET)
-    whole = parquet if len(local) == len(data) and len(parquet) == len(paths) else ()
+    as_stored = len(local) == len(data) and len(parquet) == len(paths) and not source.notes
+    whole = parquet if as_stored else ()
     return Table(source, whole, parquet, next(parent for parent in out.absolute().parents if parent.is_dir()))
 
 

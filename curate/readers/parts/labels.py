@@ -9,6 +9,7 @@ from curate.readers.contract import Row
 from curate.readers.parts.messages import decoded
 from curate.readers.parts.names import RESPONSES, SIMPO_RESPONSES
 from curate.readers.parts.slots import place_of, slots_of, text_at
+from curate.readers.parts.structs import is_struct, told
 
 LONGEST, WORDS_OF_LABELS = 60, 2
 MODELS = ("models", "generation_models", "model_names", "candidate_policies")
@@ -41,7 +42,7 @@ def resolved(row: Row, chosen: Any, rejected: Any) -> tuple[Any, Any]:
         named = row[chosen], row[rejected]
         if all(isinstance(value, str | list) for value in named):
             return named
-    return _by_model(row, chosen, rejected)
+    return _by_id(row, chosen, rejected) or _by_model(row, chosen, rejected)
 
 
 def _is_number(value: object) -> bool:
@@ -58,6 +59,16 @@ def _listed(row: Row) -> list[Any] | None:
         if isinstance(value, list) and value:
             return value
     return None
+
+
+def _by_id(row: Row, chosen: str, rejected: str) -> tuple[Any, Any] | None:
+    """The responses that two labels mean if each is in a field of one struct of the list, such as its id."""
+    listed = [one for one in _listed(row) or [] if is_struct(one)]
+    found = [[one for one in listed if label in one.values()] for label in (chosen, rejected)]
+    if any(len(ones) != 1 for ones in found) or found[0] == found[1]:
+        return None
+    first, second = (told(ones[0]).value for ones in found)
+    return first, second
 
 
 def _by_model(row: Row, chosen: str, rejected: str) -> tuple[Any, Any]:

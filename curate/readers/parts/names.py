@@ -10,9 +10,14 @@ SIDES = (
     ("chosen_response", ("rejected_response",)),
     ("preferred", ("rejected", "dispreferred", "non_preferred")),
     ("preferred_response", ("dispreferred_response", "non_preferred_response", "rejected_response")),
-    ("preferred_output", ("non_preferred_output",)),
+    ("preferred_output", ("non_preferred_output", "dispreferred_output")),
+    *((f"{name}_chosen", (f"{name}_rejected",)) for name in ("response", "answer", "completion", "output")),
+    *((f"chosen_{name}", (f"rejected_{name}",)) for name in ("answer", "completion", "output")),
+    ("better_response", ("worse_response",)),
+    ("winning_response", ("losing_response",)),
+    ("response_j", ("response_k",)),
 )
-"""The preferred response, and the other one."""
+"""The preferred response, and the other one; `response_j` is preferred in the pairs made of StackExchange."""
 CHOSEN = tuple(chosen for chosen, _ in SIDES)
 REJECTED = tuple(dict.fromkeys(name for _, others in SIDES for name in others))
 
@@ -47,6 +52,10 @@ UNREAD = {
 UNREAD_NAMES = {name: what for what, names in UNREAD.items() for name in names}
 
 RESPONSES = ("responses", "generations", "candidates", "completions", "outputs")
+ONE_ANSWER = ("completion", "response", "output", "answer", "text", "generation")
+"""The only response of a row."""
+ONE_SCORE = ("reward", "score", "rating", "rm_score", "overall_score", "helpfulness", "rank")
+"""Its score. Of HelpSteer's five attributes, helpfulness is the one that its authors make preferences from."""
 REWARDS = ("rewards", "scores", "ratings", "rating")
 RANKS = ("ranks", "rankings", "rank")
 SIMPO_RESPONSES, SIMPO_REWARDS = "all_generated_responses", "all_rm_scores"
@@ -63,6 +72,9 @@ REWARD_PAIRS = (
     ("rating_chosen", "rating_rejected"),
     ("scores_chosen", "scores_rejected"),
     ("chosen_rm_score", "rejected_rm_score"),
+    *((f"{word}_chosen", f"{word}_rejected") for word in ("rm_score", "rewards", "ratings", "overall_score")),
+    *((f"chosen_{word}", f"rejected_{word}") for word in ("rewards", "scores", "ratings", "overall_score")),
+    *((f"chosen_{word}", f"rejected_{word}") for word in ("avg_rating", "avg_score", "rm_reward")),
 )
 """Rewards of a pair's sides."""
 
@@ -80,6 +92,7 @@ KNOWN = frozenset(
         *(*CHOSEN, *REJECTED, *PROMPTS, *CONVERSATIONS, *CONTEXT, *PASSAGES, *SYSTEM, *HISTORY, *UNREAD_NAMES),
         *(*ANSWERS, *REWARDS, *RANKS, *SIGNED, *VERDICTS, TURN, SIMPO_RESPONSES, SIMPO_REWARDS),
         *(name for names in REWARD_PAIRS for name in names),
+        *(f"winner_{label}" for label in ("a", "b", "model_a", "model_b", "tie")),
     }
 )
 

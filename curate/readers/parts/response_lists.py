@@ -16,7 +16,7 @@ from curate.readers.parts.names import CHOSEN, RANKS, REJECTED
 from curate.readers.parts.prompt_columns import written_out
 from curate.readers.parts.scores import Measured, number, value_of
 from curate.readers.parts.sides import both_sides, pair_of
-from curate.readers.parts.structs import is_struct, told
+from curate.readers.parts.structs import is_struct, reward_in, told
 from curate.readers.parts.transcripts import said_after
 from curate.schema import FINISH_REASON, MODEL, RESPONSE_FIELDS, REWARD, Message, Record, Type, named_reward
 
@@ -50,7 +50,9 @@ def _listed(value: object) -> list[Any] | dict[str, Any] | None:
         return None
     if not inner.keys().isdisjoint((*CHOSEN, *REJECTED)):
         return None
-    return inner if all(text is None or isinstance(text, str) for text in inner.values()) else None
+    values = [value for value in inner.values() if value is not None]
+    alike = all(isinstance(value, str) for value in values) or (len(values) > 1 and all(map(is_struct, values)))
+    return inner if alike else None
 
 
 def parse_candidates(row: Row, columns: Columns) -> Record:
@@ -69,7 +71,11 @@ def parse_candidates(row: Row, columns: Columns) -> Record:
     if all(is_struct(value) for value in values):
         structs = [told(value) for value in values]
         values = [one.value for one in structs]
-        inside = {REWARD.name: tuple(one.reward for one in structs), MODEL: tuple(one.model for one in structs)}
+        inside = {REWARD.name: tuple(one.reward for one in structs)} | (
+            {MODEL: tuple(one.model for one in structs)} if models is None else inside
+        )
+    elif all(is_message(value) for value in values):
+        inside |= {REWARD.name: tuple(reward_in(value) for value in values)}
     sides = [response_of(value, name) for value in values]
     measured = _measured(row, columns, len(sides), models)
     for field, told_inside in inside.items():

@@ -55,7 +55,14 @@ def _present(row: Row) -> tuple[str, str] | None:
 
     Presence decides, not the value: falling back on the next columns when these are null would mix two scales.
     """
-    return next((names for names in REWARD_COLUMNS if names[0] in row and names[1] in row), None)
+    return next(
+        (names for names in REWARD_COLUMNS if names[0] in row and names[1] in row and _single(row, names)), None
+    )
+
+
+def _single(row: Row, names: tuple[str, str]) -> bool:
+    """Whether the columns hold no lists, such as the ratings of several judges."""
+    return not any(isinstance(row[name], list) for name in names)
 
 
 def reward_columns(sample_rows: Sequence[Row]) -> tuple[str, str] | None:

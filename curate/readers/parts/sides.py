@@ -27,8 +27,9 @@ from curate.readers.parts.messages import (
 from curate.readers.parts.names import SIDES
 from curate.readers.parts.prompt_columns import first_present, messages_prompt
 from curate.readers.parts.scores import pair_measured
+from curate.readers.parts.structs import is_struct, told
 from curate.readers.parts.transcripts import is_written_out, parse_written_out, said_after
-from curate.schema import Message, Record
+from curate.schema import MODEL, REWARD, Message, Record
 
 OPENINGS, TURNS = ("[", "{"), ("Human:", "User:")
 PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
@@ -71,7 +72,14 @@ def parse_pair(row: Row) -> Record:
     sides = both_sides(row)
     if sides is None:
         raise RowError("a response of the pair is missing")
-    return pair_of(row, *resolved(row, *sides))
+    chosen, rejected = resolved(row, *sides)
+    if not (is_struct(chosen) and is_struct(rejected)):
+        return pair_of(row, chosen, rejected)
+    both = told(chosen), told(rejected)
+    record = pair_of(row, *(one.value for one in both))
+    inside = {REWARD.name: tuple(one.reward for one in both), MODEL: tuple(one.model for one in both)}
+    known = {name: values for name, values in inside.items() if None not in values}
+    return replace(record, measured=known | dict(record.measured))
 
 
 def pair_of(row: Row, chosen: Any, rejected: Any) -> Record:

@@ -28,7 +28,7 @@ from curate.readers.parts.names import (
 
 STEMS = (
     *("response", "answer", "output", "completion", "generation", "conversation", "human_ref"),
-    *("summary", "candidate", "reply", "assistant", "model_response", "model_output"),
+    *("summary", "candidate", "reply", "assistant", "model_response", "model_output", "conv"),
 )
 _STEM = "|".join(sorted(STEMS, key=len, reverse=True))
 COLUMN = re.compile(rf"(?P<stem>{_STEM})_?(?P<label>[a-h]|\d{{1,2}})|model_(?P<before>[a-h]|\d)_(?P<after>{_STEM})")
@@ -39,7 +39,11 @@ OF_A_SLOT = re.compile(
     rf"(?:{_WORD})_?(?:(?:{_STEM})_?)?{_LABEL}|(?:(?:model|{_STEM})_?)?{_LABEL}_(?:{_WORD}|model)|model_{_LABEL}|winner_.+"
 )
 TIES = frozenset(
-    {"tie", "tie_bothbad", "tie_both_bad", "both_bad", "bothbad", "both", "neither", "draw", "equal", "same", "a=b"}
+    {
+        *("tie", "tied", "draw", "equal", "same", "a=b", "both", "neither", "none", "no_preference"),
+        *("both_bad", "bothbad", "tie_bothbad", "tie_both_bad", "both_good", "bothgood", "tie_bothgood"),
+        *("tie_both_good", "equally_good", "equally_bad"),
+    }
 )
 BRACKETS = str.maketrans("", "", "[]()")
 LISTED = frozenset(

@@ -15,6 +15,7 @@ TURN = re.compile(r"\n\n(Human|Assistant): ?(.*?)(?=\n\n(?:Human|Assistant):|\Z)
 START = re.compile(r"\n\n(Human|Assistant):")
 OPEN = re.compile(r"\s*(?:###[ ]*)?(?:Assistant|ASSISTANT):\s*\Z")
 LINE = re.compile(r"(?:\A|\n)[ \t]*(?:###[ ]*)?(Human|User|USER|Assistant|ASSISTANT):[ ]?")
+SYSTEM = re.compile(r"\s*(?:System|SYSTEM):(.*)", re.DOTALL)
 MARKER = re.compile(r"(?<!\w)(?:Human|User|USER|Assistant|ASSISTANT):")
 ROLES = {"human": "user", "user": "user", "assistant": "assistant"}
 
@@ -104,14 +105,15 @@ def _loose(text: str) -> list[Message]:
     parts = LINE.split(body)
     spoken = zip(parts[1::2], parts[2::2], strict=True)
     turns = [{"role": ROLES[who.lower()], "content": said.strip()} for who, said in spoken]
-    if parts[0].strip():
+    system = SYSTEM.fullmatch(parts[0])
+    if parts[0].strip() and system is None:
         raise RowError("there is text before the first turn")
     alternate = all(turn["role"] == ("user", "assistant")[place % 2] for place, turn in enumerate(turns))
     if not alternate or len(turns) % 2 == 0:
         raise RowError("the turns of the prompt do not alternate between user and assistant")
     if any(MARKER.search(turn["content"]) for turn in turns):
         raise RowError("a turn's marker stands within a line of the prompt")
-    return turns
+    return turns if system is None else [{"role": "system", "content": system[1].strip()}, *turns]
 
 
 def said_after(text: str, how: Template | str) -> str:
