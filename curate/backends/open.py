@@ -19,7 +19,7 @@ from curate.backends import (
     OutOfMemory,
     RewardBackend,
 )
-from curate.backends.adapters import check_adapter
+from curate.backends.adapter_checks import check_adapter
 from curate.backends.configs import read_config
 from curate.backends.fake import FakeTokenizer
 from curate.backends.reward_heads import check_servable, choose_head

@@ -17,7 +17,7 @@ from curate.settings import CatalogueSettings, DemoSettings, RunSettings
 ABOUT = "Measure, select and build the preference pairs that are worth training on."
 BEST_OF_N2 = Annotated[
     bool,
-    typer.Option("--best-of-n2", help="Of all ordered pairs the best by METRIC.", rich_help_panel="How to pair"),
+    typer.Option("--best-of-n2", help="The same as --strategy=best-of-n2, the default.", rich_help_panel="How to pair"),
 ]
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.errors import InputError, SettingsError
 from curate.jobs.contract import Job
+from curate.jobs.results import Shown
 from curate.jobs.select import check_select
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, as_numbers, find
@@ -87,8 +88,8 @@ class Verdict:
     ranked: int
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
     """One pair.
 
     Attributes:

@@ -19,6 +19,7 @@ from curate.exporters.registry import Row as MadeRow
 from curate.hashing import text_hash
 from curate.jobs import space
 from curate.jobs.contract import Job
+from curate.jobs.results import Shown
 from curate.jobs.space import check_disk
 from curate.plan.shape import Shape
 from curate.progress import Reporter
@@ -36,8 +37,8 @@ from curate.writers.history import manifests_of
 from curate.writers.rejects import RejectsFile, rejects_of
 
 
-@dataclass(frozen=True)
-class ExportResult:
+@dataclass(frozen=True, repr=False)
+class ExportResult(Shown):
     """What a run of `curate export` did.
 
     Attributes:

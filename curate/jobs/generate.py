@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from curate.engines import local
 from curate.jobs.contract import Job
+from curate.jobs.results import Written
 from curate.jobs.space import GENERATE, check_disk
 from curate.plan.cost import drawing_costs
 from curate.plan.generation import GenerationPlan, check_generate, drawn_with, draws_of, plan_generation
@@ -51,8 +52,8 @@ class WriterSummary:
     mean_tokens: float
 
 
-@dataclass(frozen=True)
-class GenerateResult:
+@dataclass(frozen=True, repr=False)
+class GenerateResult(Written):
     """What a run of `curate generate` did.
 
     Attributes:

@@ -10,6 +10,7 @@ import polars as pl
 from curate.errors import RowError
 from curate.hashing import text_hash, text_of
 from curate.jobs.contract import Job
+from curate.jobs.results import Shown
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns, source_notes
 from curate.readers.reading import Reading, what_is_read
@@ -22,8 +23,8 @@ from curate.tokens import WORD
 EXAMPLES = 3
 
 
-@dataclass
-class Inspection:
+@dataclass(repr=False)
+class Inspection(Shown):
     """What `curate inspect` found.
 
     Attributes:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.errors import SettingsError
 from curate.jobs.contract import Job
+from curate.jobs.results import Written
 from curate.jobs.space import PAIR, check_disk
 from curate.metrics.advice import narrow_note
 from curate.metrics.catalogue import with_its_metrics
@@ -51,8 +52,8 @@ WRITE_ROWS = 4096
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
 
 
-@dataclass(frozen=True)
-class PairResult:
+@dataclass(frozen=True, repr=False)
+class PairResult(Written):
     """What a run of `curate pair` did.
 
     Attributes:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from curate.errors import SettingsError
 from curate.jobs.contract import Job
 from curate.jobs.finished import details_of, finished_manifest
+from curate.jobs.results import Written
 from curate.jobs.space import SCORE, check_disk
 from curate.metrics.advice import top_tenth_note
 from curate.metrics.catalogue import with_its_metrics
@@ -60,8 +61,8 @@ ONLY_PAIRS = {
 """Settings that candidates cannot have: why not, and what to do."""
 
 
-@dataclass(frozen=True)
-class ScoreResult:
+@dataclass(frozen=True, repr=False)
+class ScoreResult(Written):
     """What a run of `curate score` did.
 
     Attributes:

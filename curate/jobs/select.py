@@ -11,6 +11,7 @@ import polars as pl
 
 from curate.errors import SettingsError, did_you_mean
 from curate.jobs.contract import Job
+from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
 from curate.metrics.catalogue import in_force, with_its_metrics
 from curate.metrics.registry import all_metrics, check_options, columns_read
@@ -34,8 +35,8 @@ from curate.writers.rejects import RejectsFile, is_reject_file
 from curate.writers.rows import Slices, copy_rows
 
 
-@dataclass(frozen=True)
-class SelectResult:
+@dataclass(frozen=True, repr=False)
+class SelectResult(Written):
     """What a run of `curate select` did.
 
     Attributes:

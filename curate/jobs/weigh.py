@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.errors import CurateError, SettingsError
 from curate.jobs.contract import Job
+from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk
 from curate.metrics.registry import as_numbers
 from curate.pairs.table import MetricSummary, summarise
@@ -29,8 +30,8 @@ from curate.writers.rejects import RejectsFile
 from curate.writers.rows import copy_rows
 
 
-@dataclass(frozen=True)
-class WeighResult:
+@dataclass(frozen=True, repr=False)
+class WeighResult(Written):
     """What a run of `curate weigh` did.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""How many rows have no metric because they lack a value that it reads only because the table has the column."""
+"""Counts rows whose metric is null because `auto` took an optional column in which they have no value."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from curate.schema import (
     ResponseField,
     named_reward,
 )
-from curate.settings import Settings
+from curate.settings import MetricSettings
 
 OUTLIER_RANGES = 3.0
 ARROW_TYPES = {
@@ -89,7 +89,7 @@ def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs
     return pl.DataFrame(columns)
 
 
-def add_metrics(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
+def add_metrics(frame: pl.DataFrame, settings: MetricSettings) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
     """Add every metric that the table's columns allow; also returns the parameters used."""
     present = frozenset(frame.columns)
     used: dict[str, dict[str, Any]] = {}

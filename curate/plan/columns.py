@@ -18,7 +18,7 @@ from curate.schema import (
     ResponseField,
     named_reward,
 )
-from curate.settings import Settings
+from curate.settings import MetricSettings
 
 
 def fields_after(
@@ -58,7 +58,7 @@ def measurements(fields: Iterable[ResponseField], *, embedded: bool) -> frozense
     return frozenset(distances | {side for field in fields for side in (field.chosen, field.rejected)})
 
 
-def computable(columns: Collection[str], settings: Settings) -> list[str]:
+def computable(columns: Collection[str], settings: MetricSettings) -> list[str]:
     """Names of the metrics that can be computed from these columns."""
     present = frozenset(columns)
     return [name for name in all_metrics() if present.issuperset(columns_read(name, settings.options, present))]

@@ -130,14 +130,6 @@ def check_generate(settings: GenerateSettings) -> None:
     """
     check_backend(settings.backend, settings.tensor_parallel)
     check_places(settings)
-    if settings.options:
-        name = next(iter(settings.options))
-        raise SettingsError(
-            f"{name} is not used: `curate generate` has no metrics.",
-            setting="options",
-            value=name,
-            hint="Leave it out.",
-        )
     if len(set(settings.temperature)) < len(settings.temperature):
         raise SettingsError(
             "A temperature is given twice.", setting="temperature", hint="Raise --samples for more responses."

@@ -225,9 +225,6 @@ def _settings(job: Job, values: dict[str, Any], out: Path) -> Settings:
     for name in (name for name, one in fields.items() if one.is_required() and name not in {"out", *given}):
         hint = "data: ${inputs.data}, or the output of an earlier step." if name == "data" else f"Add {name}: ..."
         raise SettingsError(f"{job.name} needs {name}.", setting=name, hint=hint)
-    for name, value in given.items():
-        if isinstance(value, str) and fields[name].annotation == tuple[str, ...]:
-            given[name] = (value,)
     made: Settings = make(job.settings, {**given, "out": out})
     return made
 

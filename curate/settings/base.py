@@ -94,12 +94,6 @@ class Settings(DataSettings):
     """What every command that writes shares."""
 
     out: Path = option(help="A .parquet file, or a folder of shards.", metavar="OUT", short="-o")
-    options: Options = option(
-        {},
-        "A metric's parameter; see `curate metrics`. Repeatable.",
-        metavar="METRIC.NAME=VALUE",
-        spelled="set",
-    )
     strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
 
 
@@ -109,6 +103,12 @@ Files = Annotated[tuple[Path, ...], BeforeValidator(lambda v: (v,) if isinstance
 class MetricSettings(Settings):
     """What every command that computes metrics shares."""
 
+    options: Options = option(
+        {},
+        "A metric's parameter; see `curate metrics`. Repeatable.",
+        metavar="METRIC.NAME=VALUE",
+        spelled="set",
+    )
     metrics: Files = option(
         (),
         "A Python file that declares metrics of your own. Repeatable.",
@@ -150,8 +150,10 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
         raise SettingsError(
             f"There is no setting {unknown[0]}.", setting=unknown[0], hint=did_you_mean(unknown[0], kind.model_fields)
         )
+    several = {name for name, field in kind.model_fields.items() if field.annotation == tuple[str, ...]}
+    tupled = {name: (one,) if name in several and isinstance(one, str) else one for name, one in values.items()}
     try:
-        return kind(**values)
+        return kind(**tupled)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import RUN, DataSettings, Files, MetricSettings, Record, Settings, option
+from curate.settings.base import RUN, DataSettings, Files, MetricSettings, Options, Record, Settings, option
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
@@ -71,6 +71,9 @@ class GenerateSettings(ModelSettings):
     )
     top_p: float = option(1.0, "Draw from the likeliest tokens that reach this share.", gt=0, le=1, panel=SAMPLING)
     max_tokens: PositiveInt = option(512, "Most tokens of a response, its end of turn included.", panel=SAMPLING)
+    batch_tokens: PositiveInt | None = option(
+        None, "Tokens of prompts and responses that are sampled at once.", panel=RUN
+    )
     seed: int = option(0, "The same seed gives the same responses.", panel=SAMPLING)
     keep_duplicates: bool = option(False, "Keep responses to a prompt that have the same text.", panel=SAMPLING)
     every_row: bool = option(False, "Sample a prompt for every row that has it, not once for all.", panel=SAMPLING)
@@ -101,10 +104,14 @@ class PairSettings(MeasureSettings):
     the data does not hold yet. Rerun the same command to resume an interrupted run.
     """
 
-    strategy: Strategy = option("best-of-n2", "A baseline on rewards alone instead.", panel=PAIRING)
+    strategy: Strategy = option(
+        "best-of-n2", "How to pair: best-of-n2 ranks all pairs by --by; the others use rewards alone.", panel=PAIRING
+    )
     by: str | None = option(None, "What best-of-n2 ranks by. Default: dcrm.", metavar="METRIC", panel=PAIRING)
     order: Order | None = option(None, ORDER_HELP, panel=PAIRING)
-    per_prompt: PositiveInt | None = option(None, "Pairs per prompt: 1; rs-dpo all.", metavar="K", panel=PAIRING)
+    per_prompt: PositiveInt | None = option(
+        None, "Most pairs per prompt. Default: 1 (rs-dpo: all).", metavar="K", panel=PAIRING
+    )
     min_margin: float | None = option(None, "Smallest reward margin of a pair.", metavar="X", panel=PAIRING)
     allow_truncated: bool = option(False, "Let truncated responses be chosen.", panel=PAIRING)
     seed: int = option(0, "For strategies that draw.", panel=PAIRING)
@@ -151,6 +158,12 @@ class WeighSettings(Settings):
 
     method: str = option(help="gamma-po, madpo, amapo, bpo, repo or beta-dpo.", metavar="METHOD")
     preset: str | None = option(None, "A paper's settings, by its model.", metavar="NAME")
+    options: Options = option(
+        {},
+        "A parameter of the method; `recipes/README.md` lists them. Repeatable.",
+        metavar="METHOD.NAME=VALUE",
+        spelled="set",
+    )
 
 
 class ExportSettings(Settings):

@@ -14,7 +14,7 @@ import transformers
 
 import curate
 from curate.backends import ModelSpec
-from curate.backends.adapters import check_adapter
+from curate.backends.adapter_checks import check_adapter
 from curate.backends.configs import read_config
 from curate.backends.torch import adapters as torch_adapters
 from curate.backends.torch import loading as torch_loading

@@ -246,7 +246,7 @@ def test_the_output_feeds_score_and_pair(data, tmp_path):
         ({"top_p": 1.5}, "top_p="),
         ({"samples": 0}, "samples=0"),
         ({"max_tokens": 0}, "max_tokens=0"),
-        ({"options": {"dcrm": {"eps": "1"}}}, "options={'dcrm': ...}"),
+        ({"options": {"dcrm": {"eps": "1"}}}, "no setting options"),
         ({"chat_template": "nowhere.jinja"}, "chat"),
     ],
 )
