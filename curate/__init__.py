@@ -12,7 +12,7 @@ from typing import Any
 from curate.errors import CurateError
 from curate.version import __version__
 
-JOBS = ("explain", "export", "generate", "inspect", "pair", "score", "select", "weigh")
+JOBS = ("explain", "export", "generate", "inspect", "pair", "report", "score", "select", "weigh")
 
 __all__ = [
     "CurateError",
@@ -24,6 +24,7 @@ __all__ = [
     "inspect",
     "pair",
     "plan_run",
+    "report",
     "run",
     "score",
     "select",

@@ -13,6 +13,7 @@ from curate.jobs.export import ExportResult
 from curate.jobs.generate import GenerateResult
 from curate.jobs.inspect import Inspection
 from curate.jobs.pair import PairResult
+from curate.jobs.report import ReportResult
 from curate.jobs.score import ScoreResult
 from curate.jobs.select import SelectResult
 from curate.jobs.weigh import WeighResult
@@ -23,7 +24,7 @@ from curate.version import __version__ as __version__
 
 Data = Any
 
-JOBS: tuple[str, str, str, str, str, str, str, str]
+JOBS: tuple[str, str, str, str, str, str, str, str, str]
 
 def explain(
     data: Data,
@@ -109,6 +110,16 @@ def pair(
     allow_truncated: bool = ...,
     seed: int = ...,
 ) -> PairResult: ...
+def report(
+    data: Data,
+    out: str | Path,
+    *,
+    strict: bool = ...,
+    options: Mapping[str, Mapping[str, Any]] = ...,
+    metrics: str | Path | Sequence[str | Path] = ...,
+    selected: str | Path | None = ...,
+    by: str | None = ...,
+) -> ReportResult: ...
 def score(
     data: Data,
     out: str | Path | None = ...,

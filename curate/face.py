@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from curate.recipes.run import RunResult
 
 POSITIONAL = ("data", "out")
+NO_TABLE = ("export", "report")
+"""Commands whose output is not a table."""
 DATA = "Data"
 """Paths, globs, hub names, frames, or results of other functions."""
 IN_MEMORY = "frame.parquet"
@@ -60,7 +62,7 @@ def parameters_of(name: str) -> list[signatures.Parameter]:
 
 def returns_frame(name: str) -> bool:
     """Whether the command writes one table, and so may leave out where to."""
-    return "out" in JOBS[name].model_fields and name != "export"
+    return "out" in JOBS[name].model_fields and name not in NO_TABLE
 
 
 def _optional(name: str, key: str) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from curate.jobs.generate import GenerateResult
     from curate.jobs.inspect import Inspection
     from curate.jobs.pair import PairResult
+    from curate.jobs.report import ReportResult
     from curate.jobs.score import ScoreResult
     from curate.jobs.select import SelectResult
     from curate.jobs.weigh import WeighResult
@@ -255,6 +256,20 @@ def print_export(result: ExportResult) -> None:
     print_rejected(result.rejected, result.rejects)
     console.print(f"columns: {', '.join(result.columns)}", markup=False)
     console.print(f"wrote {result.out}: {', '.join(result.files)}", markup=False)
+
+
+def print_report(result: ReportResult) -> None:
+    """What the page shows, and how large it is."""
+    console = stdout()
+    kept = "" if result.kept is None else f", {result.kept:,} kept"
+    by = "" if result.by is None else f", opening with {result.by}"
+    console.print(f"{result.rows:,} rows{kept}{by}; {result.pairs:,} pairs with their numbers.", markup=False)
+    if result.sampled < result.rows:
+        console.print(
+            f"Figures are over all rows; a click filters a random sample of {result.sampled:,}.", markup=False
+        )
+    print_unread(result.rejected, result.rejects)
+    console.print(f"wrote {result.out} ({result.size / 1e6:.2f} MB)", markup=False)
 
 
 def print_demo(result: DemoResult) -> None:

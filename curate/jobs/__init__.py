@@ -17,6 +17,7 @@ from curate.settings import (
     GenerateSettings,
     InspectSettings,
     PairSettings,
+    ReportSettings,
     ScoreSettings,
     SelectSettings,
     WeighSettings,
@@ -34,6 +35,7 @@ JOBS: Mapping[str, type[DataSettings]] = {
     "pair": PairSettings,
     "weigh": WeighSettings,
     "export": ExportSettings,
+    "report": ReportSettings,
 }
 """Per command its settings, in the order in which a user meets them."""
 

@@ -176,3 +176,21 @@ class ExportSettings(Settings):
         metavar="FORMAT",
     )
     keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
+
+
+class ReportSettings(MetricSettings):
+    """Show a scored table in one page that opens from disk and can be mailed.
+
+    Every number is computed over all rows. A click on a bar filters the page and shows the equal `curate select`.
+    """
+
+    out: Path = option(help="An .html file.", metavar="OUT", short="-o")
+    selected: Path | None = option(
+        None,
+        "The rows that were kept, as `curate select` wrote them; found by pair_id.",
+        metavar="KEPT.parquet",
+        record=Record.MEANT,
+    )
+    by: str | None = option(
+        None, "The metric to open with. Default: the one that selected, else a usual one.", metavar="METRIC"
+    )

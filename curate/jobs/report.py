@@ -1,0 +1,147 @@
+"""`curate report`: one page that shows a scored table to people, opens from disk, and can be mailed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curate.errors import InputError
+from curate.jobs import results
+from curate.jobs.contract import Job
+from curate.metrics.catalogue import with_its_metrics
+from curate.metrics.registry import all_metrics, check_options
+from curate.progress import Reporter
+from curate.readers import Layout, input_paths
+from curate.readers.files.table import Table, open_table
+from curate.reporting.columns import Columns, Numbers, described, read_columns
+from curate.reporting.document import Shown, document_of, metric_in_use
+from curate.reporting.kept import Kept, read_kept
+from curate.reporting.page import PAGE, page_of, write_page
+from curate.reporting.texts import Texts, pair_layout, read_texts
+from curate.selection.values import ranking_values
+from curate.settings import ReportSettings, SelectSettings
+from curate.storage.places import Place
+from curate.storage.placing import claimed
+from curate.writers.history import manifests_of
+from curate.writers.rejects import RejectsFile
+
+
+@dataclass(frozen=True, repr=False)
+class ReportResult(results.Shown):
+    """What a run of `curate report` did.
+
+    Attributes:
+        rows: rows of the table.
+        kept: rows of the selection; None without one.
+        by: the metric that the page opens with; None where the table has no numbers.
+        sampled: rows that the page holds, and filters, as numbers; all its other figures are over all rows.
+        pairs: pairs shown with their texts.
+        size: bytes of the page.
+        rejected: unreadable rows of the files, by reason.
+        rejects: the file that contains them; None when there are none.
+    """
+
+    out: Path
+    rows: int
+    kept: int | None
+    by: str | None
+    sampled: int
+    pairs: int
+    size: int
+    rejected: dict[str, int]
+    rejects: Path | None
+
+
+@with_its_metrics
+def report(settings: ReportSettings, reporter: Reporter) -> ReportResult:
+    """Compute every figure over all rows, then write the page.
+
+    Raises:
+        CurateError: anything that the user can fix; `out` is then unchanged.
+    """
+    check_options(settings.options)
+    selected = input_paths([str(settings.selected)]) if settings.selected else []
+    inputs = [*input_paths(settings.data), *selected]
+    with claimed([Place(settings.out, PAGE)], inputs):
+        table = open_table(settings.data, settings.out)
+        with RejectsFile(settings.out, strict=settings.strict) as unread:
+            unread.add(table.rejects())
+            return _report(table, settings, unread, reporter)
+
+
+def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporter: Reporter) -> ReportResult:
+    layout, notes = _layout(table)
+    texts = _texts(table, layout, reporter)
+    columns = read_columns(table, texts, _ranked(table, settings, notes))
+    kept = read_kept(settings.selected, columns, settings.out) if settings.selected else None
+    by = metric_in_use(columns, settings.by, kept, manifests_of(table))
+    notes += _notes(columns, texts, kept)
+    names = tuple(one if "://" in one else Path(one).name for one in settings.data)
+    with reporter.step("computing figures", table.rows) as step:
+        document = document_of(Shown(table, layout, columns, texts, kept, by, names, notes))
+        step.advance(table.rows)
+    text = page_of(document, f"{', '.join(names)} - curate report")
+    write_page(text, settings.out, unread.place)
+    for note in notes:
+        reporter.note(note)
+    return ReportResult(
+        settings.out,
+        table.rows,
+        kept.rows if kept else None,
+        by,
+        document["sample"]["rows"],
+        len(document["pairs"]),
+        len(text.encode()),
+        table.rejected,
+        unread.path,
+    )
+
+
+def _layout(table: Table) -> tuple[Layout | None, list[str]]:
+    """How the texts are read. A table of numbers alone is shown without texts, and a note says so."""
+    names = set(table.schema.names)
+    if not names & {"prompt", "chosen", "rejected", "messages", "conversations", "responses"}:
+        return None, ["The table has no texts: pairs are shown by their numbers, and every row counts as one prompt."]
+    return pair_layout(table), []
+
+
+def _texts(table: Table, layout: Layout | None, reporter: Reporter) -> Texts | None:
+    if layout is None:
+        return None
+    with reporter.step("reading texts", table.rows) as step:
+        found = read_texts(table, layout, step.advance)
+    if found.unreadable == table.rows:
+        raise InputError("No row's texts can be read.", table.source.name, "See `curate inspect`.")
+    return found
+
+
+def _ranked(table: Table, settings: ReportSettings, notes: list[str]) -> Numbers | None:
+    """The values of `--by`, if they are not simply a column of numbers: as `curate select` would compute them."""
+    if settings.by is None and not settings.options:
+        return None
+    asked = SelectSettings(
+        data=settings.data, out=settings.out, by=settings.by, options=settings.options, metrics=settings.metrics
+    )
+    ranking = ranking_values(table, asked)
+    notes += ranking.notes
+    known = ranking.values if ranking.values is not None else np.full(table.rows, np.nan)
+    name = str(settings.by)
+    return described(Numbers(name, known, in_table=name in table.schema.names or name in all_metrics()))
+
+
+def _notes(columns: Columns, texts: Texts | None, kept: Kept | None) -> list[str]:
+    found = []
+    if columns.left_out:
+        found.append(f"The page has no room for {len(columns.left_out)} columns: {', '.join(columns.left_out)}.")
+    if texts is not None and texts.unreadable:
+        found.append(f"The texts of {texts.unreadable:,} rows cannot be read; each of them counts as a prompt.")
+    if kept is not None and kept.missing:
+        found.append(f"{kept.missing:,} rows of {kept.name} are not in the table.")
+    if columns.length is None:
+        found.append("Nothing says how long the responses are, so there are no figures on length.")
+    return found
+
+
+JOB = Job("report", ReportSettings, report, is_step=False, suffix=".html")
