@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from curate.errors import InputError
+from curate.errors import InputError, SettingsError
 from curate.jobs import results
 from curate.jobs.contract import Job
 from curate.metrics.catalogue import with_its_metrics
@@ -61,9 +62,9 @@ def report(settings: ReportSettings, reporter: Reporter) -> ReportResult:
     Raises:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
-    check_options(settings.options)
-    selected = input_paths([str(settings.selected)]) if settings.selected else []
-    inputs = [*input_paths(settings.data), *selected]
+    check_report(settings)
+    selections = [str(one) for one in (settings.selected, settings.compare) if one]
+    inputs = [*input_paths(settings.data), *(input_paths(selections) if selections else ())]
     with claimed([Place(settings.out, PAGE)], inputs):
         table = open_table(settings.data, settings.out)
         with RejectsFile(settings.out, strict=settings.strict) as unread:
@@ -71,16 +72,33 @@ def report(settings: ReportSettings, reporter: Reporter) -> ReportResult:
             return _report(table, settings, unread, reporter)
 
 
+def check_report(settings: ReportSettings) -> None:
+    """Refuse settings that no data could make valid.
+
+    Raises:
+        SettingsError: an unknown metric or parameter, or a comparison without the first selection.
+    """
+    check_options(settings.options)
+    if settings.compare is not None and settings.selected is None:
+        raise SettingsError(
+            "There is no selection to compare with.",
+            setting="compare",
+            value=settings.compare,
+            hint="Give the first selection with --selected.",
+        )
+
+
 def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporter: Reporter) -> ReportResult:
     layout, notes = _layout(table)
     texts = _texts(table, layout, reporter)
     columns = read_columns(table, texts, _ranked(table, settings, notes))
     kept = read_kept(settings.selected, columns, settings.out) if settings.selected else None
+    other = read_kept(settings.compare, columns, settings.out, "compare") if settings.compare else None
     by = metric_in_use(columns, settings.by, kept, manifests_of(table))
-    notes += _notes(columns, texts, kept)
+    notes += _notes(columns, texts, [one for one in (kept, other) if one])
     names = tuple(one if "://" in one else Path(one).name for one in settings.data)
     with reporter.step("computing figures", table.rows) as step:
-        document = document_of(Shown(table, layout, columns, texts, kept, by, names, notes))
+        document = document_of(Shown(table, layout, columns, texts, kept, other, by, names, notes))
         step.advance(table.rows)
     text = page_of(document, f"{', '.join(names)} - curate report")
     write_page(text, settings.out, unread.place)
@@ -131,17 +149,16 @@ def _ranked(table: Table, settings: ReportSettings, notes: list[str]) -> Numbers
     return described(Numbers(name, known, in_table=name in table.schema.names or name in all_metrics()))
 
 
-def _notes(columns: Columns, texts: Texts | None, kept: Kept | None) -> list[str]:
+def _notes(columns: Columns, texts: Texts | None, selections: Sequence[Kept]) -> list[str]:
     found = []
     if columns.left_out:
         found.append(f"The page has no room for {len(columns.left_out)} columns: {', '.join(columns.left_out)}.")
     if texts is not None and texts.unreadable:
         found.append(f"The texts of {texts.unreadable:,} rows cannot be read; each of them counts as a prompt.")
-    if kept is not None and kept.missing:
-        found.append(f"{kept.missing:,} rows of {kept.name} are not in the table.")
+    found += [f"{one.missing:,} rows of {one.name} are not in the table." for one in selections if one.missing]
     if columns.length is None:
         found.append("Nothing says how long the responses are, so there are no figures on length.")
     return found
 
 
-JOB = Job("report", ReportSettings, report, is_step=False, suffix=".html")
+JOB = Job("report", ReportSettings, report, check_report, is_step=False, suffix=".html")

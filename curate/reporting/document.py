@@ -42,6 +42,7 @@ class Shown:
         columns: its numbers.
         texts: facts on its texts.
         kept: which rows were kept; None without a selection.
+        other: another selection to compare with; None without one.
         by: the metric in use; None where the table has no numbers.
         data: its files, by name without folders.
         notes: what the reader of the page should know.
@@ -52,6 +53,7 @@ class Shown:
     columns: Columns
     texts: Texts | None
     kept: Kept | None
+    other: Kept | None
     by: str | None
     data: tuple[str, ...]
     notes: list[str]
@@ -69,13 +71,13 @@ def metric_in_use(
 def document_of(shown: Shown) -> dict[str, Any]:
     """The document."""
     columns, kept = shown.columns, shown.kept
-    mask = kept.mask if kept else None
+    mask, other = kept.mask if kept else None, shown.other.mask if shown.other else None
     ranked = _ranked(columns, shown.by)
     orders = {one.name: one.best_first(columns.ties) for one in ranked}
     prompts = shown.texts.prompts if shown.texts else np.arange(columns.rows)
     issues = find_issues(columns)
-    choice, percent = choose(columns, orders.get(shown.by or ""), mask, issues)
-    pairs = shown_pairs(shown.table, shown.layout, columns, choice, percent, mask, issues)
+    choice, percent = choose(columns, orders.get(shown.by or ""), mask, other, issues)
+    pairs = shown_pairs(shown.table, shown.layout, columns, choice, percent, mask, other, issues)
     places = {pair["row"]: place for place, pair in enumerate(pairs)}
     return {
         "head": _head(shown, int(prompts.max(initial=-1)) + 1),
@@ -83,9 +85,10 @@ def document_of(shown: Shown) -> dict[str, Any]:
         "ranked": [one.name for one in ranked],
         "numbers": [_number(one, mask) for one in columns.numbers],
         "groups": [_group(group, mask) for group in columns.groups],
-        "figures": figures(columns, shown.texts, prompts, mask),
+        "figures": figures(columns, shown.texts, prompts, mask, other),
         "cuts": cuts(columns, prompts, orders),
         "agreement": _agreement(ranked, orders, columns.rows),
+        "compared": _compared(kept, shown.other),
         "lengths": _lengths(columns, mask),
         "rewards": rewards_of(shown.table, columns),
         "issues": [_issue(issue, mask) for issue in issues],
@@ -131,6 +134,15 @@ def _head(shown: Shown, prompts: int) -> dict[str, Any]:
         "flags": FLAG_MEANINGS,
         "files": [path.name for path in in_force().files],
     }
+
+
+def _compared(kept: Kept | None, other: Kept | None) -> dict[str, Any] | None:
+    """How many rows are in one selection, in the other, and in both."""
+    if kept is None or other is None:
+        return None
+    both = kept.mask & other.mask
+    only = [int((one.mask & ~both).sum()) for one in (kept, other)]
+    return {"files": [kept.name, other.name], "rules": [kept.rule, other.rule], "both": int(both.sum()), "only": only}
 
 
 def _models(manifests: list[dict[str, Any]]) -> dict[str, str]:

@@ -37,7 +37,11 @@ class Choice:
 
 
 def choose(
-    columns: Columns, order: np.ndarray | None, kept: np.ndarray | None, issues: Sequence[Issue]
+    columns: Columns,
+    order: np.ndarray | None,
+    kept: np.ndarray | None,
+    other: np.ndarray | None,
+    issues: Sequence[Issue],
 ) -> tuple[Choice, dict[str, np.ndarray]]:
     """Choose pairs by the metric in use (best, worst, at the cut), by disagreement of metrics, by issue, at random.
 
@@ -45,6 +49,7 @@ def choose(
         columns: of the table.
         order: the rows that have a value of the metric in use, best first.
         kept: bool [rows].
+        other: the rows of another selection, bool [rows].
         issues: what may be wrong.
 
     Returns:
@@ -62,6 +67,10 @@ def choose(
             choice.sets["cut"] = order[np.concatenate([last, after]).astype(np.int64)].tolist()
     if len(ranked) > 1:
         choice.sets["disagree"] = _spread(ranked)[:EACH]
+    if kept is not None and other is not None:
+        ordered = order if order is not None else np.arange(columns.rows)
+        choice.sets["only_first"] = ordered[(kept & ~other)[ordered]][:EACH].tolist()
+        choice.sets["only_second"] = ordered[(other & ~kept)[ordered]][:EACH].tolist()
     some = np.random.default_rng(SEED).choice(columns.rows, min(EACH, columns.rows), replace=False)
     choice.sets["random"] = [int(row) for row in some]
     for issue in issues:
@@ -91,6 +100,7 @@ def shown_pairs(
     choice: Choice,
     ranked: Mapping[str, np.ndarray],
     kept: np.ndarray | None,
+    other: np.ndarray | None,
     issues: Sequence[Issue],
 ) -> list[dict[str, Any]]:
     """The chosen rows, ready for JSON, in the order of the table."""
@@ -103,6 +113,7 @@ def shown_pairs(
             "row": int(row),
             "id": pair,
             "kept": None if kept is None else bool(kept[row]),
+            "other": None if other is None else bool(other[row]),
             "numbers": [_plain(one.values[row]) for one in columns.numbers],
             "best": [_plain(ranked[one.name][row]) if one.metric else None for one in columns.numbers],
             "groups": [int(group.codes[row]) for group in columns.groups],

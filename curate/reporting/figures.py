@@ -56,8 +56,14 @@ def shares_of(groups: Sequence[Group], rows: int) -> dict[str, Ratio]:
     }
 
 
-def figures(columns: Columns, texts: Texts | None, prompts: np.ndarray, kept: np.ndarray | None) -> dict[str, Any]:
-    """Every figure of all rows; of the rows kept and of a random control of their number, with intervals."""
+def figures(
+    columns: Columns,
+    texts: Texts | None,
+    prompts: np.ndarray,
+    kept: np.ndarray | None,
+    other: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Every figure of all rows; of the rows kept, of a random control of their number, and of another selection."""
     ratios = ratios_of(columns) | shares_of(columns.groups[:GROUPS], columns.rows)
     differences = differences_of(columns, texts)
     whole = Prompts(prompts, ratios, {name: Differences(one) for name, one in differences.items()})
@@ -66,11 +72,19 @@ def figures(columns: Columns, texts: Texts | None, prompts: np.ndarray, kept: np
         return found
     found["control"] = {name: one.plain() for name, one in whole.control(int(kept.sum())).items()}
     del whole
-    keys = np.unique(prompts[kept], return_inverse=True)[1]
-    inside = {name: (above[kept], below[kept]) for name, (above, below) in ratios.items()}
-    after = Prompts(keys, inside, {name: Differences(one[kept]) for name, one in differences.items()})
-    found["kept"] = {name: one.plain() for name, one in after.resampled().items()}
+    found["kept"] = _figures_of(kept, prompts, ratios, differences)
+    if other is not None and other.any():
+        found["other"] = _figures_of(other, prompts, ratios, differences)
     return found
+
+
+def _figures_of(
+    mask: np.ndarray, prompts: np.ndarray, ratios: dict[str, Ratio], differences: dict[str, np.ndarray]
+) -> dict[str, list[float | None]]:
+    keys = np.unique(prompts[mask], return_inverse=True)[1]
+    inside = {name: (above[mask], below[mask]) for name, (above, below) in ratios.items()}
+    after = Prompts(keys, inside, {name: Differences(one[mask]) for name, one in differences.items()})
+    return {name: one.plain() for name, one in after.resampled().items()}
 
 
 def _plain(values: dict[str, float]) -> dict[str, float | None]:

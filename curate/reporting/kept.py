@@ -50,7 +50,7 @@ class Kept:
         return command_of(self.manifest) if self.manifest else ""
 
 
-def read_kept(selected: Path, columns: Columns, out: Path) -> Kept:
+def read_kept(selected: Path, columns: Columns, out: Path, setting: str = "selected") -> Kept:
     """Find the rows of a selection by `pair_id`.
 
     Raises:
@@ -62,7 +62,7 @@ def read_kept(selected: Path, columns: Columns, out: Path) -> Kept:
         where = "the table" if columns.ids is None else selected.name
         raise SettingsError(
             f"The rows kept are found by pair_id, and {where} has no such column.",
-            setting="selected",
+            setting=setting,
             value=selected,
             hint="Score the pairs with `curate score`, then select from that.",
         )
@@ -72,7 +72,7 @@ def read_kept(selected: Path, columns: Columns, out: Path) -> Kept:
     if not mask.any() and ids.len():
         raise SettingsError(
             "None of its rows is in the table.",
-            setting="selected",
+            setting=setting,
             value=selected,
             hint="Give the table from which they were selected.",
         )

@@ -191,6 +191,9 @@ class ReportSettings(MetricSettings):
         metavar="KEPT.parquet",
         record=Record.MEANT,
     )
+    compare: Path | None = option(
+        None, "Another selection from the same table, to show next to that of --selected.", metavar="KEPT2.parquet"
+    )
     by: str | None = option(
         None, "The metric to open with. Default: the one that selected, else a usual one.", metavar="METRIC"
     )

@@ -63,6 +63,25 @@ def test_rows_kept_that_are_not_in_the_table_are_counted(scored: Path) -> None:
     assert page["head"]["decided"] is None
 
 
+def test_two_selections_stand_side_by_side(scored: Path) -> None:
+    frames = []
+    for name, by in (("a", "dcrm"), ("b", "reward_margin")):
+        curate.select(scored, scored.with_name(f"{name}.parquet"), by=by, top="30%")
+        frames.append(pl.read_parquet(scored.with_name(f"{name}.parquet")))
+    files = {"selected": scored.with_name("a.parquet"), "compare": scored.with_name("b.parquet")}
+    curate.report(scored, scored.with_name("r.html"), **files)
+    page = document(scored.with_name("r.html"))
+    first, second = (set(frame["pair_id"]) for frame in frames)
+    assert page["compared"]["both"] == len(first & second)
+    assert page["compared"]["only"] == [len(first - second), len(second - first)]
+    assert page["figures"]["other"]["mean:reward_margin"][0] == pytest.approx(frames[1]["reward_margin"].mean())
+    shown = [page["pairs"][at] for at in page["sets"]["only_second"]]
+    assert shown
+    assert all(pair["id"] in second - first and pair["other"] and not pair["kept"] for pair in shown)
+    with pytest.raises(SettingsError, match="no selection to compare"):
+        curate.report(scored, scored.with_name("r.html"), compare=scored.with_name("b.parquet"))
+
+
 def test_a_selection_that_is_the_table_says_how_it_was_made(scored: Path) -> None:
     kept = scored.with_name("kept.parquet")
     curate.select(scored, kept, by="reward_margin", top="50%")

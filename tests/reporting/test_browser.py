@@ -151,6 +151,16 @@ def test_the_data_can_be_read_back_from_the_page(page: Page, folder: Path) -> No
     assert json.loads(page.text("#data")) == document(folder / "report.html")
 
 
+def test_two_selections_are_drawn(browser: Page, folder: Path, tmp_path: Path) -> None:
+    curate.select(folder / "scored.parquet", tmp_path / "other.parquet", by="reward_margin", top="20%")
+    selections = {"selected": folder / "kept.parquet", "compare": tmp_path / "other.parquet"}
+    curate.report(folder / "scored.parquet", tmp_path / "r.html", **selections)
+    browser.open(tmp_path / "r.html")
+    assert browser.log() == []
+    both = document(tmp_path / "r.html")["compared"]["both"]
+    assert f"{both} in both" in browser.text("#compared .legend")
+
+
 def test_a_table_of_numbers_alone_draws(browser: Page, tmp_path: Path) -> None:
     pl.DataFrame({"x": [0.5, 1.5, None], "y": [1, 2, 3]}).write_parquet(tmp_path / "t.parquet")
     curate.report(tmp_path / "t.parquet", tmp_path / "r.html")

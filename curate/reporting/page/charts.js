@@ -180,7 +180,8 @@ function cells(first, second, width = 640, height = 400) {
     marks, cutLines(one, two, left, sx, sy, ny, width, height, bottom),
     ticks(one.edges, nx).map(([at, value]) => s("text", { class: "tick", x: left + at * sx, y: height - 18, "text-anchor": at ? (at === nx ? "end" : "middle") : "start" }, short(value))),
     ticks(two.edges, ny).map(([at, value]) => s("text", { class: "tick", x: left - 6, y: Math.max(14, 12 + (ny - at) * sy), "text-anchor": "end" }, short(value))),
-    s("text", { class: "axis", x: width - 8, y: height - 3, "text-anchor": "end" }, `${first} →`), brush);
+    s("text", { class: "axis", x: width - 8, y: height - 3, "text-anchor": "end" }, `${first} →`),
+    s("text", { class: "axis", x: 4, y: height - 3 }, `↑ ${second}`), brush);
   brushing(node, brush, one, two, { left, sx, sy, nx, ny, width, height });
   return node;
 }
@@ -234,7 +235,8 @@ function brushing(node, brush, one, two, at) {
 }
 
 // Lengths: chosen upwards, rejected downwards, what was kept drawn in.
-function mirrored(label, edges, back, front, width = 1100, height = 240) {
+function mirrored(label, edges, back, front, height = 240) {
+  const width = Math.max(340, Math.min(1100, innerWidth - 60));
   const bars = edges.length - 1;
   const step = width / bars;
   const middle = (height - 18) / 2;

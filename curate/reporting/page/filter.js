@@ -92,7 +92,12 @@ const RESERVED = new Set(("all and any as asc between by case cast check column 
 const identifier = (name) =>
   (/^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? name : `"${name.replaceAll('"', '""')}"`);
 const literal = (text) => `'${text.replaceAll("'", "''")}'`;
-const shell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+// For a POSIX shell; in double quotes where the text has quotes of SQL and nothing that a shell would expand there.
+function shell(text) {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (text.includes("'") && !/["$`\\!]/.test(text)) return `"${text}"`;
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
 
 function whereRange(name, range) {
   const one = numberOf(name);

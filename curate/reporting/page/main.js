@@ -1,7 +1,7 @@
 // Draws the page once, then on every change of the filter.
 drawHead();
 drawBar();
-const parts = [sliderSection(), figuresSection(), distributionsSection(), marginsSection(), agreementSection(), lengthSection(),
+const parts = [sliderSection(), figuresSection(), comparedSection(), distributionsSection(), marginsSection(), agreementSection(), lengthSection(),
   sharesSection(), rewardsSection(), issuesSection(), pairsSection()].filter(Boolean);
 replace(document.getElementById("main"), parts);
 replace(document.getElementById("nav"), parts.map((part) => h("a", { href: `#${part.id}` }, part.querySelector("h2").textContent)));

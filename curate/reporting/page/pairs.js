@@ -1,5 +1,6 @@
 // Pairs with their texts: which words differ, every number, and why each was kept or not.
-const SETS = { best: "Best", worst: "Worst", cut: "At the cut", disagree: "Metrics disagree", random: "Random" };
+const SETS = { best: "Best", worst: "Worst", cut: "At the cut", disagree: "Metrics disagree", random: "Random",
+  only_first: `Only in ${doc.compared?.files[0]}`, only_second: `Only in ${doc.compared?.files[1]}` };
 const anchor = (pair) => `pair-${pair.id ?? pair.row}`;
 const LISTED = "as listed";
 const LONG = 900;
@@ -53,6 +54,7 @@ function article(pair) {
   return h("article", { id: anchor(pair), class: "pair" },
     h("header", {}, h("a", { href: `#${anchor(pair)}`, class: "id", title: "Link to this pair" }, pair.id ?? `row ${pair.row}`),
       pair.kept === null ? null : h("span", { class: pair.kept ? "badge yes" : "badge no" }, pair.kept ? "kept" : "not kept"),
+      pair.other === null ? null : h("span", { class: pair.other ? "badge yes" : "badge no" }, `${pair.other ? "" : "not "}in ${doc.compared.files[1]}`),
       doc.by && h("span", { class: "badge" }, `${doc.by} ${short(by)}`), pair.issues.map((one) => h("span", { class: "badge warn" }, one))),
     h("p", { class: "why" }, why(pair, by)),
     pair.prompt === null ? h("p", { class: "hint" }, "No texts.") : [

@@ -25,6 +25,36 @@ function figuresSection() {
   return section("figures", "Before and after", text, table(head, rows, { label: "Figures before and after", class: "numbers" }));
 }
 
+function comparedSection() {
+  const found = doc.compared;
+  if (!found) return null;
+  const [first, second] = found.files;
+  const parts = [[`only in ${first}`, found.only[0], "c0"], ["in both", found.both, "c8"], [`only in ${second}`, found.only[1], "c5"]];
+  const total = Math.max(parts.reduce((sum, one) => sum + one[1], 0), 1);
+  let x = 0;
+  const bar = s("svg", { viewBox: "0 0 1000 26", preserveAspectRatio: "none", class: "overlap", role: "img",
+    "aria-label": parts.map(([name, rows]) => `${whole(rows)} ${name}`).join(", ") }, parts.map(([, rows, kind]) => {
+    const width = (1000 * rows) / total;
+    x += width;
+    return s("rect", { class: kind, x: x - width, width, height: 26 });
+  }));
+  const legend = h("ul", { class: "legend" }, parts.map(([name, rows, kind]) => h("li", {}, h("i", { class: kind }), `${whole(rows)} ${name}`)));
+  const { all, kept: one, other } = doc.figures;
+  const keys = one && other ? Object.keys(all).filter((key) => all[key] !== null) : [];
+  const label = (key) => {
+    if (!key.startsWith("share:")) return LABELS[key] ?? `Mean ${key.slice(5)}`;
+    const name = key.slice(6, key.lastIndexOf(":"));
+    const value = doc.groups.find((group) => group.name === name).values[Number(key.slice(key.lastIndexOf(":") + 1))];
+    return `${name}: ${value === undefined ? "other" : value ?? "(none)"}`;
+  };
+  const format = (key) => (key === "longer_wins" || key.startsWith("share:") ? percent : short);
+  return section("compared", "Two selections", "Intervals: bootstrap by prompt. Pairs of only one selection are among the pairs below.", bar, legend,
+    found.rules.some(Boolean) ? h("ul", { class: "reasons" }, found.rules.map((rule, i) => rule && h("li", {}, `${found.files[i]}: ${rule}`))) : null,
+    table(["figure", "all rows", `${first} [95%]`, `${second} [95%]`],
+      keys.map((key) => [label(key), format(key)(all[key]), three(one[key], format(key)), three(other[key], format(key))]),
+      { label: "Two selections, figure by figure", class: "numbers" }));
+}
+
 function distributionsSection() {
   const cards = doc.numbers.filter((one) => one.counts).map((one) => {
     const chart = histogram(one);
@@ -55,7 +85,7 @@ function marginsSection() {
   onFilter(drawCells);
   const note = sample.whole ? "" : ` Drawn from ${whole(sample.rows)} random rows.`;
   return section("margins", first === "reward_margin" && second === "dpo_margin" ? "Explicit against implicit margin" : "Two columns",
-    `A darker cell has more rows; its inner square is the share kept or selected. Drag over cells to filter.${note}`,
+    `A stronger cell has more rows; its inner square is the share kept or selected. Drag over cells to filter.${note}`,
     h("div", { class: "controls" }, pick(0), pick(1)), h("div", { id: "cells", class: "wide-chart" }));
 }
 
@@ -101,8 +131,12 @@ function sharesSection() {
   if (!doc.groups.length) return null;
   const cards = doc.groups.map((group, at) => {
     const body = h("tbody", {});
+    const head = h("tr", {});
     const update = () => {
       const after = groupShares(at);
+      const random = !live.mask && doc.figures.control && `share:${group.name}:0` in doc.figures.control;
+      replace(head, ["value", "", "all", after && (live.mask ? "selected" : "kept"), random && "random 95%"]
+        .filter((one) => typeof one === "string").map((one) => h("th", { scope: "col" }, one)));
       const top = Math.max(...group.counts.map((rows) => rows / doc.head.rows), ...(after ?? []));
       replace(body, [...group.values, undefined].map((value, code) => {
         const rows = group.counts[code];
@@ -113,13 +147,13 @@ function sharesSection() {
         const share = rows / doc.head.rows;
         const control = doc.figures.control?.[`share:${group.name}:${code}`];
         return h("tr", { class: chosen ? "chosen" : null }, h("th", { scope: "row" }, label), h("td", {}, shareBar(share, after?.[code], top)),
-          h("td", {}, percent(share)), h("td", {}, after ? percent(after[code]) : ""),
-          h("td", { class: "dim" }, control && !live.mask ? `${percent(control[1])} to ${percent(control[2])}` : ""));
+          h("td", {}, percent(share)), after && h("td", {}, percent(after[code])),
+          random && h("td", { class: "dim" }, `${percent(control[1])} to ${percent(control[2])}`));
       }));
     };
     onFilter(update);
     return h("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": `Shares by ${group.name}` }, h("table", { class: "shares" }, h("caption", {}, group.name),
-      h("thead", {}, h("tr", {}, ["value", "", "all", "kept", "random 95%"].map((one) => h("th", { scope: "col" }, one)))), body));
+      h("thead", {}, head), body));
   });
   return section("shares", "Shares", "Where the rows come from, before and after. Click a value to filter.", h("div", { class: "cards wide" }, cards));
 }
