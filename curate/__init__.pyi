@@ -178,6 +178,7 @@ def select(
     order: Literal['highest', 'lowest'] | None = ...,
     where: str | None = ...,
     per: str | None = ...,
+    sort: str | None = ...,
     one_per_prompt: bool = ...,
     drop_ties: bool = ...,
     rejects: str | Path | None = ...,

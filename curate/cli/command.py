@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from curate.jobs import JOBS, job
 from curate.settings import flags, make, option_of, parse_options
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+LAST = ("json", "quiet")
 Call = Callable[..., None]
 
 
@@ -35,16 +38,18 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
         from curate.cli import starting, summaries
         from curate.cli.console import reporter
 
-        quiet = values.pop("quiet")
+        quiet, as_json = values.pop("quiet"), values.pop("json")
         if "options" in values:
             values["options"] = parse_options(values["options"] or [])
         made = make(settings, _given(before(values)))
         starting.make_short_jobs_shorter()
         result = job(name).run(made, reporter(quiet))
-        if not quiet:
+        if as_json:
+            typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+        elif not quiet:
             getattr(summaries, f"print_{name}")(result)
 
-    return _described(run, settings, {**extra, "quiet": Quiet})
+    return _described(run, settings, {**extra, "json": Json, "quiet": Quiet})
 
 
 def command(settings: type[BaseModel], call: Call) -> Call:
@@ -68,10 +73,10 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _described(run: Call, settings: type[BaseModel], extra: Mapping[str, Any]) -> Call:
-    """The function with the settings' fields as its parameters; extra ones follow the first two, `quiet` comes last."""
+    """The function with the settings' fields as parameters; extra ones follow the first two, how to speak is last."""
     options = [parameter(settings, field) for field in in_order(settings)]
-    more = [_parameter(key, kind, False) for key, kind in extra.items() if key != "quiet"]
-    last = [_parameter("quiet", extra["quiet"], False)] if "quiet" in extra else []
+    more = [_parameter(key, kind, False) for key, kind in extra.items() if key not in LAST]
+    last = [_parameter(key, extra[key], False) for key in LAST if key in extra]
     parameters = [*options[:2], *more, *options[2:], *last]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -18,6 +19,12 @@ class Shown:
     def __repr__(self) -> str:
         lines = [f"  {name}: {text}" for name, text in self._facts()]
         return "\n".join([type(self).__name__, *lines])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values: numbers, texts, lists and mappings."""
+        found = _as_plain(self)
+        assert isinstance(found, dict)
+        return found
 
     def _repr_html_(self) -> str:
         rows = [
@@ -49,6 +56,19 @@ class Written(Shown):
         from curate.jobs.finished import output_files
 
         return pl.concat([pl.read_parquet(path) for path in output_files(self.out)], how="diagonal_relaxed")
+
+
+def _as_plain(value: Any) -> Any:
+    if is_dataclass(value):
+        held = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: _as_plain(one) for name, one in held.items() if not callable(one)}
+    if isinstance(value, Mapping):
+        return {str(name): _as_plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_as_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _text(value: Any) -> str:

@@ -24,6 +24,7 @@ from curate.selection.decision import REASON, Decision, decide
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
 from curate.selection.presets import with_preset
+from curate.selection.sorting import sorted_rows
 from curate.selection.values import high_first, ranking_values
 from curate.settings import SelectSettings, for_manifest
 from curate.storage.places import Kind, Place
@@ -103,7 +104,7 @@ def _select(
             copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
         unread.place()
 
-    copy_rows(table, added, manifest, settings.out, decision.mask, before=others)
+    copy_rows(table, added, manifest, settings.out, decision.mask, others, sorted_rows(table, settings, decision.mask))
     for note in notes:
         reporter.note(note)
     best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)

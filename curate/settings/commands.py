@@ -144,6 +144,11 @@ class SelectSettings(MetricSettings):
         metavar="SQL",
     )
     per: str | None = option(None, "Take the share or count within each group.", metavar="COLUMN")
+    sort: str | None = option(
+        None,
+        "Write the rows kept by this metric or column, its better end first. Default: the input's order.",
+        metavar="METRIC[:highest|:lowest]",
+    )
     one_per_prompt: bool = option(False, "First keep only the best row of each prompt.")
     drop_ties: bool = option(False, "First leave out pairs of equal rewards.")
     rejects: Path | None = option(None, "Write what was not kept here, with the reason.", metavar="OUT2")

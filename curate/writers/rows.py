@@ -13,6 +13,7 @@ import pyarrow as pa
 from curate.readers.files.table import Table
 from curate.writers.parquet import write_output
 
+SORTED_ROWS = 250_000
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 
@@ -34,6 +35,7 @@ def copy_rows(
     out: Path,
     mask: np.ndarray | None = None,
     before: Callable[[], object] = lambda: None,
+    order: np.ndarray | None = None,
 ) -> int:
     """Write the rows for which `mask` (bool [rows]) is true; all rows without a mask.
 
@@ -46,12 +48,13 @@ def copy_rows(
         out: where to write.
         mask: which rows to write.
         before: called when the new file is complete, before it is put in place.
+        order: the numbers of the rows to write, in the order to write them; replaces `mask`.
 
     Returns:
         The number of rows written.
     """
 
-    def tables() -> Iterator[pa.Table]:
+    def pieces(mask: np.ndarray | None) -> Iterator[pa.Table]:
         first = 0
         for batch in table.batches():
             piece = batch
@@ -61,5 +64,16 @@ def copy_rows(
                 piece = piece.append_column(name, values) if place < 0 else piece.set_column(place, name, values)
             yield piece if mask is None else piece.filter(pa.array(mask[first : first + batch.num_rows]))
             first += batch.num_rows
+
+    def tables() -> Iterator[pa.Table]:
+        if order is None:
+            yield from pieces(mask)
+            return
+        # The input is read once for every so many rows of the output, so memory stays bounded.
+        for start in range(0, max(1, order.size), SORTED_ROWS):
+            rows = order[start : start + SORTED_ROWS]
+            wanted = np.zeros(table.rows, bool)
+            wanted[rows] = True
+            yield pa.concat_tables(pieces(wanted)).take(pa.array(np.argsort(np.argsort(rows))))
 
     return write_output(tables(), next(tables()).schema, manifest, out, before)

@@ -65,6 +65,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "below": [{"top": None, "below": 0.0}],
     "where": [{"where": "id < 9"}],
     "per": [{"per": "source"}],
+    "sort": [{"sort": "id"}],
     "rejects": [{"rejects": "rejects.parquet"}],
     "temperature": [{"temperature": (0.5, 1.0)}],
     "top_p": [{"top_p": 0.5}],
