@@ -134,7 +134,7 @@ OF_WEIGHING = frozenset({"weight", "target_margin", "margin", "chosen_degraded"}
 
 FLAG_MEANINGS: dict[str, str] = {
     "identical": "chosen and rejected are the same text",
-    "tie": "both rewards are equal",
+    "tie": "both rewards are equal, or the data says that neither response is better",
     "empty": "a response has no text",
     "truncated": "a response was cut by --max-length",
     "rm_disagrees": "the rejected response has the larger reward",
@@ -161,12 +161,14 @@ class Record:
         pair: positions of chosen and rejected in `responses`, if the data names them.
         measured: one value per response by field name (`reward`, `policy_logps`, ..., `finish_reason`, `model`); null
             where the data has none.
+        tie: whether the data says that neither response of the pair is better; it is then in the data's own order.
     """
 
     prompt: tuple[Message, ...]
     responses: tuple[str, ...]
     pair: tuple[int, int] | None = None
     measured: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    tie: bool = False
 
 
 def table_columns() -> tuple[Column, ...]:

@@ -77,9 +77,9 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
 
 
 def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) -> ExportResult:
-    table = open_table(settings.data, settings.out)
+    table = open_table(settings.data, settings.out, settings.columns)
     sample = first_rows(table.source)
-    layout = detect(sample, "pairs")
+    layout = detect(sample, "pairs", settings.ties)
     reading = what_is_read(layout, sample)
     for note in (*source_notes(table.source), *reading.notes()):
         reporter.note(note)
@@ -121,13 +121,18 @@ def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> d
     return {
         "command": "export",
         "version": __version__,
-        "settings": {"to": job.exporter.name, "keep_scores": settings.keep_scores},
+        "settings": {"to": job.exporter.name, "keep_scores": settings.keep_scores, **_reading(settings)},
         "inputs": table.source.fingerprints(),
         "layout": job.layout.name,
         "margin": job.extras.margin_from,
         "rows": {"pairs": job.pairs, "written": rows, "rejected": dict(sorted(job.rejects.reasons.items()))},
         "history": manifests_of(table),
     }
+
+
+def _reading(settings: ExportSettings) -> dict[str, Any]:
+    columns = {"columns": settings.columns} if settings.columns else {}
+    return columns | ({"ties": settings.ties} if settings.ties != "drop" else {})
 
 
 class _Job:

@@ -60,9 +60,9 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     Raises:
         InputError: it cannot be read, or no layout fits.
     """
-    source = open_source(settings.data)
+    source = open_source(settings.data, settings.columns)
     rows = first_rows(source)
-    layout = detect(rows)
+    layout = detect(rows, ties=settings.ties)
     tally = _Tally()
     with reporter.step("reading", None) as step:
         _read(source, layout, tally, step.advance)
@@ -114,7 +114,7 @@ class _Tally:
         rewards = record.measured.get("reward")
         if rewards and any(value is not None for value in rewards):
             self.rewarded += 1
-            if record.pair is not None and rewards[record.pair[0]] == rewards[record.pair[1]]:
+            if record.pair is not None and not record.tie and rewards[record.pair[0]] == rewards[record.pair[1]]:
                 self.flags["tie"] += 1
         elif rewards:
             self.flags["no_reward"] += 1

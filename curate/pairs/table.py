@@ -117,7 +117,8 @@ def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:
     if not found:
         return text_flags.alias(FLAGS.name)
     numeric = pl.select(flags=pl.concat_list(found).list.drop_nulls()).to_series()
-    return pl.select(flags=text_flags.list.concat(numeric)).to_series()
+    # a tie may be both said by the data and seen in the rewards
+    return pl.select(flags=text_flags.list.concat(numeric).list.unique(maintain_order=True)).to_series()
 
 
 def counted_flags(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:

@@ -129,6 +129,7 @@ class Plan:
                 "layout": self.layout.name,
                 "as_pairs": self.as_pairs,
                 **({"match": match} if (match := getattr(self.settings, "match", None)) else {}),
+                **({"ties": self.settings.ties} if self.settings.ties != "drop" else {}),
                 "columns": [one.target for one in self.rewards if one.kind == "columns"],
             },
             "rewards": [one.facts() for one in self.rewards],
@@ -172,9 +173,9 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     """
     check_settings(settings)
     settings = dated(settings)
-    source = open_source(settings.data)
+    source = open_source(settings.data, settings.columns)
     rows = first_rows(source)
-    layout = detect(rows, settings.rows_as or prefer)
+    layout = detect(rows, settings.rows_as or prefer, settings.ties)
     sample = list(records(layout, rows))
     as_pairs = layout.kind == "pairs" if prefer == "pairs" and not settings.rows_as else settings.rows_as == "pairs"
     counted_in = Model.of(settings.tokenizer or settings.policy or settings.reference or WORDS).tokenizer

@@ -5,7 +5,7 @@ Only certain errors are refused: if a table's columns are not all known, the ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,23 +67,24 @@ class Shape:
                 raise missing_column(owner, column, sorted(self.columns))
 
 
-def look(data: Sequence[str], layout_of: LayoutOf) -> Shape:
+def look(data: Sequence[str], layout_of: LayoutOf, columns: Mapping[str, str] | None = None) -> Shape:
     """The shape of data from outside, from its first rows.
 
     Args:
         data: paths, globs or hub names.
         layout_of: maps the first rows to their layout.
+        columns: maps names that layouts read to the data's own.
 
     Raises:
         InputError: it cannot be read, or no layout fits.
     """
-    rows = first_rows(open_source(data))
+    rows = first_rows(open_source(data, columns))
     layout = layout_of(rows)
     fields = {name for record in records(layout, rows) for name in record.measured}
-    columns = frozenset(str(name) for row in rows for name in row)
+    names = frozenset(str(name) for row in rows for name in row)
     known = {field.name for field in RESPONSE_FIELDS}
     measured = frozenset(name for name in fields if name in known or name.startswith(f"{REWARD.name}_"))
-    return Shape(layout.kind, measured, columns, True, lambda: column_names(data))
+    return Shape(layout.kind, measured, names, True, lambda: column_names(data, columns))
 
 
 def joined(shapes: Sequence[Shape]) -> Shape:

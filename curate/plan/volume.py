@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,13 +59,13 @@ def is_here(name: str) -> bool:
     return Path(name).exists() or bool(glob.glob(name, recursive=True))  # noqa: PTH207 (takes absolute patterns too)
 
 
-def survey(data: Sequence[str], layout_of: LayoutOf) -> Volume:
+def survey(data: Sequence[str], layout_of: LayoutOf, columns: Mapping[str, str] | None = None) -> Volume:
     """Count the rows, and sample up to 512 of them at even distances.
 
     Raises:
         InputError: the data cannot be read.
     """
-    source = open_source(data)
+    source = open_source(data, columns)
     layout = layout_of(first_rows(source))
     sample: list[Record] = []
     rows, stride = 0, 1

@@ -5,9 +5,9 @@ from curate.readers.detect import detect
 from curate.readers.files.columns import conform, merge_schemas
 from curate.readers.files.looking import first_rows, input_paths, source_notes
 from curate.readers.layouts import all_layouts
+from curate.readers.opening import open_source
 from curate.readers.parts.scores import reward_columns
 from curate.readers.prompts import prompts_layout
-from curate.readers.several import open_source
 
 __all__ = [
     "Chunk",

@@ -8,9 +8,14 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from curate.errors import RowError
 from curate.schema import Record
 
 Row = Mapping[str, Any]
+
+
+class Tie(RowError):
+    """A row says that neither of its two responses is better."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,9 @@ class Layout:
         priority: layouts are tried in ascending order; the first match wins.
         kind: whether its rows name a pair (`pairs`) or only a list of responses (`candidates`).
         matches: whether this layout fits, given the first rows of the data.
-        parse: turns one row into a record; raises RowError with the reason if the row is bad.
+        parse: turns one row into a record; raises RowError with the reason if the row is bad, and Tie
+            if it says that neither of its responses is better.
+        parse_tie: reads such a row all the same, as a pair in the row's own order; None if there are no such rows.
     """
 
     name: str
@@ -32,6 +39,7 @@ class Layout:
     kind: Literal["pairs", "candidates"]
     matches: Callable[[Sequence[Row]], bool]
     parse: Callable[[Row], Record]
+    parse_tie: Callable[[Row], Record] | None = None
 
 
 @dataclass(frozen=True)

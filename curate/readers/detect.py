@@ -7,20 +7,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from curate.errors import RowError
-from curate.readers.contract import Layout, Row
+from curate.errors import InputError, RowError
+from curate.readers.contract import Layout, Row, Tie
 from curate.readers.layouts import all_layouts
 from curate.readers.refusals import check_texts, several_structs, unreadable
 from curate.readers.spelling import Spelling, spelling_of, struct_columns
 from curate.readers.unread_verdicts import check_verdicts
+from curate.schema import Record
+
+Ties = Literal["drop", "keep", "error"]
 
 
-def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None = None) -> Layout:
+def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None = None, ties: Ties = "drop") -> Layout:
     """The layout of data with these first rows.
 
     Args:
         sample: the first rows; some may be bad.
         prefer: the kind to choose if the data fits both, such as SimPO's, which has a list and a pair.
+        ties: what becomes of rows that say that neither response is better: `drop` rejects them, `keep` makes them
+            pairs in their own order, flagged, `error` stops at the first.
 
     Raises:
         InputError: no known layout fits, or most rows hold something else than their column names say.
@@ -31,14 +36,14 @@ def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None 
     layout = _first(rows, prefer)
     if layout is not None:
         check_verdicts(rows, layout)
-        return _bound(layout, spelling)
+        return _with_ties(_bound(layout, spelling), ties)
     found = list(_inside(sample, prefer))
     if len(found) > 1:
         raise several_structs([inside.inside or "" for inside, _, _ in found])
     for inside, layout, rows_inside in found:
         check_texts(rows_inside)
         check_verdicts(rows_inside, layout)
-        return _bound(layout, inside)
+        return _with_ties(_bound(layout, inside), ties)
     raise unreadable(rows)
 
 
@@ -74,5 +79,27 @@ def _bound(layout: Layout, spelling: Spelling) -> Layout:
     """The layout, bound to rows of this spelling."""
     if not spelling.changes():
         return layout
-    parse = layout.parse
-    return replace(layout, parse=lambda row: parse(spelling.row(row)))
+    parse, parse_tie = layout.parse, layout.parse_tie
+    tied = None if parse_tie is None else lambda row: parse_tie(spelling.row(row))
+    return replace(layout, parse=lambda row: parse(spelling.row(row)), parse_tie=tied)
+
+
+def _with_ties(layout: Layout, ties: Ties) -> Layout:
+    """The layout with rows that are ties kept, or refused."""
+    parse, parse_tie = layout.parse, layout.parse_tie
+    if ties == "drop" or parse_tie is None:
+        return layout
+
+    def parse_all(row: Row) -> Record:
+        try:
+            return parse(row)
+        except Tie as tie:
+            if ties == "keep":
+                return parse_tie(row)
+            raise InputError(
+                f"A row is a tie: {tie}.",
+                ", ".join(f"{name}: {str(value)[:40]}" for name, value in list(row.items())[:4]),
+                "`drop` sets such rows aside, `keep` makes them pairs with the flag tie.",
+            ) from tie
+
+    return replace(layout, parse=parse_all)

@@ -43,7 +43,8 @@ def prompts_layout(sample: Sequence[Row]) -> Layout:
         InputError: no row has a prompt, or prompts are lists in Python's own notation.
     """
     try:
-        inner: Layout | None = detect(sample)
+        # the prompt of a tie is a prompt like any other
+        inner: Layout | None = detect(sample, ties="keep")
     except InputError:
         inner = None
     spelling = spelling_of(sample)

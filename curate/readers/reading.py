@@ -57,7 +57,8 @@ class Reading:
         names, it, was = listed(self.doubtful), "them" if several else "it", "were" if several else "was"
         return [
             f"warning: {names} {was} not read, but may belong to the prompt. If so, put {it} into the prompt, or "
-            f"rename {it} (system_prompt, history and messages are read); if not, drop {it}."
+            f"name {it}, as in --columns system_prompt={self.doubtful[0]} (history and messages are read too); if not, "
+            f"drop {it}."
         ]
 
 

@@ -27,6 +27,7 @@ from curate.readers.parts.prompt_columns import first_name, first_present, promp
 from curate.readers.parts.sides import PRINTED, both_sides, last_text
 from curate.readers.parts.slots import slots_of
 from curate.readers.parts.transcripts import is_written_out
+from curate.readers.unread_verdicts import verdict_in
 
 PRINTED_LIST = re.compile(r"\[\s*'.*'\s*\]\s*\Z|array\(\[", re.DOTALL)
 SPEAKER = re.compile(r"[ ]*(?:###[ ]*)?(?:Assistant|ASSISTANT):")
@@ -144,12 +145,22 @@ def unreadable(sample: Sequence[Row]) -> InputError:
     """The error to raise if no layout fits the table with these first rows."""
     columns = dict.fromkeys(str(name) for row in sample for name in row)
     found = f"Columns found: {', '.join(columns) or 'none'}."
+    how = _how_to_name(sample)
     reason = next((said for row in sample for reason in REASONS if (said := reason(row)) is not None), None)
     if reason is not None:
-        return InputError(reason[0], found, reason[1])
+        return InputError(reason[0], found, f"{reason[1]} {how}" if reason[1].endswith(GIVE_PAIRS) else reason[1])
     known = "; ".join(f"{layout.name}: {layout.summary}" for layout in all_layouts())
-    return InputError(
-        "No known layout fits the data.", found, f"Rename the columns to those of one layout. Known: {known}."
+    return InputError("No known layout fits the data.", found, f"{how} Known: {known}.")
+
+
+def _how_to_name(sample: Sequence[Row]) -> str:
+    """How to say which columns hold what: in A/B data no column is chosen throughout."""
+    verdict = verdict_in(sample)
+    if verdict is None:
+        return "Say which columns hold what: --columns prompt=COLUMN,chosen=COLUMN,rejected=COLUMN."
+    return (
+        f"If {verdict} says which response is better: --columns "
+        f"prompt=COLUMN,response_a=COLUMN,response_b=COLUMN,winner={verdict}."
     )
 
 
@@ -184,11 +195,12 @@ def _two_without_verdict(row: Row) -> Reason | None:
         value = str(row[column])[:40]
         return (
             f"The rows have two responses, {pair}, and {column} (as {value!r}) does not say which is better.",
-            "Give a column winner that names the better one's column.",
+            "It must name the better one's column, its letter or its number as in that column's name.",
         )
     return (
         f"The rows have two responses, {pair}, and no column that says which is better.",
-        f"Looked for: {', '.join(VERDICTS)}, or a score of each. Give a column winner with the better one's column.",
+        f"Looked for: {', '.join(VERDICTS)}, or a score of each. If another column names the better one's column, "
+        "letter or number: --columns winner=COLUMN.",
     )
 
 

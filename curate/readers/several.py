@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -14,7 +14,6 @@ import pyarrow as pa
 from curate.errors import RowError
 from curate.readers.contract import Chunk, Reject, Row, Source
 from curate.readers.files.source import JoinedSource
-from curate.readers.files.source import open_source as open_files
 from curate.readers.parts.messages import kind_of, message_list
 from curate.readers.parts.names import CONVERSATIONS, SIDES, folded
 from curate.readers.parts.structs import is_struct
@@ -25,13 +24,8 @@ NOTE = (
 )
 
 
-def open_source(data: Sequence[str]) -> JoinedSource:
-    """Open data as one source; rows with several chosen or rejected responses come as one row for each pair.
-
-    Raises:
-        InputError: as for the files.
-    """
-    source = open_files(data)
+def spread(source: JoinedSource) -> JoinedSource:
+    """The source with one pair in every row, if its first rows have several chosen or rejected responses."""
     sides = _sides_of(source.head)
     if sides is None:
         return source
@@ -42,7 +36,7 @@ def open_source(data: Sequence[str]) -> JoinedSource:
             head += _pairs(row, sides)
         except RowError:
             head.append(row)
-    return JoinedSource(source.name, parts, head, (NOTE,))
+    return replace(source, parts=parts, head=head, notes=(NOTE,), as_stored=False)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.names import VERDICTS, folded
+from curate.readers.parts.names import SIGNED, VERDICTS, folded
 from curate.readers.parts.scores import number
+from curate.readers.parts.slots import ORDINALS, TIES
 from curate.schema import REWARD
 
 OF_THE_BEST = re.compile(
@@ -16,6 +17,9 @@ OF_THE_BEST = re.compile(
 )
 WORDS = "response|answer|output|completion|model|assistant|candidate|option"
 NAMES_ONE = re.compile(rf"(?:(?:{WORDS})_?)?(?:[a-h]|\d{{1,2}})")
+A_VERDICT = re.compile(r"winner|better|verdict|prefer|vote")
+MOST_LABELS = 8
+"""A column of more different values than this does not say which of two responses is better."""
 CLASSES = ("label", "labels")
 """Names that may describe the prompt instead, if there are more than two responses."""
 
@@ -62,3 +66,22 @@ def _names_one(value: object, responses: Sequence[str]) -> bool:
         return True
     place = None if isinstance(value, str) else number(value)
     return place is not None and place.is_integer() and 0 <= place <= len(responses)
+
+
+def verdict_in(sample: Sequence[Row]) -> str | None:
+    """The column that, by its name and its values, says for each row which of two responses is better; or None."""
+    columns = dict.fromkeys(str(name) for row in sample for name in row)
+    return next((name for name in columns if _is_verdict(name, [row.get(name) for row in sample], columns)), None)
+
+
+def _is_verdict(name: str, values: Sequence[object], columns: Collection[str]) -> bool:
+    known = folded(name)
+    if known not in (*VERDICTS, *SIGNED) and not A_VERDICT.search(known):
+        return False
+    given = {str(value) for value in values if value is not None}
+    return 1 < len(given) <= MOST_LABELS and all(one in columns or _is_label(one) for one in given)
+
+
+def _is_label(value: str) -> bool:
+    known = folded(value)
+    return number(value) is not None or known in ("true", "false", *TIES, *ORDINALS) or bool(NAMES_ONE.fullmatch(known))

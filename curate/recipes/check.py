@@ -24,7 +24,7 @@ from curate.settings import (
 )
 from curate.version import __version__
 
-Outside = Callable[[Sequence[str], LayoutOf], Shape]
+Outside = Callable[[Sequence[str], LayoutOf, Mapping[str, str]], Shape]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
 
     Args:
         steps: in order.
-        outside: maps (data from outside, how to find its layout) to its shape.
+        outside: maps (data from outside, how to find its layout, its columns by name) to its shape.
 
     Raises:
         CurateError: a step cannot get what it reads.
@@ -113,7 +113,9 @@ def flow_through(steps: Sequence[Step], outside: Outside) -> dict[str, Shape]:
     for step in steps:
         try:
             parts = [
-                shapes[writer] if writer is not None else outside([name], step.layout)
+                shapes[writer]
+                if writer is not None
+                else outside([name], step.layout, getattr(step.settings, "columns", {}))
                 for name, writer in zip(step.settings.data, step.reads, strict=True)
             ]
             before = joined(parts)

@@ -99,15 +99,16 @@ def _outside(step: Step) -> list[str]:
     return [name for name, writer in zip(step.settings.data, step.reads, strict=True) if writer is None]
 
 
-def _look_here(data: Sequence[str], layout_of: LayoutOf) -> Shape:
-    return look(data, layout_of) if all(map(is_here, data)) else Shape()
+def _look_here(data: Sequence[str], layout_of: LayoutOf, columns: Mapping[str, str]) -> Shape:
+    return look(data, layout_of, columns) if all(map(is_here, data)) else Shape()
 
 
 def _volume(step: Step, volumes: Mapping[str, Volume]) -> Volume:
     outside = _outside(step)
     parts = [volumes[writer] for writer in step.reads if writer is not None]
     if outside:
-        parts.append(survey(outside, step.layout) if all(map(is_here, outside)) else Volume())
+        columns = getattr(step.settings, "columns", {})
+        parts.append(survey(outside, step.layout, columns) if all(map(is_here, outside)) else Volume())
     return parts[0] if len(parts) == 1 else _summed(parts)
 
 

@@ -115,17 +115,17 @@ def _record(layout: Layout, row: Row, as_pairs: bool, rewards_of: RewardsOf | No
     if as_pairs:
         if record.pair is None:
             raise RowError("the row names no chosen and rejected response")
-        record = Record(
-            record.prompt,
-            tuple(record.responses[i] for i in record.pair),
-            (0, 1),
-            {name: tuple(values[i] for i in record.pair) for name, values in record.measured.items()},
+        record = replace(
+            record,
+            responses=tuple(record.responses[i] for i in record.pair),
+            pair=(0, 1),
+            measured={name: tuple(values[i] for i in record.pair) for name, values in record.measured.items()},
         )
     if rewards_of is not None:
         rewards = rewards_of(row)
         if len(rewards) != len(record.responses):
             raise RowError(f"{len(rewards)} rewards for {len(record.responses)} responses")
-        record = Record(record.prompt, record.responses, record.pair, {**record.measured, "reward": rewards})
+        record = replace(record, measured={**record.measured, "reward": rewards})
     return record
 
 

@@ -26,6 +26,8 @@ def text_flags(record: Record) -> list[str]:
         chosen, rejected = responses = (responses[record.pair[0]], responses[record.pair[1]])
         if chosen == rejected:
             found.append("identical")
+        if record.tie:
+            found.append("tie")
     if not all(map(str.strip, responses)):
         found.append("empty")
     if any(map(REFUSAL.match, responses)):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -14,6 +14,7 @@ from curate.errors import SettingsError, did_you_mean
 
 Options = dict[str, dict[str, Any]]
 RUN = "How to run"
+READING = "How to read the data"
 FRESH = "Start over instead of resuming unfinished work."
 
 
@@ -87,6 +88,47 @@ class DataSettings(BaseModel):
         record=Record.MEANT,
         argument=True,
         min_length=1,
+    )
+
+
+def _by_name(value: Any) -> Any:
+    """`NAME=COLUMN`, or text with commas between several, as a mapping."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    pairs = [one.partition("=") for part in parts for one in str(part).split(",") if one.strip()]
+    if not all(equals and name.strip() and column.strip() for name, equals, column in pairs):
+        raise ValueError("columns are named as NAME=COLUMN, for example prompt=question,chosen=answer_a")
+    found = {name.strip(): column.strip() for name, _, column in pairs}
+    if len(found) < len(pairs):
+        raise ValueError("a name is given twice")
+    return found
+
+
+Columns = Annotated[dict[str, str], BeforeValidator(_by_name)]
+
+
+class ColumnSettings(BaseModel):
+    """Which columns hold what, where their names do not say so."""
+
+    columns: Columns = option(
+        {},
+        "Read COLUMN as NAME (prompt, chosen, rejected, responses, ...), where the data's names are not recognised. "
+        "The output has it under NAME.",
+        metavar="NAME=COLUMN[,...]",
+        panel=READING,
+    )
+
+
+class ReadingSettings(ColumnSettings):
+    """How pairs are read."""
+
+    ties: Literal["drop", "keep", "error"] = option(
+        "drop",
+        "Rows that say that neither response is better: drop sets them aside, keep makes them pairs with the flag "
+        "tie, error stops.",
+        panel=READING,
+        record=Record.MEANT,
     )
 
 

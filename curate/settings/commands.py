@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import RUN, DataSettings, Files, MetricSettings, Options, Record, Settings, option
+from curate.settings.base import (
+    RUN,
+    ColumnSettings,
+    DataSettings,
+    Files,
+    MetricSettings,
+    Options,
+    ReadingSettings,
+    Record,
+    Settings,
+    option,
+)
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
@@ -30,7 +41,7 @@ Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Fie
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
-class InspectSettings(DataSettings):
+class InspectSettings(DataSettings, ReadingSettings):
     """Say which layout the data has, and what is wrong with it; loads no model."""
 
 
@@ -49,7 +60,7 @@ class ExplainSettings(DataSettings):
     metrics: Files = option((), MetricSettings.model_fields["metrics"].description or "", metavar="FILE")
 
 
-class GenerateSettings(ModelSettings):
+class GenerateSettings(ModelSettings, ColumnSettings):
     """Sample responses to prompts.
 
     Reads prompts as text or messages, also those of pairs and candidates. Writes one row per prompt, with lists that
@@ -171,7 +182,7 @@ class WeighSettings(Settings):
     )
 
 
-class ExportSettings(Settings):
+class ExportSettings(Settings, ReadingSettings):
     """Write what a trainer reads: a folder with its data file and a snippet of its configuration."""
 
     out: Path = option(help="A folder.", metavar="OUT", short="-o")

@@ -1,5 +1,6 @@
 """The cookbook: every command runs, every table is complete and true, every recipe says whom to train."""
 
+import json
 import re
 import shlex
 import shutil
@@ -35,6 +36,10 @@ def test_every_command_runs_in_the_order_of_the_page(
     Path("my_metrics.py").write_text(next(block for block in blocks(PAGE, "python") if "@metric" in block), "utf-8")
     pairs = Path("my_pairs.jsonl")
     pairs.write_text("".join(pairs.read_text("utf-8").splitlines(keepends=True)[:PAIRS]), "utf-8")
+    rows = [json.loads(line) for line in pairs.read_text("utf-8").splitlines()]
+    _write("odd_names.jsonl", [{"ask": r["prompt"], "liked": r["chosen"], "disliked": r["rejected"]} for r in rows])
+    sides = [{"prompt": r["prompt"], "response_a": r["chosen"], "response_b": r["rejected"]} for r in rows]
+    _write("battles.jsonl", [row | {"winner": ("a", "b", "tie")[i % 3]} for i, row in enumerate(sides)])
     commands = curate_lines(PAGE)
     here = [command for command in commands if not ELSEWHERE.search(" ".join(command))]
     assert len(here) > 20
@@ -42,6 +47,10 @@ def test_every_command_runs_in_the_order_of_the_page(
     assert {command[0] for command in here} == COMMANDS - {"metrics", "demo"}
     for command in here:
         app([*command, *([] if command[0] == "inspect" else ["--quiet"])], standalone_mode=False)
+
+
+def _write(name: str, rows: list[dict[str, object]]) -> None:
+    Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 def test_the_recipe_of_the_page_runs(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

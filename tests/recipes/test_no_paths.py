@@ -52,6 +52,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "device": [{"device": "cpu"}],
     "workers": [{"workers": 1}],
     "server_timeout": [{"server_timeout": 60.0}],
+    "columns": [{"columns": {"system": "source"}}],
     "max_length": [{"max_length": 20}],
     "batch_tokens": [{"batch_tokens": 100}],
     "match": [{"match": "trl"}],

@@ -66,12 +66,14 @@ class JoinedSource:
         parts: the sources.
         head: the first rows that could be parsed, some hundreds, as they were read when the source was opened.
         notes: what the user should know of how its rows are read.
+        as_stored: whether its rows and columns are those of the files.
     """
 
     name: str
     parts: tuple[Source, ...]
     head: list[Row] = field(default_factory=list, compare=False)
     notes: tuple[str, ...] = ()
+    as_stored: bool = True
 
     def fingerprints(self) -> list[dict[str, Any]]:
         """Those of all parts, in reading order."""
@@ -89,7 +91,7 @@ class JoinedSource:
             yield from part.chunks(rows)
 
 
-def open_source(data: Sequence[str]) -> JoinedSource:
+def open_files(data: Sequence[str]) -> JoinedSource:
     """Open files, globs, folders and `hf://` data sets as one source.
 
     Every file is opened and looked into, so that what cannot be read is known before any work starts.

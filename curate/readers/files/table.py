@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,8 @@ from curate.readers.files.columns import conform, merge_schemas
 from curate.readers.files.hub import HUB
 from curate.readers.files.paths import find_files, suffix_of
 from curate.readers.files.spool import Spool
+from curate.readers.opening import open_source
 from curate.readers.rejects import reject_table
-from curate.readers.several import open_source
 from curate.storage.disk import disk_errors
 
 BATCH_ROWS = 65_536
@@ -152,32 +152,33 @@ class Table:
         return found
 
 
-def open_table(data: Sequence[str], out: Path) -> Table:
+def open_table(data: Sequence[str], out: Path, columns: Mapping[str, str] | None = None) -> Table:
     """Open data for reading by columns.
 
     Args:
         data: paths, globs, folders, hub data sets.
         out: the output; data that must be stored for reading goes to an unnamed file on the same disk.
+        columns: maps names that layouts read to the data's own.
 
     Raises:
         InputError: it cannot be read, or has no rows.
     """
-    source = open_source(data)
+    source = open_source(data, columns)
     local = [name for name in data if not name.startswith(HUB)]
     paths = list(dict.fromkeys(path for name in local for path in find_files(name)))
     parquet = tuple(path for path in paths if suffix_of(path) == PARQUET)
-    as_stored = len(local) == len(data) and len(parquet) == len(paths) and not source.notes
+    as_stored = len(local) == len(data) and len(parquet) == len(paths) and source.as_stored
     whole = parquet if as_stored else ()
     return Table(source, whole, parquet, next(parent for parent in out.absolute().parents if parent.is_dir()))
 
 
-def column_names(data: Sequence[str]) -> frozenset[str]:
-    """The columns of all of the data, without storing any of it.
+def column_names(data: Sequence[str], columns: Mapping[str, str] | None = None) -> frozenset[str]:
+    """The columns of all of the data, as `open_table` names them, without storing any of it.
 
     Raises:
         InputError: it cannot be read, or has no rows.
     """
-    table = open_table(data, Path("unused"))
+    table = open_table(data, Path("unused"), columns)
     if table.parquet:
         return frozenset(table.schema.names)
     return frozenset(name for chunk in table.source.chunks(BATCH_ROWS) for name in chunk.table.column_names)

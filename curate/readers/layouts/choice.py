@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from curate.errors import RowError
-from curate.readers.contract import Layout, Row
+from curate.readers.contract import Layout, Row, Tie
 from curate.readers.parts.messages import decoded, kind_of
 from curate.readers.parts.names import PROMPT, TURN
 from curate.readers.parts.prompt_columns import first_present
 from curate.readers.parts.scores import Measured, number, value_of
 from curate.readers.parts.sides import both_sides, is_conversation, pair_of
-from curate.readers.parts.slots import Slots, Tie, slots_of, text_at
+from curate.readers.parts.slots import Slots, slots_of, text_at
 from curate.readers.parts.structs import is_struct, told
 from curate.readers.verdicts import numbered_alike, verdict_of
 from curate.schema import MODEL, REWARD, Record
@@ -46,15 +46,33 @@ def parse(row: Row) -> Record:
     """The pair of one row, the better response first.
 
     Raises:
-        RowError: the row is bad, or a tie; the message says why.
+        RowError: the row is bad; the message says why.
+        Tie: neither response is better.
     """
-    slots = slots_of(row)
-    if slots is None or len(slots.columns) != 2:
-        raise RowError("there are no two responses")
+    slots = _two(row)
     better = verdict_of(row, slots)
     if better is None:
         raise RowError("no column says which response is better")
-    order = (better, 1 - better)
+    return _in_order(row, slots, (better, 1 - better))
+
+
+def parse_tie(row: Row) -> Record:
+    """The pair of a tie, in the order of the columns.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    return replace(_in_order(row, _two(row), (0, 1)), tie=True)
+
+
+def _two(row: Row) -> Slots:
+    slots = slots_of(row)
+    if slots is None or len(slots.columns) != 2:
+        raise RowError("there are no two responses")
+    return slots
+
+
+def _in_order(row: Row, slots: Slots, order: tuple[int, int]) -> Record:
     chosen, rejected = (_value(row, slots, place) for place in order)
     record = pair_of(row, *_in_turns(row, chosen, rejected))
     return replace(record, measured=_beside(row, slots, order) | dict(record.measured))
@@ -130,4 +148,5 @@ LAYOUT = Layout(
     "pairs",
     matches,
     parse,
+    parse_tie,
 )

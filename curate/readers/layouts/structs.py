@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from curate.errors import RowError
-from curate.readers.contract import Layout, Row
+from curate.readers.contract import Layout, Row, Tie
 from curate.readers.parts.messages import decoded
 from curate.readers.parts.names import ANSWERS
 from curate.readers.parts.response_lists import Columns, parse_candidates
@@ -60,16 +61,35 @@ def parse_two(row: Row) -> Record:
 
     Raises:
         RowError: the row is bad; the message says why.
+        Tie: both have the same rank.
     """
+    found = _two(row)
+    better = _chosen(row, found)
+    return _in_order(row, found, better)
+
+
+def parse_tie(row: Row) -> Record:
+    """The pair of two responses of the same rank, in their own order.
+
+    Raises:
+        RowError: the row is bad; the message says why.
+    """
+    return replace(_in_order(row, _two(row), 0), tie=True)
+
+
+def _two(row: Row) -> list[Any]:
     found = _structs(row)
     if found is None or len(found) != 2:
         raise RowError(f"there are {len(found or ())} responses where two are expected")
-    better = _chosen(row, found)
+    return found
+
+
+def _in_order(row: Row, found: Sequence[Any], better: int) -> Record:
     first, second = (told(found[place]) for place in (better, 1 - better))
     record = pair_of(row, first.value, second.value)
     inside = {REWARD.name: (first.reward, second.reward), MODEL: (first.model, second.model)}
     known = {name: values for name, values in inside.items() if None not in values}
-    return Record(record.prompt, record.responses, record.pair, known | dict(record.measured))
+    return replace(record, measured=known | dict(record.measured))
 
 
 def _chosen(row: Row, found: Sequence[Mapping[str, Any]]) -> int:
@@ -82,7 +102,7 @@ def _chosen(row: Row, found: Sequence[Mapping[str, Any]]) -> int:
     if ranks[0] is None or ranks[1] is None:
         raise RowError("a response has no rank")
     if ranks[0] == ranks[1]:
-        raise RowError("neither response is better: both have the same rank")
+        raise Tie("neither response is better: both have the same rank")
     return 0 if ranks[0] < ranks[1] else 1
 
 
@@ -94,6 +114,7 @@ LAYOUTS = (
         "pairs",
         matches_pair,
         parse_two,
+        parse_tie,
     ),
     Layout(
         "structs",

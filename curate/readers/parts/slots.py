@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from curate.errors import RowError
-from curate.readers.contract import Row
+from curate.readers.contract import Row, Tie
 from curate.readers.parts.messages import kind_of
 from curate.readers.parts.names import (
     ANSWERS,
@@ -51,10 +51,6 @@ LISTED = frozenset(
 )
 ORDINALS = {"first": 0, "left": 0, "second": 1, "right": 1, "a>b": 0, "a>>b": 0, "b>a": 1, "b>>a": 1}
 WORDS = ("model", "assistant", "response", "answer", "output", "completion", "system", "candidate", "summary")
-
-
-class Tie(RowError):
-    """Neither of two responses is better."""
 
 
 @dataclass(frozen=True)
