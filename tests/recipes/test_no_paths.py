@@ -101,6 +101,7 @@ SPECIAL = {
     ],
     ("generate", "options"): [{}],
     ("score", "metrics"): [{"metrics": ("@/own_metrics.py",)}],
+    ("pair", "columns"): [{"data": ("@/pairs.jsonl",), "columns": {"system": "source"}}],
     ("pair", "embedder"): [{"embedder": "fake:4"}],
     ("weigh", "preset"): [{"method": "amapo", "preset": "mistral-7b"}],
     ("select", "preset"): [{"by": None, "top": None, "preset": "dpo-gap"}],
