@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import os
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -69,6 +70,8 @@ def write_page(text: str, out: Path, before: Callable[[], object] = lambda: None
     """
     with written_aside(Place(out, PAGE), before) as aside, aside.open("wb") as file:
         file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _check_name(path: Path) -> None:

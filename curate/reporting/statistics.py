@@ -64,6 +64,9 @@ def bins_of(values: np.ndarray) -> Bins | None:
         edges = np.linspace(first, last, BINS + 1)
         scale = "linear"
     edges[0], edges[-1] = low, high
+    if np.array_equal(known, known.astype(np.float32)):
+        # A column of 32 bits is compared in 32 bits: an edge between two of its values would fall on one of them.
+        edges = edges.astype(np.float32).astype(np.float64)
     return Bins(np.unique(edges), scale)
 
 

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from curate.cli import main
 from curate.demo.world import make_pairs, make_prompts
-from curate.jobs import export, generate, pair, score, select, weigh  # noqa: F401
+from curate.jobs import export, generate, pair, report, score, select, weigh  # noqa: F401
 from curate.recipes import preview, run  # noqa: F401
 from curate.selection import where  # noqa: F401
 from curate.storage import placing
@@ -93,6 +93,9 @@ def _cases() -> Iterator[Case]:
     exporting = ["export", "in/d.jsonl", "-o", "out/o", "--to"]
     yield Case("export-folder", [*exporting, "trl"], [*exporting, "llamafactory"], ("out/o",))
     yield Case("export-new", [*exporting, "llamafactory"], None, ("out/o",))
+    page = ["report", "in/s.parquet", "-o", "out/r.html"]
+    yield Case("report-file", page, [*page, "--by", "dpo_margin"], ("out/r.html",))
+    yield Case("report-new", ["report", "in/s.parquet", "-o", "out/deep/r.html"], None, ("out/deep/r.html",))
     running = ["run", "in/small.yaml", "-o", "out/r"]
     steps = ("out/r/01-score.parquet", "out/r/02-select.parquet", "out/r/03-weigh.parquet", "out/r/04-export")
     yield Case("run-new", running, None, steps)

@@ -15,6 +15,7 @@ ROWS = 300
 HOSTILE = (
     '</script><script>window.pwned=1</script><img src=x onerror="window.pwned=2"> & \u2028 \u2029 ]]> <!-- <|im_start|>'
 )
+ODD = 'a "b" \\ $HOME `id` \n!'
 
 
 def document(path: Path) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     rows: list[dict[str, Any]] = [dict(row) for row in make_pairs(ROWS, 5)]
     for i, row in enumerate(rows):
-        row["source"] = ["it's", HOSTILE, 'a "b"', None][i % 4]
+        row["source"] = ["it's", HOSTILE, ODD, None][i % 4]
         row["order"] = i % 7 + 0.5
         row["easy"] = i % 3 == 0
     text = json.dumps(rows[0]["chosen"])

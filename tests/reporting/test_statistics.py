@@ -43,6 +43,14 @@ def test_whole_numbers_have_a_bar_each_and_a_long_tail_is_logarithmic() -> None:
     assert bins_of(np.array([NAN])) is None
 
 
+def test_edges_of_a_column_of_32_bits_are_values_of_32_bits() -> None:
+    values = np.random.default_rng(0).normal(size=500).astype(np.float32).astype(np.float64)
+    bins = bins_of(values)
+    assert bins is not None
+    assert np.array_equal(bins.edges, bins.edges.astype(np.float32))
+    assert bins.counts(values).sum() == 500
+
+
 def test_spearman_is_the_correlation_of_average_ranks_over_complete_rows() -> None:
     # complete rows (1, 10), (2, 10), (3, 5), (4, 20): ranks 1 2 3 4 and 2.5 2.5 1 4;
     # centred -1.5 -.5 .5 1.5 and 0 0 -1.5 1.5: (-.75 + 2.25) / sqrt(5 * 4.5) = 1.5 / 4.7434

@@ -40,7 +40,7 @@ function comparedSection() {
   }));
   const legend = h("ul", { class: "legend" }, parts.map(([name, rows, kind]) => h("li", {}, h("i", { class: kind }), `${whole(rows)} ${name}`)));
   const { all, kept: one, other } = doc.figures;
-  const keys = one && other ? Object.keys(all).filter((key) => all[key] !== null) : [];
+  const keys = one && other ? Object.keys(all).filter((key) => all[key] !== null && !(key.startsWith("share:") && all[key] === 0)) : [];
   const label = (key) => {
     if (!key.startsWith("share:")) return LABELS[key] ?? `Mean ${key.slice(5)}`;
     const name = key.slice(6, key.lastIndexOf(":"));

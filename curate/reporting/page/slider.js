@@ -27,9 +27,9 @@ function sliderSection() {
       const group = doc.groups.find((one) => one.name === name);
       const chart = stackChart(`${name} by share kept`, counts);
       charts.push(chart);
-      const names = [...group.values.map((one) => one ?? "(none)"), "other"].filter((_, i) => counts[i].at(-1));
+      const names = [...group.values.map((one) => one ?? "(none)"), "other"];
       return h("figure", {}, h("figcaption", {}, `Mix of ${name}`), chart.node,
-        h("ul", { class: "legend" }, names.map((one, i) => h("li", {}, h("i", { class: `c${i % 9}` }), one))));
+        h("ul", { class: "legend" }, names.map((one, i) => counts[i].at(-1) > 0 && h("li", {}, h("i", { class: `c${i % 9}` }), one))));
     });
     replace(curves, line("margin", "Mean reward margin", short), line("longer", "Longer response is chosen", (v) => percent(v, 0)),
       mixes.length ? mixes : line("difference", `Chosen minus rejected, ${doc.head.length_unit}`, short));
