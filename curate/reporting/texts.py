@@ -47,7 +47,7 @@ def pair_layout(table: Table) -> Layout:
     Raises:
         InputError: its rows are not pairs.
     """
-    layout = detect(first_rows(table.source), "pairs")
+    layout = detect(first_rows(table.source), "pairs", "keep")
     if layout.kind != "pairs":
         raise InputError(
             "The page shows pairs, and these rows are prompts with a list of responses.",
