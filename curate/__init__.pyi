@@ -33,18 +33,16 @@ def explain(
     selected: str | Path | None = ...,
     metrics: str | Path | Sequence[str | Path] = ...,
 ) -> Explanation: ...
-
 def export(
     data: Data,
     out: str | Path,
     to: str,
     *,
     columns: Mapping[str, str] = ...,
-    ties: Literal['drop', 'keep', 'error'] = ...,
+    ties: Literal["drop", "keep", "error"] = ...,
     strict: bool = ...,
     keep_scores: bool = ...,
 ) -> ExportResult: ...
-
 def generate(
     data: Data,
     out: str | Path | None = ...,
@@ -55,12 +53,12 @@ def generate(
     chat_template: str | Path | None = ...,
     template_date: date | None = ...,
     trust_remote_code: bool = ...,
-    backend: Literal['auto', 'torch', 'vllm'] = ...,
+    backend: Literal["auto", "torch", "vllm"] = ...,
     tensor_parallel: int | None = ...,
     device: str = ...,
     gpus: str | None = ...,
     workers: int = ...,
-    dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = ...,
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = ...,
     batch_tokens: int | None = ...,
     server_timeout: float = ...,
     fresh: bool = ...,
@@ -73,56 +71,53 @@ def generate(
     every_row: bool = ...,
     max_length: int | None = ...,
 ) -> GenerateResult: ...
-
 def inspect(
     data: Data,
     *,
     columns: Mapping[str, str] = ...,
-    ties: Literal['drop', 'keep', 'error'] = ...,
+    ties: Literal["drop", "keep", "error"] = ...,
 ) -> Inspection: ...
-
 def pair(
     data: Data,
     out: str | Path | None = ...,
     *,
     columns: Mapping[str, str] = ...,
-    ties: Literal['drop', 'keep', 'error'] = ...,
+    ties: Literal["drop", "keep", "error"] = ...,
     strict: bool = ...,
     chat_template: str | Path | None = ...,
     template_date: date | None = ...,
     trust_remote_code: bool = ...,
-    backend: Literal['auto', 'torch', 'vllm'] = ...,
+    backend: Literal["auto", "torch", "vllm"] = ...,
     tensor_parallel: int | None = ...,
     device: str = ...,
     gpus: str | None = ...,
     workers: int = ...,
-    dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = ...,
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = ...,
     batch_tokens: int | None = ...,
     server_timeout: float = ...,
     fresh: bool = ...,
     options: Mapping[str, Mapping[str, Any]] = ...,
     metrics: str | Path | Sequence[str | Path] = ...,
     reward: str | Sequence[str] = ...,
-    reward_combine: Literal['mean', 'min', 'median', 'zmean'] = ...,
+    reward_combine: Literal["mean", "min", "median", "zmean"] = ...,
     reward_head: str | Sequence[str] = ...,
     policy: str | None = ...,
     reference: str | None = ...,
     unconditional: bool = ...,
     embedder: str | None = ...,
     tokenizer: str | None = ...,
-    engine: Literal['local', 'ray'] = ...,
+    engine: Literal["local", "ray"] = ...,
     max_length: int | None = ...,
-    truncation: Literal['keep_start', 'keep_end', 'drop'] = ...,
-    rows_as: Literal['pairs', 'candidates'] | None = ...,
-    strategy: Literal['best-of-n2', 'max-min', 'max-random', 'rs-dpo', 'sweet-spot'] = ...,
+    truncation: Literal["keep_start", "keep_end", "drop"] = ...,
+    rows_as: Literal["pairs", "candidates"] | None = ...,
+    strategy: Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"] = ...,
     by: str | None = ...,
-    order: Literal['highest', 'lowest'] | None = ...,
+    order: Literal["highest", "lowest"] | None = ...,
     per_prompt: int | None = ...,
     min_margin: float | None = ...,
     allow_truncated: bool = ...,
     seed: int = ...,
 ) -> PairResult: ...
-
 def report(
     data: Data,
     out: str | Path,
@@ -134,43 +129,41 @@ def report(
     compare: str | Path | None = ...,
     by: str | None = ...,
 ) -> ReportResult: ...
-
 def score(
     data: Data,
     out: str | Path | None = ...,
     *,
     columns: Mapping[str, str] = ...,
-    ties: Literal['drop', 'keep', 'error'] = ...,
+    ties: Literal["drop", "keep", "error"] = ...,
     strict: bool = ...,
     chat_template: str | Path | None = ...,
     template_date: date | None = ...,
     trust_remote_code: bool = ...,
-    backend: Literal['auto', 'torch', 'vllm'] = ...,
+    backend: Literal["auto", "torch", "vllm"] = ...,
     tensor_parallel: int | None = ...,
     device: str = ...,
     gpus: str | None = ...,
     workers: int = ...,
-    dtype: Literal['auto', 'float32', 'bfloat16', 'float16'] = ...,
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = ...,
     batch_tokens: int | None = ...,
     server_timeout: float = ...,
     fresh: bool = ...,
     options: Mapping[str, Mapping[str, Any]] = ...,
     metrics: str | Path | Sequence[str | Path] = ...,
     reward: str | Sequence[str] = ...,
-    reward_combine: Literal['mean', 'min', 'median', 'zmean'] = ...,
+    reward_combine: Literal["mean", "min", "median", "zmean"] = ...,
     reward_head: str | Sequence[str] = ...,
     policy: str | None = ...,
     reference: str | None = ...,
     unconditional: bool = ...,
     embedder: str | None = ...,
     tokenizer: str | None = ...,
-    engine: Literal['local', 'ray'] = ...,
+    engine: Literal["local", "ray"] = ...,
     max_length: int | None = ...,
-    truncation: Literal['keep_start', 'keep_end', 'drop'] = ...,
-    rows_as: Literal['pairs', 'candidates'] | None = ...,
-    match: Literal['trl'] | None = ...,
+    truncation: Literal["keep_start", "keep_end", "drop"] = ...,
+    rows_as: Literal["pairs", "candidates"] | None = ...,
+    match: Literal["trl"] | None = ...,
 ) -> ScoreResult: ...
-
 def select(
     data: Data,
     out: str | Path | None = ...,
@@ -185,7 +178,7 @@ def select(
     middle: str | None = ...,
     above: float | None = ...,
     below: float | None = ...,
-    order: Literal['highest', 'lowest'] | None = ...,
+    order: Literal["highest", "lowest"] | None = ...,
     where: str | None = ...,
     per: str | None = ...,
     sort: str | None = ...,
@@ -193,7 +186,6 @@ def select(
     drop_ties: bool = ...,
     rejects: str | Path | None = ...,
 ) -> SelectResult: ...
-
 def weigh(
     data: Data,
     out: str | Path | None = ...,
@@ -203,9 +195,8 @@ def weigh(
     preset: str | None = ...,
     options: Mapping[str, Mapping[str, Any]] = ...,
 ) -> WeighResult: ...
-
-def run(recipe: str | Path, out: str | Path | None = None, *, set: Mapping[str, Any] | None = None, fresh: bool = False) -> RunResult: ...
-
+def run(
+    recipe: str | Path, out: str | Path | None = None, *, set: Mapping[str, Any] | None = None, fresh: bool = False
+) -> RunResult: ...
 def plan_run(recipe: str | Path, *, set: Mapping[str, Any] | None = None) -> RunPlan: ...
-
 def catalogue(metrics: str | Path | Sequence[str | Path] = ()) -> dict[str, Metric]: ...
