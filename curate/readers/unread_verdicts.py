@@ -10,7 +10,7 @@ from curate.readers.contract import Layout, Row
 from curate.readers.parts.names import SIGNED, VERDICTS, folded
 from curate.readers.parts.scores import number
 from curate.readers.parts.slots import ORDINALS, TIES
-from curate.schema import REWARD
+from curate.schema import MODEL, REWARD, Record
 
 OF_THE_BEST = re.compile(
     r"(?:best|chosen|preferred|better|winner|winning)(?:_\w+)?_(?:idx|index|id)|best(?:_(?:response|answer|completion))?"
@@ -40,7 +40,7 @@ def check_verdicts(sample: Sequence[Row], layout: Layout) -> None:
             continue
         parsed += 1
         scored = any(score is not None for score in record.measured.get(REWARD.name, ()))
-        if record.pair is None and not scored and (column := _verdict_beside(row, record.responses)) is not None:
+        if record.pair is None and not scored and (column := _verdict_beside(row, record)) is not None:
             found.append((column, row[column]))
     if found and 2 * len(found) >= parsed:
         column, value = found[0]
@@ -51,12 +51,16 @@ def check_verdicts(sample: Sequence[Row], layout: Layout) -> None:
         )
 
 
-def _verdict_beside(row: Row, responses: Sequence[str]) -> str | None:
+def _verdict_beside(row: Row, record: Record) -> str | None:
+    responses = record.responses
+    models = [model for model in record.measured.get(MODEL, ()) if model is not None]
     for column in row:
         name = folded(column)
         if name in CLASSES and len(responses) != 2:
             continue
-        if (name in VERDICTS or OF_THE_BEST.fullmatch(name)) and _names_one(row[column], responses):
+        if (name in VERDICTS or OF_THE_BEST.fullmatch(name)) and (
+            row[column] in models or _names_one(row[column], responses)
+        ):
             return column
     return None
 

@@ -13,6 +13,8 @@ from curate.readers.parts.sides import both_sides
 from curate.readers.parts.slots import Slots, place_of, slots_of
 
 SHP = "human_ref"
+STRONGEST = 10
+"""Known scales end at 3 or 5; -100 and the like mark rows without a judgement."""
 
 
 def verdict_of(row: Row, slots: Slots) -> int | None:
@@ -65,6 +67,8 @@ def _signed(row: Row, slots: Slots) -> int | None:
     strength = number(row[name])
     if strength is None:
         raise RowError(f"{name} is {kind_of(row[name])}, not a number")
+    if abs(strength) > STRONGEST:
+        raise RowError(f"{name} is {strength:g}, which is no strength of a preference")
     if strength == 0:
         raise Tie("neither response is better: a tie")
     return 0 if strength < 0 else 1

@@ -83,7 +83,7 @@ class DataSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: tuple[str, ...] = option(
-        help="Paths, globs or folders (.parquet .json .jsonl .csv .arrow, also .gz .zst), or hf://owner/name.",
+        help="Paths, globs or folders (.parquet .json .jsonl .csv .tsv .arrow, also .gz .zst), or hf://owner/name.",
         metavar="DATA...",
         record=Record.MEANT,
         argument=True,

@@ -1,4 +1,4 @@
-"""CSV files. Column types are decided over the whole file first, so that they do not depend on the chunks."""
+"""CSV and TSV files. Column types are decided over the whole file first, so that they do not depend on the chunks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
         whole = (_not_too_long(line) for line in lines(text, ("\n", "\r")))
         head = next(whole, "")
-        yield from csv.reader(itertools.chain([head], whole), delimiter=separator(head))
+        yield from csv.reader(itertools.chain([head], whole), delimiter=_delimiter(path, head))
 
 
 def _not_too_long(line: str | None) -> str:
@@ -80,7 +80,11 @@ def _not_too_long(line: str | None) -> str:
 
 def _separator_of(path: Path) -> str:
     with open_bytes(path) as stream:
-        return separator(stream.readline(LINE_BYTES).decode("utf-8", "replace").partition("\r")[0])
+        return _delimiter(path, stream.readline(LINE_BYTES).decode("utf-8", "replace").partition("\r")[0])
+
+
+def _delimiter(path: Path, header: str) -> str:
+    return "\t" if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]) else separator(header)
 
 
 def separator(header: str) -> str:

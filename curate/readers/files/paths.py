@@ -10,14 +10,15 @@ from typing import Any
 from curate.errors import InputError, did_you_mean
 from curate.readers.files.streams import COMPRESSIONS
 
-FORMATS = (".parquet", ".json", ".jsonl", ".csv", ".arrow")
-COMPRESSIBLE = (".json", ".jsonl", ".csv")
+FORMATS = (".parquet", ".json", ".jsonl", ".csv", ".tsv", ".arrow")
+COMPRESSIBLE = (".json", ".jsonl", ".csv", ".tsv")
 DATASET_STATE, DATASET_SPLITS = "state.json", "dataset_dict.json"
 # files next to the data that are not data: the descriptions of the datasets library
 SIDE_FILES = {DATASET_STATE, DATASET_SPLITS, "dataset_info.json", "dataset_infos.json"}
 REJECTS = ".rejects.parquet"
 READABLE = (
-    "Readable: .parquet, .json, .jsonl, .csv (these three also .gz, .zst), .arrow, a folder of them, hf://owner/name."
+    "Readable: .parquet, .json, .jsonl, .csv, .tsv (these four also .gz, .zst), .arrow, a folder of them, "
+    "hf://owner/name."
 )
 
 

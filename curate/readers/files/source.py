@@ -23,6 +23,7 @@ READERS: dict[str, Callable[[Path, int], Iterator[Chunk]]] = {
     ".json": json_file,
     ".jsonl": json_lines,
     ".csv": csv_file,
+    ".tsv": csv_file,
 }
 SAMPLE_ROWS, PROBE_ROWS = 256, 16
 

@@ -61,6 +61,12 @@ def _listed(row: Row) -> list[Any] | None:
     return None
 
 
+def _mapped(row: Row) -> dict[str, Any] | None:
+    """The responses of a row in a mapping from the models that wrote them."""
+    found = (decoded(row.get(name)) for name in RESPONSES)
+    return next((value for value in found if isinstance(value, dict)), None)
+
+
 def _by_id(row: Row, chosen: str, rejected: str) -> tuple[Any, Any] | None:
     """The responses that two labels mean if each is in a field of one struct of the list, such as its id."""
     listed = [one for one in _listed(row) or [] if is_struct(one)]
@@ -73,6 +79,9 @@ def _by_id(row: Row, chosen: str, rejected: str) -> tuple[Any, Any] | None:
 
 def _by_model(row: Row, chosen: str, rejected: str) -> tuple[Any, Any]:
     """The responses that two models wrote, if a list of models runs parallel to that of the responses."""
+    by_model = _mapped(row)
+    if by_model is not None and chosen in by_model and rejected in by_model:
+        return by_model[chosen], by_model[rejected]
     names = next((value for name in MODELS if isinstance(value := decoded(row.get(name)), list)), None)
     if names is None or names.count(chosen) != 1 or names.count(rejected) != 1:
         return chosen, rejected

@@ -213,6 +213,34 @@ TABLES = {
         [{"prompt": ASKED, "response": GOOD, "label": 1}, {"prompt": ASKED, "response": BAD, "label": 0}],
         REFUSED,
     ),
+    "a mapping by model, and the models of the pair": (
+        [{"prompt": ASKED, "responses": {"gpt": GOOD, "llama": BAD}, "chosen": "gpt", "rejected": "llama"}],
+        [pair()],
+    ),
+    "a mapping by model, and the better model": (
+        [{"prompt": ASKED, "responses": {"gpt": GOOD, "llama": BAD}, "winner": "gpt"}],
+        REFUSED,
+    ),
+    "structs with ids, and the ids of the pair": (
+        [
+            {
+                "prompt": ASKED,
+                "responses": [{"id": "r1", "text": BAD}, {"id": "r2", "text": GOOD}],
+                "chosen": "r2",
+                "rejected": "r1",
+            }
+        ],
+        [pair()],
+    ),
+    "a score in each message": (
+        [
+            {
+                "prompt": ASKED,
+                "responses": [say("assistant", GOOD) | {"score": 2.0}, say("assistant", BAD) | {"score": 1.0}],
+            }
+        ],
+        [(USER, (GOOD, BAD), (2.0, 1.0))],
+    ),
 }
 
 

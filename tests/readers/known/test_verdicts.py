@@ -250,6 +250,20 @@ TABLES = {
         [{"prompt": ASKED, "response_a": BAD, "response_b": GOOD, "winner_a": "false", "winner_b": "true"}],
         [pair()],
     ),
+    "strengths as text, and marks of no judgement": (
+        [
+            {"prompt": ASKED, "response_1": BAD, "response_2": GOOD, "preference_strength": strength}
+            for strength in ("2", -100, "N/A", 0)
+        ],
+        [pair(), REJECTED, REJECTED, REJECTED],
+    ),
+    "one-hot columns that both won": (
+        [
+            {"prompt": ASKED, "response_a": GOOD, "response_b": BAD, "winner_a": won, "winner_b": other}
+            for won, other in ((1, 0), (1, 1), ("true", "false"))
+        ],
+        [pair(), REJECTED, pair()],
+    ),
 }
 
 
