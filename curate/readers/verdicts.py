@@ -68,7 +68,7 @@ def _signed(row: Row, slots: Slots) -> int | None:
     if strength is None:
         raise RowError(f"{name} is {kind_of(row[name])}, not a number")
     if abs(strength) > STRONGEST:
-        raise RowError(f"{name} is {strength:g}, which is no strength of a preference")
+        raise RowError(f"{name} is {strength:g}, which is not a strength of a preference")
     if strength == 0:
         raise Tie("neither response is better: a tie")
     return 0 if strength < 0 else 1
