@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -127,9 +128,11 @@ def run(
         for note in notes:
             reporter.note(note)
         try:
-            for batch in place.measure(ahead(scorer, windows, done), done):
-                buffer.add(batch)
-                step.advance(len(batch.keys), batch.tokens)
+            # Closed here: left to the garbage collector, it would join its thread wherever that happens to run.
+            with closing(ahead(scorer, windows, done)) as items:
+                for batch in place.measure(items, done):
+                    buffer.add(batch)
+                    step.advance(len(batch.keys), batch.tokens)
         finally:
             try:
                 buffer.flush()
@@ -143,7 +146,7 @@ def _place(scorer: Scorer, devices: Sequence[str], reporter: Reporter) -> Here |
     return Here(scorer)
 
 
-def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Iterator[Any]:
+def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Generator[Any, None, None]:
     """The items of each window with work left, read and prepared while the previous window is measured."""
     prepare: Callable[[Items], Any] = scorer.prepare if isinstance(scorer, Prepares) else lambda items: items
     coming: Future[Any] | None = None

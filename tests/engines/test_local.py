@@ -280,3 +280,12 @@ def test_results_are_found_by_key_and_only_in_the_shards_that_hold_them(tmp_path
     empty = found.between(20, 30)
     assert empty.num_rows == 0
     assert empty.schema.names == ["key", *schema.names]
+
+
+def test_reading_ahead_ends_with_the_run_that_fails(tmp_path: Path) -> None:
+    """Left to the garbage collector, it would join its thread there, perhaps while another starts: a deadlock."""
+    before = threading.active_count()
+    with pytest.raises(RuntimeError) as caught:
+        run(Square(fail_at=BATCH), windows(), TOTAL, Shards(tmp_path), Silent())
+    assert caught.tb is not None, "the frames of the run are still alive"
+    assert threading.active_count() == before
