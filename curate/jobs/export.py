@@ -26,7 +26,7 @@ from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths, source_notes
 from curate.readers.files.table import Table, open_table
 from curate.readers.reading import what_is_read
-from curate.readers.rejects import nothing_usable, reject_table
+from curate.readers.unusable import nothing_usable, reject_table
 from curate.responses.stage import CHUNK_ROWS
 from curate.settings import ExportSettings
 from curate.storage.disk import disk_errors
@@ -34,7 +34,7 @@ from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.version import __version__
 from curate.writers.history import manifests_of
-from curate.writers.rejects import RejectsFile, rejects_of
+from curate.writers.rejects_file import RejectsFile, rejects_of
 
 
 @dataclass(frozen=True, repr=False)

@@ -29,7 +29,7 @@ from curate.settings import GenerateSettings
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
-from curate.writers.rejects import reject_counts, rejects_place, table_places, write_with_rejects
+from curate.writers.rejects_file import reject_counts, rejects_place, table_places, write_with_rejects
 from curate.writers.rows import MESSAGES
 
 

@@ -46,7 +46,7 @@ from curate.settings import PairSettings
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
-from curate.writers.rejects import reject_counts, rejects_place, table_places, write_with_rejects
+from curate.writers.rejects_file import reject_counts, rejects_place, table_places, write_with_rejects
 
 WRITE_ROWS = 4096
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")

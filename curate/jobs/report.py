@@ -26,7 +26,7 @@ from curate.settings import ReportSettings, SelectSettings
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.writers.history import manifests_of
-from curate.writers.rejects import RejectsFile
+from curate.writers.rejects_file import RejectsFile
 
 
 @dataclass(frozen=True, repr=False)

@@ -50,7 +50,7 @@ from curate.storage.places import next_to
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
-from curate.writers.rejects import reject_counts, rejects_place, table_places
+from curate.writers.rejects_file import reject_counts, rejects_place, table_places
 from curate.writers.rows import plain
 
 ONLY_PAIRS = {

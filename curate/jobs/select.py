@@ -32,7 +32,7 @@ from curate.storage.placing import claimed
 from curate.version import __version__
 from curate.writers.history import manifests_of
 from curate.writers.parquet import TABLE
-from curate.writers.rejects import RejectsFile, is_reject_file
+from curate.writers.rejects_file import RejectsFile, is_reject_file
 from curate.writers.rows import Slices, copy_rows
 
 

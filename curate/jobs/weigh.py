@@ -26,7 +26,7 @@ from curate.version import __version__
 from curate.weighing.registry import MARGIN, Method, columns_needed, find_method, weights_of
 from curate.writers.history import manifests_of
 from curate.writers.parquet import TABLE
-from curate.writers.rejects import RejectsFile
+from curate.writers.rejects_file import RejectsFile
 from curate.writers.rows import copy_rows
 
 

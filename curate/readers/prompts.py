@@ -8,9 +8,7 @@ from dataclasses import replace
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row
 from curate.readers.detect import detect
-from curate.readers.parts.context import read_prompt, with_context
-from curate.readers.parts.messages import decoded, normalise
-from curate.readers.parts.names import (
+from curate.readers.parts.column_names import (
     ANSWERS,
     CHOSEN,
     CONTEXT,
@@ -20,6 +18,8 @@ from curate.readers.parts.names import (
     REJECTED,
     SIMPO_RESPONSES,
 )
+from curate.readers.parts.context import read_prompt, with_context
+from curate.readers.parts.messages import decoded, normalise
 from curate.readers.parts.prompt_columns import first_name, first_present, prompt_column
 from curate.readers.parts.slots import slots_of
 from curate.readers.refusals import check_printed

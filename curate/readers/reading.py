@@ -10,8 +10,8 @@ from typing import Any
 from curate.errors import InputError, RowError
 from curate.metrics.registry import all_metrics
 from curate.readers.contract import Layout, Row
+from curate.readers.parts.column_names import folded
 from curate.readers.parts.messages import decoded
-from curate.readers.parts.names import folded
 from curate.schema import Record, table_columns
 
 SHAPING = re.compile(

@@ -9,9 +9,7 @@ from typing import Any
 from curate.errors import InputError
 from curate.readers.contract import Row
 from curate.readers.layouts import all_layouts
-from curate.readers.parts.markup import ending
-from curate.readers.parts.messages import decoded, message_list
-from curate.readers.parts.names import (
+from curate.readers.parts.column_names import (
     ANSWERS,
     CHOSEN,
     CONVERSATIONS,
@@ -23,6 +21,8 @@ from curate.readers.parts.names import (
     SIMPO_RESPONSES,
     VERDICTS,
 )
+from curate.readers.parts.markup import ending
+from curate.readers.parts.messages import decoded, message_list
 from curate.readers.parts.prompt_columns import first_name, first_present, prompt_column
 from curate.readers.parts.sides import PRINTED, both_sides, last_text
 from curate.readers.parts.slots import slots_of

@@ -10,7 +10,7 @@ from curate.errors import InputError, SettingsError, did_you_mean
 from curate.readers.contract import Chunk, Row, Source
 from curate.readers.files.source import JoinedSource
 from curate.readers.layouts.choice import matches as is_choice
-from curate.readers.parts.names import CHOSEN, KNOWN, ONE_ANSWER, ONE_SCORE, REJECTED, VERDICTS, folded
+from curate.readers.parts.column_names import CHOSEN, KNOWN, ONE_ANSWER, ONE_SCORE, REJECTED, VERDICTS, folded
 from curate.readers.parts.slots import of_responses
 from curate.readers.unread_verdicts import verdict_in
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 from curate.errors import RowError
 from curate.readers.contract import Chunk, Reject, Row, Source
 from curate.readers.files.source import JoinedSource
+from curate.readers.parts.column_names import CONVERSATIONS, SIDES, folded
 from curate.readers.parts.messages import kind_of, message_list
-from curate.readers.parts.names import CONVERSATIONS, SIDES, folded
 from curate.readers.parts.structs import is_struct
 
 NOTE = (

@@ -9,8 +9,8 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Row
+from curate.readers.parts.column_names import ANSWERS, KNOWN, ONE_ANSWER, ONE_SCORE, SIDES, SIMPO_RESPONSES, folded
 from curate.readers.parts.messages import decoded, message_list
-from curate.readers.parts.names import ANSWERS, KNOWN, ONE_ANSWER, ONE_SCORE, SIDES, SIMPO_RESPONSES, folded
 from curate.readers.parts.sides import both_sides, in_messages
 
 SPELLED = KNOWN | {*ONE_ANSWER, *ONE_SCORE}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.names import SIGNED, VERDICTS, folded
+from curate.readers.parts.column_names import SIGNED, VERDICTS, folded
 from curate.readers.parts.scores import number
 from curate.readers.parts.slots import ORDINALS, TIES
 from curate.schema import MODEL, REWARD, Record

@@ -10,7 +10,7 @@ import pyarrow as pa
 from curate.metrics.registry import all_metrics
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
-from curate.readers.parts.names import folded
+from curate.readers.parts.column_names import folded
 from curate.readers.parts.slots import of_responses
 from curate.responses.table import Staged
 from curate.schema import RESPONSE_FIELDS, SAMPLED, named_reward, table_columns

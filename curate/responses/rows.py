@@ -15,7 +15,7 @@ from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
 from curate.responses.table import MEASURED, Staged, messages_of
 from curate.schema import FINISH_REASON
-from curate.writers.rejects import write_with_rejects
+from curate.writers.rejects_file import write_with_rejects
 from curate.writers.rows import MESSAGES
 
 Columns = dict[str, pa.Array]

@@ -14,7 +14,7 @@ from curate.hashing import pair_id, text_hash, text_of
 from curate.plan.rewards import RewardsOf
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, Source
-from curate.readers.rejects import nothing_usable, reject_table, unusable
+from curate.readers.unusable import nothing_usable, reject_table, unusable
 from curate.responses.table import MEASURED, TEXTS, Staged, load
 from curate.responses.text_flags import text_flags
 from curate.schema import Record

@@ -135,7 +135,7 @@ def stopped_run(monkeypatch, tmp_path, **more):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.writers.rejects.write_output", dies)
+        patched.setattr("curate.writers.rejects_file.write_output", dies)
         with pytest.raises(KeyboardInterrupt):
             run_score(data, tmp_path / "s.parquet", **more)
     return data

@@ -87,7 +87,7 @@ def test_changed_settings_on_unfinished_work_are_refused(monkeypatch, tmp_path, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.writers.rejects.write_output", dies)
+        patched.setattr("curate.writers.rejects_file.write_output", dies)
         with pytest.raises(KeyboardInterrupt):
             run_generate(data, tmp_path / "o.parquet")
     with pytest.raises(StoreError, match="other settings") as caught:

@@ -4,7 +4,7 @@ import pytest
 
 from curate.errors import RowError
 from curate.readers import detect
-from curate.readers.parts.names import folded
+from curate.readers.parts.column_names import folded
 
 USER, SYSTEM = {"role": "user", "content": "q"}, {"role": "system", "content": "s"}
 GOOD, BAD = {"role": "assistant", "content": "g"}, {"role": "assistant", "content": "b"}

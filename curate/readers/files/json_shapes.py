@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curate.errors import InputError
-from curate.readers.parts.names import CHOSEN, KNOWN, PROMPTS, folded
+from curate.readers.parts.column_names import CHOSEN, KNOWN, PROMPTS, folded
 
 ROWS = ("data", "rows", "examples", "instances", "records", "items", "samples", "pairs", "dataset")
 SPLITS = ("train", "validation", "test", "eval", "dev")

@@ -21,7 +21,7 @@ from curate.readers.files.hub import HUB
 from curate.readers.files.paths import find_files, suffix_of
 from curate.readers.files.spool import Spool
 from curate.readers.opening import open_source
-from curate.readers.rejects import reject_table
+from curate.readers.unusable import reject_table
 from curate.storage.disk import disk_errors
 
 BATCH_ROWS = 65_536

@@ -8,14 +8,14 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row, Tie
+from curate.readers.parts.column_names import PROMPT, TURN
 from curate.readers.parts.messages import decoded, kind_of
-from curate.readers.parts.names import PROMPT, TURN
 from curate.readers.parts.prompt_columns import first_present
 from curate.readers.parts.scores import Measured, number, value_of
 from curate.readers.parts.sides import both_sides, is_conversation, pair_of
 from curate.readers.parts.slots import Slots, slots_of, text_at
 from curate.readers.parts.structs import is_struct, told
-from curate.readers.verdicts import numbered_alike, verdict_of
+from curate.readers.parts.verdicts import numbered_alike, verdict_of
 from curate.schema import MODEL, REWARD, Record
 
 LISTED = ('["', "[null", "['")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.names import CONTEXT, HISTORY
+from curate.readers.parts.column_names import CONTEXT, HISTORY
 from curate.readers.parts.prompt_columns import first_present, prompt_column
 from curate.readers.parts.sides import mostly, parse_pair
 

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.names import ANSWERS, CONTEXT, CONVERSATIONS, HISTORY, ONE_ANSWER, ONE_SCORE, SIMPO_RESPONSES
+from curate.readers.parts.column_names import (
+    ANSWERS,
+    CONTEXT,
+    CONVERSATIONS,
+    HISTORY,
+    ONE_ANSWER,
+    ONE_SCORE,
+    SIMPO_RESPONSES,
+)
 from curate.readers.parts.prompt_columns import first_name, first_present, prompt_column
 from curate.readers.parts.response_lists import record_of, response_of
 from curate.readers.parts.scores import number, value_of

@@ -7,6 +7,7 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row
+from curate.readers.parts.column_names import CONVERSATIONS, REJECTED
 from curate.readers.parts.messages import (
     ROLES,
     decoded,
@@ -17,7 +18,6 @@ from curate.readers.parts.messages import (
     role_name,
     split_shared,
 )
-from curate.readers.parts.names import CONVERSATIONS, REJECTED
 from curate.readers.parts.prompt_columns import first_name
 from curate.readers.parts.sides import both_sides, finished, is_conversation, with_prompt_apart
 from curate.schema import Record

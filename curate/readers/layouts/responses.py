@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from curate.readers.contract import Layout, Row
+from curate.readers.parts.column_names import RESPONSES, REWARDS
 from curate.readers.parts.messages import decoded
-from curate.readers.parts.names import RESPONSES, REWARDS
 from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.schema import Record
 

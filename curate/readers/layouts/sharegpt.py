@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.readers.contract import Layout, Row
+from curate.readers.parts.column_names import CONVERSATIONS
 from curate.readers.parts.messages import decoded, message_list
-from curate.readers.parts.names import CONVERSATIONS
 from curate.readers.parts.prompt_columns import first_present, prompt_column
 from curate.readers.parts.sides import is_conversation, mostly, parse_pair
 

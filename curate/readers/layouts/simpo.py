@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.names import SIMPO_RESPONSES, SIMPO_REWARDS
+from curate.readers.parts.column_names import SIMPO_RESPONSES, SIMPO_REWARDS
 from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.schema import Record
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row, Tie
+from curate.readers.parts.column_names import ANSWERS
 from curate.readers.parts.messages import decoded
-from curate.readers.parts.names import ANSWERS
 from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.readers.parts.scores import number
 from curate.readers.parts.sides import both_sides, pair_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from curate.errors import RowError
-from curate.readers.parts.names import CONTEXT, CONVERSATIONS
+from curate.readers.parts.column_names import CONTEXT, CONVERSATIONS
 from curate.schema import Message
 
 

@@ -8,9 +8,7 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Row
 from curate.readers.parts.agreement import agreed, system_of, turns_of
-from curate.readers.parts.history import history_messages
-from curate.readers.parts.messages import decoded, holds_something, kind_of, message_list, normalise
-from curate.readers.parts.names import (
+from curate.readers.parts.column_names import (
     CONTEXT,
     CONVERSATIONS,
     HISTORY,
@@ -21,6 +19,8 @@ from curate.readers.parts.names import (
     SYSTEM,
     UNREAD_NAMES,
 )
+from curate.readers.parts.history import history_messages
+from curate.readers.parts.messages import decoded, holds_something, kind_of, message_list, normalise
 from curate.readers.parts.prompt_columns import Prompt, find_prompt, first_name, without_answer
 from curate.readers.parts.transcripts import is_written_out, parse_prompt
 from curate.readers.parts.unread import refuse_unread

@@ -6,8 +6,8 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Row
+from curate.readers.parts.column_names import RESPONSES, SIMPO_RESPONSES
 from curate.readers.parts.messages import decoded
-from curate.readers.parts.names import RESPONSES, SIMPO_RESPONSES
 from curate.readers.parts.slots import place_of, slots_of, text_at
 from curate.readers.parts.structs import is_struct, told
 

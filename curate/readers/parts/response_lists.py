@@ -8,11 +8,11 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Row
+from curate.readers.parts.column_names import CHOSEN, RANKS, REJECTED
 from curate.readers.parts.context import read_prompt, with_context
 from curate.readers.parts.labels import resolved
 from curate.readers.parts.markup import Template
 from curate.readers.parts.messages import asked, decoded, is_message, kind_of, message_list, normalise
-from curate.readers.parts.names import CHOSEN, RANKS, REJECTED
 from curate.readers.parts.prompt_columns import written_out
 from curate.readers.parts.scores import Measured, number, value_of
 from curate.readers.parts.sides import both_sides, pair_of

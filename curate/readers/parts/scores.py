@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from curate.readers.contract import Row
+from curate.readers.parts.column_names import RESPONSES, REWARD_PAIRS, REWARDS, SIMPO_RESPONSES, SIMPO_REWARDS
 from curate.readers.parts.messages import decoded
-from curate.readers.parts.names import RESPONSES, REWARD_PAIRS, REWARDS, SIMPO_RESPONSES, SIMPO_REWARDS
 from curate.schema import CHOSEN_MODEL, MODEL, REJECTED_MODEL, RESPONSE_FIELDS, REWARD, Type, named_reward
 
 # some data sets say `reject` for `rejected`

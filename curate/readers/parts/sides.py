@@ -10,6 +10,7 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Row
 from curate.readers.parts.agreement import merged
+from curate.readers.parts.column_names import SIDES
 from curate.readers.parts.context import read_prompt, with_context
 from curate.readers.parts.labels import resolved
 from curate.readers.parts.markup import Template
@@ -24,7 +25,6 @@ from curate.readers.parts.messages import (
     role_name,
     split_shared,
 )
-from curate.readers.parts.names import SIDES
 from curate.readers.parts.prompt_columns import first_present, messages_prompt
 from curate.readers.parts.scores import pair_measured
 from curate.readers.parts.structs import is_struct, told

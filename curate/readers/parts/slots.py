@@ -10,8 +10,7 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Row, Tie
-from curate.readers.parts.messages import kind_of
-from curate.readers.parts.names import (
+from curate.readers.parts.column_names import (
     ANSWERS,
     CHOSEN,
     REJECTED,
@@ -22,9 +21,10 @@ from curate.readers.parts.names import (
     VERDICTS,
     folded,
 )
-from curate.readers.parts.names import (
+from curate.readers.parts.column_names import (
     RANKS as RANK_LISTS,
 )
+from curate.readers.parts.messages import kind_of
 
 STEMS = (
     *("response", "answer", "output", "completion", "generation", "conversation", "human_ref"),

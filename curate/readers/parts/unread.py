@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.errors import RowError
+from curate.readers.parts.column_names import UNREAD_NAMES
 from curate.readers.parts.messages import holds_something
-from curate.readers.parts.names import UNREAD_NAMES
 
 NOTHING = ("", "[]", "{}", "null", "none")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from curate.errors import RowError
 from curate.readers.contract import Row, Tie
+from curate.readers.parts.column_names import SIGNED, VERDICTS, folded
 from curate.readers.parts.messages import kind_of
-from curate.readers.parts.names import SIGNED, VERDICTS, folded
 from curate.readers.parts.scores import number
 from curate.readers.parts.sides import both_sides
 from curate.readers.parts.slots import Slots, place_of, slots_of

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.readers import Reject
-from curate.readers.rejects import REJECT_SCHEMA, unusable
+from curate.readers.unusable import REJECT_SCHEMA, unusable
 from curate.storage.disk import disk_errors, parquet_writer
 from curate.storage.places import Kind, Place, check_nothing_foreign, check_table_name, next_to
 from curate.writers.parquet import TABLE, write_output

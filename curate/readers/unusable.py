@@ -1,4 +1,4 @@
-"""Rejected rows as a table: where each came from, why, and its text."""
+"""Rows that cannot be used, as a table: where each came from, why, and its text."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import pytest
 import curate
 from curate.errors import InputError, SettingsError, StoreError
 from curate.readers.contract import Reject
-from curate.readers.rejects import reject_table
-from curate.writers.rejects import RejectsFile
+from curate.readers.unusable import reject_table
+from curate.writers.rejects_file import RejectsFile
 from tests.commands.helpers import (
     pair_rows,
     read_manifest,
