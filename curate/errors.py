@@ -187,10 +187,42 @@ def last_line(error: BaseException) -> str:
     return lines[-1].strip() if lines else ""
 
 
+MOST_NAMED = 12
+"""So many names are read at a glance."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known words, or all of them if none is close."""
-    choices = sorted(known)
-    near = difflib.get_close_matches(word, choices, n=3, cutoff=0.6)
+    """A hint that names the closest known words, or all of them (the first dozen) if none is close.
+
+    Capitals and the kind of hyphen do not count; `score` is close to `score_chosen`.
+    """
+    choices = sorted(set(known))
+    near = closest(word, choices)
     if near:
-        return f"Did you mean {' or '.join(near)}?"
-    return f"Known: {', '.join(choices)}." if choices else ""
+        return f"Did you mean {' or '.join([', '.join(near[:-1]), near[-1]] if near[1:] else near)}?"
+    more = f" and {len(choices) - MOST_NAMED:,} more" if len(choices) > MOST_NAMED + 1 else ""
+    shown = choices[:MOST_NAMED] if more else choices
+    return f"Known: {', '.join(shown)}{more}." if choices else ""
+
+
+def closest(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three known words that are spelled like this one, or have a part that is; the closest first."""
+    wanted = _plainly(word)
+    likeness = {name: _likeness(wanted, _plainly(name)) for name in dict.fromkeys(known)}
+    least = max(0.6, max(likeness.values(), default=0) - 0.2)
+    near = sorted(name for name, one in likeness.items() if one >= least)
+    return sorted(near, key=lambda name: -likeness[name])[:3]
+
+
+def _plainly(word: str) -> str:
+    return word.lower().replace("-", "_").strip()
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """From 0 to 1, which is the same word; a part of a name counts for a little less than the whole."""
+    matcher = difflib.SequenceMatcher(b=wanted)
+    found = 0.0
+    for text, weight in ((name, 1.0), *((part, 0.85) for part in name.split("_") if part != name)):
+        matcher.set_seq1(text)
+        found = max(found, weight * matcher.ratio() if len(text) > 2 or text == wanted else 0.0)
+    return found

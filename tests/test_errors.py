@@ -15,6 +15,7 @@ from curate.errors import (
     as_argument,
     as_entry,
     as_option,
+    did_you_mean,
     for_python,
 )
 from curate.recipes.file import read_recipe
@@ -116,3 +117,19 @@ def test_python_reads_arguments(tmp_path):
     with pytest.raises(SettingsError) as caught:
         curate.select(data, tmp_path / "out.parquet", by="reward_margin", top="a lot")
     assert "\ntop='a lot'\n" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "hint"),
+    [
+        ("dcm", ["dcrm", "dcrm", "bees"], "Did you mean dcrm?"),
+        ("score", ["score_chosen", "score_rejected", "prompt"], "Did you mean score_chosen or score_rejected?"),
+        ("Reward-Margin", ["reward_margin", "dpo_margin"], "Did you mean reward_margin?"),
+        ("a_b", ["a_b_c", "a_b_d", "a_b_e"], "Did you mean a_b_c, a_b_d or a_b_e?"),
+        ("zz", ["dcrm", "bees"], "Known: bees, dcrm."),
+        ("zz", [f"c{n:02d}" for n in range(20)], f"Known: {', '.join(f'c{n:02d}' for n in range(12))} and 8 more."),
+        ("zz", [], ""),
+    ],
+)
+def test_a_hint_names_what_was_meant(word, known, hint):
+    assert did_you_mean(word, known) == hint

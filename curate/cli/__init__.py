@@ -38,9 +38,7 @@ def _command(stop: Stop) -> None:
     # Rows come as many thousand small objects, none of them in a cycle: look for cycles less often than by default.
     gc.set_threshold(*GC_THRESHOLDS)
     try:
-        from curate.cli.app import app
-
-        app()
+        sys.exit(_run())
     except CurateError as error:
         if stop.number is not None:
             raise
@@ -48,3 +46,16 @@ def _command(stop: Stop) -> None:
 
         print_error(error)
         sys.exit(2)
+
+
+def _run() -> int:
+    """The exit code; what typer refuses is an error like any other."""
+    from curate.cli.app import app
+    from curate.cli.usage import UsageError, as_error
+
+    try:
+        return int(app(prog_name="curate", standalone_mode=False) or 0)
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return 2  # the help was printed
+        raise as_error(error) from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import polars as pl
@@ -200,20 +201,31 @@ def _wrong(found: Any, rows: int) -> str:
     return ""
 
 
-def missing_column(name: str, wanted: str, present: list[str]) -> SettingsError:
-    """The error for a metric whose measurement is not in the table."""
-    return SettingsError(
-        f"{name} needs the column {wanted}, which was not measured.",
-        f"columns present: {', '.join(present) or 'none'}",
-        HOW_TO_MEASURE.get(wanted, "Measure it with `curate score`."),
-    )
+def missing_column(name: str, wanted: str, present: Iterable[str]) -> SettingsError:
+    """The error for a metric whose measurement is not in the table: names the nearest column, and how to measure it."""
+    near = _nearest(wanted, present)
+    where = f"column {wanted}" + (f"; the nearest is {near}" if near else "")
+    hint = HOW_TO_MEASURE.get(wanted, "Measure it with `curate score`.")
+    if near and wanted in REWARD_COLUMNS:
+        hint = f"Run `curate score` on the data first: it reads {near}."
+    return SettingsError(f"{name} needs the column {wanted}, which was not measured.", where, hint)
 
 
+def _nearest(wanted: str, present: Iterable[str]) -> str | None:
+    """The column that has the same of the same side under another name, or else one spelled almost like it."""
+    if wanted not in REWARD_COLUMNS:
+        return next(iter(difflib.get_close_matches(wanted, sorted(present), n=1, cutoff=0.8)), None)
+    side = wanted.partition("_")[0]
+    # `chosen_reward_NAME` is one source of a combined reward that is missing: not what was meant.
+    words = {one: set(one.lower().split("_")) for one in sorted(present) if not one.startswith(wanted)}
+    return next((one for one, said in words.items() if side in said and said & SCORES), None)
+
+
+REWARD_COLUMNS = ("chosen_reward", "rejected_reward")
+SCORES = {"score", "rating", "reward", "grade"}
+"""Words by which data sets name a column of rewards."""
 HOW_TO_MEASURE: dict[str, str] = {
-    **dict.fromkeys(
-        ("chosen_reward", "rejected_reward"),
-        "Give rewards: `curate score --reward MODEL`, or score columns in the data.",
-    ),
+    **dict.fromkeys(REWARD_COLUMNS, "Give rewards: `curate score --reward MODEL`, or score columns in the data."),
     **dict.fromkeys(("policy_chosen_logps", "policy_rejected_logps"), "Give a policy: `curate score --policy MODEL`."),
     **dict.fromkeys(("ref_chosen_logps", "ref_rejected_logps"), "Give a reference: `curate score --reference MODEL`."),
     "policy_chosen_alp_alone": "Measure responses alone too: `curate score --policy MODEL --unconditional`.",

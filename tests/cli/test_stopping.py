@@ -26,7 +26,7 @@ class Thing:
 {job}
 
 module = types.ModuleType("curate.cli.app")
-module.app = job
+module.app = lambda **_: job()
 sys.modules["curate.cli.app"] = module
 from curate.cli import main
 main()

@@ -205,8 +205,14 @@ def test_a_missing_measurement_says_how_to_get_it(missing: str, hint: str) -> No
     with pytest.raises(SettingsError) as caught:
         registry.compute("dual_margin_mul", frame, {})
     assert f"needs the column {missing}" in caught.value.what
-    assert "edit_distance_norm" in caught.value.where
+    assert caught.value.where == f"column {missing}"
     assert hint in caught.value.hint
+
+
+def test_scores_that_were_not_read_yet_are_named_with_the_command_that_reads_them() -> None:
+    error = registry.missing_column("dcrm", "rejected_reward", ["prompt", "chosen", "score_chosen", "Score_Rejected"])
+    assert error.where == "column rejected_reward; the nearest is Score_Rejected"
+    assert error.hint == "Run `curate score` on the data first: it reads Score_Rejected."
 
 
 @pytest.mark.parametrize(
