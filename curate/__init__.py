@@ -9,27 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from curate.errors import CurateError
-from curate.version import __version__
+from curate.errors import CurateError as CurateError
+from curate.jobs import JOBS
+from curate.version import __version__ as __version__
 
-JOBS = ("explain", "export", "generate", "inspect", "pair", "report", "score", "select", "weigh")
-
-__all__ = [
-    "CurateError",
-    "__version__",
-    "catalogue",
-    "explain",
-    "export",
-    "generate",
-    "inspect",
-    "pair",
-    "plan_run",
-    "report",
-    "run",
-    "score",
-    "select",
-    "weigh",
-]
+__all__ = sorted(["CurateError", "__version__", "catalogue", "plan_run", "run", *JOBS])
 
 
 def __getattr__(name: str) -> Any:

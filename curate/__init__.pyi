@@ -24,25 +24,12 @@ from curate.version import __version__ as __version__
 
 Data = Any
 
-JOBS: tuple[str, str, str, str, str, str, str, str, str]
-
-def explain(
+def inspect(
     data: Data,
-    pair_id: str,
-    *,
-    selected: str | Path | None = ...,
-    metrics: str | Path | Sequence[str | Path] = ...,
-) -> Explanation: ...
-def export(
-    data: Data,
-    out: str | Path,
-    to: str,
     *,
     columns: Mapping[str, str] = ...,
     ties: Literal["drop", "keep", "error"] = ...,
-    strict: bool = ...,
-    keep_scores: bool = ...,
-) -> ExportResult: ...
+) -> Inspection: ...
 def generate(
     data: Data,
     out: str | Path | None = ...,
@@ -71,64 +58,6 @@ def generate(
     every_row: bool = ...,
     max_length: int | None = ...,
 ) -> GenerateResult: ...
-def inspect(
-    data: Data,
-    *,
-    columns: Mapping[str, str] = ...,
-    ties: Literal["drop", "keep", "error"] = ...,
-) -> Inspection: ...
-def pair(
-    data: Data,
-    out: str | Path | None = ...,
-    *,
-    columns: Mapping[str, str] = ...,
-    ties: Literal["drop", "keep", "error"] = ...,
-    strict: bool = ...,
-    chat_template: str | Path | None = ...,
-    template_date: date | None = ...,
-    trust_remote_code: bool = ...,
-    backend: Literal["auto", "torch", "vllm"] = ...,
-    tensor_parallel: int | None = ...,
-    device: str = ...,
-    gpus: str | None = ...,
-    workers: int = ...,
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = ...,
-    batch_tokens: int | None = ...,
-    server_timeout: float = ...,
-    fresh: bool = ...,
-    options: Mapping[str, Mapping[str, Any]] = ...,
-    metrics: str | Path | Sequence[str | Path] = ...,
-    reward: str | Sequence[str] = ...,
-    reward_combine: Literal["mean", "min", "median", "zmean"] = ...,
-    reward_head: str | Sequence[str] = ...,
-    policy: str | None = ...,
-    reference: str | None = ...,
-    unconditional: bool = ...,
-    embedder: str | None = ...,
-    tokenizer: str | None = ...,
-    engine: Literal["local", "ray"] = ...,
-    max_length: int | None = ...,
-    truncation: Literal["keep_start", "keep_end", "drop"] = ...,
-    rows_as: Literal["pairs", "candidates"] | None = ...,
-    strategy: Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"] = ...,
-    by: str | None = ...,
-    order: Literal["highest", "lowest"] | None = ...,
-    per_prompt: int | None = ...,
-    min_margin: float | None = ...,
-    allow_truncated: bool = ...,
-    seed: int = ...,
-) -> PairResult: ...
-def report(
-    data: Data,
-    out: str | Path,
-    *,
-    strict: bool = ...,
-    options: Mapping[str, Mapping[str, Any]] = ...,
-    metrics: str | Path | Sequence[str | Path] = ...,
-    selected: str | Path | None = ...,
-    compare: str | Path | None = ...,
-    by: str | None = ...,
-) -> ReportResult: ...
 def score(
     data: Data,
     out: str | Path | None = ...,
@@ -186,6 +115,54 @@ def select(
     drop_ties: bool = ...,
     rejects: str | Path | None = ...,
 ) -> SelectResult: ...
+def explain(
+    data: Data,
+    pair_id: str,
+    *,
+    selected: str | Path | None = ...,
+    metrics: str | Path | Sequence[str | Path] = ...,
+) -> Explanation: ...
+def pair(
+    data: Data,
+    out: str | Path | None = ...,
+    *,
+    columns: Mapping[str, str] = ...,
+    ties: Literal["drop", "keep", "error"] = ...,
+    strict: bool = ...,
+    chat_template: str | Path | None = ...,
+    template_date: date | None = ...,
+    trust_remote_code: bool = ...,
+    backend: Literal["auto", "torch", "vllm"] = ...,
+    tensor_parallel: int | None = ...,
+    device: str = ...,
+    gpus: str | None = ...,
+    workers: int = ...,
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = ...,
+    batch_tokens: int | None = ...,
+    server_timeout: float = ...,
+    fresh: bool = ...,
+    options: Mapping[str, Mapping[str, Any]] = ...,
+    metrics: str | Path | Sequence[str | Path] = ...,
+    reward: str | Sequence[str] = ...,
+    reward_combine: Literal["mean", "min", "median", "zmean"] = ...,
+    reward_head: str | Sequence[str] = ...,
+    policy: str | None = ...,
+    reference: str | None = ...,
+    unconditional: bool = ...,
+    embedder: str | None = ...,
+    tokenizer: str | None = ...,
+    engine: Literal["local", "ray"] = ...,
+    max_length: int | None = ...,
+    truncation: Literal["keep_start", "keep_end", "drop"] = ...,
+    rows_as: Literal["pairs", "candidates"] | None = ...,
+    strategy: Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"] = ...,
+    by: str | None = ...,
+    order: Literal["highest", "lowest"] | None = ...,
+    per_prompt: int | None = ...,
+    min_margin: float | None = ...,
+    allow_truncated: bool = ...,
+    seed: int = ...,
+) -> PairResult: ...
 def weigh(
     data: Data,
     out: str | Path | None = ...,
@@ -195,6 +172,27 @@ def weigh(
     preset: str | None = ...,
     options: Mapping[str, Mapping[str, Any]] = ...,
 ) -> WeighResult: ...
+def export(
+    data: Data,
+    out: str | Path,
+    to: str,
+    *,
+    columns: Mapping[str, str] = ...,
+    ties: Literal["drop", "keep", "error"] = ...,
+    strict: bool = ...,
+    keep_scores: bool = ...,
+) -> ExportResult: ...
+def report(
+    data: Data,
+    out: str | Path,
+    *,
+    strict: bool = ...,
+    options: Mapping[str, Mapping[str, Any]] = ...,
+    metrics: str | Path | Sequence[str | Path] = ...,
+    selected: str | Path | None = ...,
+    compare: str | Path | None = ...,
+    by: str | None = ...,
+) -> ReportResult: ...
 def run(
     recipe: str | Path, out: str | Path | None = None, *, set: Mapping[str, Any] | None = None, fresh: bool = False
 ) -> RunResult: ...

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from curate.errors import InputError
-from curate.jobs import JOBS, job
+from curate.jobs import help_of, job
 from curate.progress import Silent
 from curate.settings import make
 
@@ -35,7 +35,7 @@ RAISES = "Raises:\n    CurateError: whatever the command would print as an error
 
 def function_of(name: str) -> Callable[..., Any]:
     """The function of a command."""
-    kind = JOBS[name]
+    kind = job(name).settings
     signature = signatures.Signature(parameters_of(name))
 
     def call(*given: Any, **settings: Any) -> Any:
@@ -53,7 +53,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 def parameters_of(name: str) -> list[signatures.Parameter]:
     """The arguments of a command's function: data, output and what it cannot do without first, then options by name."""
-    fields = JOBS[name].model_fields
+    fields = job(name).settings.model_fields
     needed = [key for key, one in fields.items() if one.is_required() and key not in POSITIONAL]
     first = [key for key in POSITIONAL if key in fields] + ([] if returns_frame(name) else needed)
     order = dict.fromkeys([*first, *needed, *fields])
@@ -62,7 +62,7 @@ def parameters_of(name: str) -> list[signatures.Parameter]:
 
 def returns_frame(name: str) -> bool:
     """Whether the command writes one table, and so may leave out where to."""
-    return "out" in JOBS[name].model_fields and name not in NO_TABLE
+    return "out" in job(name).settings.model_fields and name not in NO_TABLE
 
 
 def _optional(name: str, key: str) -> bool:
@@ -99,8 +99,8 @@ def spelled_type(kind: Any) -> str:
 
 def doc_of(name: str) -> str:
     """The docstring of a command's function: the command's help, and each option's."""
-    kind: type[BaseModel] = JOBS[name]
-    lines = [signatures.cleandoc(kind.__doc__ or ""), "", "Args:"]
+    kind: type[BaseModel] = job(name).settings
+    lines = [help_of(name), "", "Args:"]
     for one in parameters_of(name):
         info = kind.model_fields[one.name]
         said = {"data": "Paths, globs, hub names, frames, or the result of another function."}
@@ -115,7 +115,8 @@ def _run(name: str, values: dict[str, Any]) -> Any:
     values["data"] = _names(values.get("data", ()), Path(folder.name))
     if returns_frame(name) and values.get("out") is None:
         values["out"] = Path(folder.name) / f"{name}.parquet"
-    result = job(name).run(make(JOBS[name], values), Silent())
+    one = job(name)
+    result = one.run(make(one.settings, values), Silent())
     # The folder is deleted with the last reference to the result.
     object.__setattr__(result, "_folder", folder)
     return result

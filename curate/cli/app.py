@@ -1,24 +1,69 @@
-"""The command line, put together: every job, and the commands that are not jobs on data."""
+"""The command line, put together: every job, and the commands that are not jobs on data.
+
+A command's file is imported when the command is called, and `curate --help` reads only its docstring: importing them
+all would take most of a second.
+"""
 
 from __future__ import annotations
 
+import ast
+import io
+import tokenize
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from curate.cli.command import command, job_command
-from curate.cli.demo import demo
-from curate.cli.metrics import metrics
-from curate.cli.run import run
 from curate.errors import SettingsError
 from curate.jobs import JOBS
-from curate.settings import CatalogueSettings, DemoSettings, RunSettings
 
 ABOUT = "Measure, select and build the preference pairs that are worth training on."
+OTHERS = ("run", "metrics", "demo")
+FILES = {name: f"curate.jobs.{name}" for name in JOBS} | {name: f"curate.cli.{name}" for name in OTHERS}
 BEST_OF_N2 = Annotated[
     bool,
     typer.Option("--best-of-n2", help="The same as --strategy=best-of-n2, the default.", rich_help_panel="How to pair"),
 ]
+SHARED: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}
+
+
+class Commands(TyperGroup):
+    """Every command by its name; what it takes is known only once it is called."""
+
+    def __init__(self, **known: Any) -> None:
+        known["commands"] = {name: TyperCommand(name, help=docstring(file)) for name, file in FILES.items()}
+        super().__init__(**known)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that is called, whole."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and whole(str(name)), rest
+
+
+def docstring(file: str) -> str:
+    """The docstring of a module that is not imported."""
+    spec = find_spec(file)
+    source = spec.loader.get_source(file) if spec and spec.loader else ""  # type: ignore[attr-defined]
+    first = next(tokenize.generate_tokens(io.StringIO(source or "").readline))
+    return cleandoc(ast.literal_eval(first.string))
+
+
+def whole(name: str) -> Any:
+    """The command with its options."""
+    from curate.cli.command import command, job_command
+
+    one = typer.Typer(**SHARED)
+    if name in OTHERS:
+        settings, call = import_module(FILES[name]).COMMAND
+        one.command(name)(command(settings, call, docstring(FILES[name])))
+    else:
+        extra, before = ({"best_of_n2": BEST_OF_N2}, _best_of_n2) if name == "pair" else ({}, dict)
+        one.command(name)(job_command(name, extra, before))
+    return get_command(one)
 
 
 def _best_of_n2(values: dict[str, Any]) -> dict[str, Any]:
@@ -31,28 +76,21 @@ def _best_of_n2(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-app = typer.Typer(
-    name="curate",
-    help=ABOUT,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for name in JOBS:
-    extra, before = ({"best_of_n2": BEST_OF_N2}, _best_of_n2) if name == "pair" else ({}, dict)
-    app.command(name)(job_command(name, extra, before))
-app.command("run")(command(RunSettings, run))
-app.command("metrics")(command(CatalogueSettings, metrics))
-app.command("demo")(command(DemoSettings, demo))
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         from curate.version import __version__
 
         typer.echo(f"curate {__version__}")
         raise typer.Exit
+
+
+app = typer.Typer(
+    name="curate",
+    cls=Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    **SHARED,
+)
 
 
 @app.callback(help=ABOUT)

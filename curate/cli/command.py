@@ -1,4 +1,4 @@
-"""Commands made from their settings: every field is an option, the class's docstring is the help."""
+"""Commands made from their settings: every field is an option, the docstring of the command's file is the help."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from curate.jobs import JOBS, job
+from curate.cli import starting
+from curate.cli.console import reporter, say
+from curate.jobs import help_of, job
 from curate.settings import flags, make, option_of, parse_options
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
@@ -32,32 +34,30 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
         extra: options that only the command line has, by name.
         before: takes the given values, with the extra ones, and returns those of the settings.
     """
-    settings = JOBS[name]
+    one = job(name)
 
     def run(**values: Any) -> None:
-        from curate.cli import starting, summaries
-        from curate.cli.console import reporter
-
         quiet, as_json = values.pop("quiet"), values.pop("json")
         if "options" in values:
             values["options"] = parse_options(values["options"] or [])
-        made = make(settings, _given(before(values)))
+        made = make(one.settings, _given(before(values)))
         starting.make_short_jobs_shorter()
-        result = job(name).run(made, reporter(quiet))
+        result = one.run(made, reporter(quiet))
         if as_json:
             typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
         elif not quiet:
-            getattr(summaries, f"print_{name}")(result)
+            say(one.summary(result))
 
-    return _described(run, settings, {**extra, "json": Json, "quiet": Quiet})
+    return _described(run, one.settings, help_of(name), {**extra, "json": Json, "quiet": Quiet})
 
 
-def command(settings: type[BaseModel], call: Call) -> Call:
+def command(settings: type[BaseModel], call: Call, help: str) -> Call:
     """What typer calls for a command that is not a job.
 
     Args:
-        settings: its signature and help.
+        settings: its signature.
         call: takes the settings and, if it has that argument, whether to be quiet.
+        help: what it does.
     """
     speaks = "quiet" in inspect.signature(call).parameters
 
@@ -65,14 +65,14 @@ def command(settings: type[BaseModel], call: Call) -> Call:
         quiet = {"quiet": values.pop("quiet")} if speaks else {}
         call(make(settings, _given(values)), **quiet)
 
-    return _described(run, settings, {"quiet": Quiet} if speaks else {})
+    return _described(run, settings, help, {"quiet": Quiet} if speaks else {})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _described(run: Call, settings: type[BaseModel], extra: Mapping[str, Any]) -> Call:
+def _described(run: Call, settings: type[BaseModel], help: str, extra: Mapping[str, Any]) -> Call:
     """The function with the settings' fields as parameters; extra ones follow the first two, how to speak is last."""
     options = [parameter(settings, field) for field in in_order(settings)]
     more = [_parameter(key, kind, False) for key, kind in extra.items() if key not in LAST]
@@ -80,7 +80,7 @@ def _described(run: Call, settings: type[BaseModel], extra: Mapping[str, Any]) -
     parameters = [*options[:2], *more, *options[2:], *last]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}
-    run.__doc__ = inspect.cleandoc(settings.__doc__ or "")
+    run.__doc__ = inspect.cleandoc(help)
     return run
 
 

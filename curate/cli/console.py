@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError
+from curate.jobs.lines import Grid, Strong, cell
 from curate.progress import Reporter, Silent, Step
 
 if TYPE_CHECKING:
@@ -155,24 +156,27 @@ class LiveReporter:
         self._console.print(f"note: {text}", markup=False)
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+def say(lines: Iterable[str | Strong | Grid]) -> None:
+    """Print what a command says."""
+    out = stdout()
+    for line in lines:
+        if isinstance(line, Grid):
+            out.print(_table(line))
+        elif isinstance(line, Strong):
+            out.print(f"[bold]{_escape(line.text)}[/]{_escape(line.rest)}")
+        else:
+            out.print(line, markup=False)
+
+
+def _table(grid: Grid) -> Any:
     """A rich table: text left-aligned, numbers right-aligned."""
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
-    for name, is_number in zip(header, numeric, strict=True):
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numeric = [all(isinstance(row[i], int | float | None) for row in grid.rows) for i in range(len(grid.header))]
+    for name, is_number in zip(grid.header, numeric, strict=True):
         made.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
+    for row in grid.rows:
         made.add_row(*(_escape(cell(value)) for value in row))
     return made
-
-
-def cell(value: Any) -> str:
-    """A value as shown in a table: four significant digits."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

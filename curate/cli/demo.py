@@ -1,16 +1,48 @@
-"""`curate demo`."""
+"""Do the whole job on an embedded world with the tiny models of the package: offline, on a CPU."""
 
 from __future__ import annotations
 
-from curate.settings import DemoSettings
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from curate.cli import console
+from curate.demo.run import DemoResult, run
+from curate.jobs.lines import Grid, Summary
+from curate.jobs.summary import distributions
+from curate.settings import option
+
+
+class DemoSettings(BaseModel):
+    """The options of `curate demo`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    output: Path = option(Path("curate-demo"), "Where everything goes.", metavar="DIR", short="-o")
+    seed: int = option(0, "Of the data and the responses; with --train, of the models too.")
+    train: bool = option(False, "Train the three models, which takes minutes, instead of using the shipped.")
 
 
 def demo(settings: DemoSettings, quiet: bool) -> None:
     """Do the whole job on the embedded world."""
-    from curate.cli import console
-    from curate.cli.summaries import print_demo
-    from curate.demo.run import run
-
     result = run(settings.output, console.reporter(quiet), seed=settings.seed, train=settings.train)
     if not quiet:
-        print_demo(result)
+        console.say(_summary(result))
+
+
+def _summary(result: DemoResult) -> Summary:
+    yield "\nPairs of the demo world, scored by its tiny policy, reference and reward model:"
+    yield distributions(result.scored.metrics)
+    yield "What the world's gold reward, hidden from every model, says about the pairs kept:"
+    yield Grid(("selection", "pairs", "mean gold margin", "rightly labelled"), result.selections)
+    yield "The policy's own responses, paired:"
+    rows = [(name, old, new) for name, (old, new) in result.paired.compared.items()]
+    yield Grid(("mean", "max-min pairs", "best-of-N^2 by dcrm"), rows)
+    gold = ", ".join(f"{name} {value:.3f}" for name, value in result.gold_pairs.items())
+    yield f"mean gold margin: {gold}\n"
+    for name, path in result.files.items():
+        yield f"{name:>24}  {path}"
+    yield f"{'models':>24}  {result.folder / 'models'}"
+
+
+COMMAND = DemoSettings, demo

@@ -1,39 +1,44 @@
-"""`curate metrics`."""
+"""Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from curate.settings import CatalogueSettings
+from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:
-    from curate.metrics.registry import Metric
+from curate.cli import console
+from curate.jobs.lines import Grid, Strong, Summary
+from curate.metrics.catalogue import catalogue_of, in_force, using
+from curate.metrics.registry import Metric, all_metrics, find, taken_if_present
+from curate.schema import table_columns
+from curate.settings import Files, MetricSettings, option
+
+
+class CatalogueSettings(BaseModel):
+    """The options of `curate metrics`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = option(None, "One metric, whole.", argument=True)
+    metrics: Files = option((), MetricSettings.model_fields["metrics"].description or "", metavar="FILE")
 
 
 def metrics(settings: CatalogueSettings) -> None:
     """Print the catalogue, or one metric."""
-    from curate.metrics.catalogue import catalogue_of, using
-
     with using(catalogue_of(settings.metrics)):
-        _print(settings.name)
+        console.say(_all() if settings.name is None else _one(find(settings.name)))
 
 
-def _print(name: str | None) -> None:
-    """Every metric, one a line, or all about one."""
-    from curate.cli import console
-    from curate.metrics.catalogue import in_force
-    from curate.metrics.registry import all_metrics, find
+def _all() -> Summary:
+    rows = [
+        (m.name, m.unit, "higher" if m.prefer == "high" else "lower", m.meaning or "no docstring")
+        for m in all_metrics().values()
+    ]
+    yield Grid(("metric", "unit", "better", "meaning"), rows)
+    yield "`curate metrics NAME` prints formula, parameters, columns and source."
 
-    out = console.stdout()
-    if name is None:
-        rows = [
-            (m.name, m.unit, "higher" if m.prefer == "high" else "lower", m.meaning or "no docstring")
-            for m in all_metrics().values()
-        ]
-        out.print(console.table("", ("metric", "unit", "better", "meaning"), rows))
-        out.print("`curate metrics NAME` prints formula, parameters, columns and source.")
-        return
-    one = find(name)
+
+def _one(one: Metric) -> Summary:
     lines = [
         ("", one.meaning or "no docstring"),
         *(("", paragraph) for paragraph in one.details),
@@ -46,16 +51,13 @@ def _print(name: str | None) -> None:
         ("source", one.section("Source")),
         ("from", in_force().origin(one.name)),
     ]
-    out.print(f"[bold]{one.name}[/]")
+    yield Strong(one.name)
     for label, text in (line for line in lines if line[1]):
-        out.print(f"{label:>11}  {text}", markup=False)
+        yield f"{label:>11}  {text}"
 
 
 def _columns(one: Metric) -> str:
     """The columns that it reads by default, and those that it takes where they are."""
-    from curate.metrics.registry import taken_if_present
-    from curate.schema import table_columns
-
     always = (*one.columns, *one.needs(one.resolve(one.parameters({}), frozenset())))
     more = taken_if_present(one.name, {}, frozenset(column.name for column in table_columns()))
     return ", ".join(always) + (f"; where the table has them: {', '.join(more)}" if more else "")
@@ -71,3 +73,6 @@ def _parameters(one: Metric) -> str:
         return f"{alias}={value}" + (f" (with {form})" if form else "")
 
     return " ".join(shown(field.alias, field.default) for field in one.model.model_fields.values())
+
+
+COMMAND = CatalogueSettings, metrics

@@ -1,31 +1,63 @@
-"""`curate run`."""
+"""Run the steps of a recipe file: generate, score, pair, select, weigh, export.
+
+Rerun the same command to resume an interrupted run; finished steps are kept.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from curate.settings import RunSettings
+from pydantic import BaseModel, ConfigDict
+
+from curate.cli import console
+from curate.cli.run_summaries import plan_lines, run_lines, step_lines
+from curate.recipes.check import prepare
+from curate.recipes.file import read_recipe
+from curate.recipes.preview import plan_run
+from curate.recipes.resolve import parse_assignments
+from curate.recipes.run import StepResult, day_of
+from curate.recipes.run import run as run_steps
+from curate.settings import FRESH, option
+
+
+class RunSettings(BaseModel):
+    """The options of `curate run`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: Path = option(help="A recipe file.", metavar="RECIPE.yaml", argument=True)
+    out: Path | None = option(None, "The folder of the outputs. Default: the recipe's name.", metavar="DIR", short="-o")
+    assignments: tuple[str, ...] = option(
+        (),
+        "An input (data=pairs.jsonl), a step's setting (select.top=25%) or a metric's parameter "
+        "(select.dcrm.eps=0.1). Repeatable.",
+        metavar="KEY=VALUE",
+        spelled="set",
+    )
+    plan: bool = option(False, "Print what would run and what it costs; fetch and open nothing.")
+    fresh: bool = option(False, FRESH)
 
 
 def run(settings: RunSettings, quiet: bool) -> None:
     """Run a recipe, or print what it would do."""
-    from curate.cli import console
-    from curate.cli.run_summaries import print_plan, print_run, print_step
-    from curate.recipes.check import prepare
-    from curate.recipes.file import read_recipe
-    from curate.recipes.preview import plan_run
-    from curate.recipes.resolve import parse_assignments
-    from curate.recipes.run import day_of
-    from curate.recipes.run import run as run_steps
-
     file = read_recipe(settings.recipe)
     given = parse_assignments(settings.assignments)
     place = settings.out or Path(file.recipe.name)
     if settings.plan:
-        print_plan(plan_run(file, given, place))
+        console.say(plan_lines(plan_run(file, given, place)))
         return
     prepared = prepare(file, given, place, None if settings.fresh else day_of(place))
-    on_step = (lambda _: None) if quiet else print_step
-    result = run_steps(prepared, console.reporter(quiet), fresh=settings.fresh, on_step=on_step)
+    result = run_steps(prepared, console.reporter(quiet), fresh=settings.fresh, on_step=_silent if quiet else _say_step)
     if not quiet:
-        print_run(result)
+        console.say(run_lines(result))
+
+
+def _say_step(step: StepResult) -> None:
+    console.say(step_lines(step))
+
+
+def _silent(_: StepResult) -> None:
+    pass
+
+
+COMMAND = RunSettings, run

@@ -2,74 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from curate.cli import summaries
-from curate.cli.console import stdout, table
-
-if TYPE_CHECKING:
-    from curate.plan.cost import ModelCost
-    from curate.recipes.preview import PlannedStep, RunPlan
-    from curate.recipes.run import RunResult, StepResult
-
-SUMMARIES: dict[str, Callable[[Any], None]] = {
-    "generate": summaries.print_generate,
-    "score": summaries.print_score,
-    "pair": summaries.print_pair,
-    "select": summaries.print_select,
-    "weigh": summaries.print_weigh,
-    "export": summaries.print_export,
-}
+from curate.jobs import job
+from curate.jobs.lines import Grid, Strong, Summary
+from curate.plan.cost import ModelCost
+from curate.recipes.preview import PlannedStep, RunPlan
+from curate.recipes.run import RunResult, StepResult
 
 
-def print_step(step: StepResult) -> None:
-    """The summary of the step's own command; one line if it was done before."""
-    if step.result is None:
-        return
-    stdout().print(f"\n[bold]{step.name}[/]")
-    SUMMARIES[step.command](step.result)
+def step_lines(step: StepResult) -> Summary:
+    """The summary of the step's own command; nothing if it was done before."""
+    if step.result is not None:
+        yield ""
+        yield Strong(step.name)
+        yield from job(step.command).summary(step.result)
 
 
-def print_run(result: RunResult) -> None:
+def run_lines(result: RunResult) -> Summary:
     """Every output, the final one last."""
-    console = stdout()
-    console.print(f"\n{result.recipe}: {len(result.steps)} steps.", markup=False)
+    yield f"\n{result.recipe}: {len(result.steps)} steps."
     for step in result.steps:
         before = " (done before)" if step.result is None else ""
-        console.print(f"{step.name:>12}  {step.out}{before}", markup=False)
-    console.print(f"final output: {result.final}", markup=False)
+        yield f"{step.name:>12}  {step.out}{before}"
+    yield f"final output: {result.final}"
 
 
-def print_plan(plan: RunPlan) -> None:
+def plan_lines(plan: RunPlan) -> Summary:
     """Inputs, steps, what each model reads, and what is unknown."""
-    console = stdout()
     recipe = plan.recipe
-    console.print(f"{recipe.name}: {' '.join(recipe.about.split())}", markup=False)
+    yield f"{recipe.name}: {' '.join(recipe.about.split())}"
     if recipe.paper is not None:
-        console.print(f"paper: {recipe.paper.title} (arXiv {recipe.paper.arxiv})", markup=False)
-        console.print(f"  verified: {' '.join(recipe.paper.verified.split())}", markup=False)
-        console.print(f"  not verified: {' '.join(recipe.paper.not_verified.split())}", markup=False)
+        yield f"paper: {recipe.paper.title} (arXiv {recipe.paper.arxiv})"
+        yield f"  verified: {' '.join(recipe.paper.verified.split())}"
+        yield f"  not verified: {' '.join(recipe.paper.not_verified.split())}"
     for name, value in plan.inputs.items():
         about = f"  ({recipe.inputs[name].about})" if recipe.inputs[name].about else ""
-        console.print(f"{name:>12}  {_value(value, name, plan)}{about}", markup=False)
+        yield f"{name:>12}  {_value(value, name, plan)}{about}"
     for step in plan.steps:
-        _print_step(step)
+        yield _step(step)
     costs = [_cost(step, cost) for step in plan.steps for cost in step.models]
     if costs:
         header = ("step", "model", "as", "responses", "tokens", "forward FLOPs")
-        console.print(table("", header, costs))
-        console.print(
+        yield Grid(header, costs)
+        yield (
             "Estimates. Equal responses to equal prompts are read only once, but counted each time here. FLOPs are "
             "2 x parameters x tokens; for drawn responses, prompts are not counted."
         )
     for name in plan.unknown:
-        console.print(f"tokens unknown: the data is not here ({name}).", markup=False)
+        yield f"tokens unknown: the data is not here ({name})."
     for note in plan.notes:
-        console.print(f"note: {note}", markup=False)
+        yield f"note: {note}"
     for name in plan.missing:
-        console.print(f"before this can run: --set {name}=...", markup=False)
-    console.print(f"output folder: {plan.out}", markup=False)
+        yield f"before this can run: --set {name}=..."
+    yield f"output folder: {plan.out}"
 
 
 def _value(value: Any, name: str, plan: RunPlan) -> str:
@@ -78,14 +64,11 @@ def _value(value: Any, name: str, plan: RunPlan) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _print_step(step: PlannedStep) -> None:
+def _step(step: PlannedStep) -> str:
     settings = ", ".join(f"{name} {_setting(value)}" for name, value in step.settings.items())
     rows = "" if step.rows is None else f" ({'at most ' if step.at_most else ''}{step.rows:,} rows)"
     title = step.name if step.name == step.command else f"{step.name}: {step.command}"
-    stdout().print(
-        f"{step.number}. {title} {', '.join(step.data)} -> {step.out}{rows}" + (f"; {settings}" if settings else ""),
-        markup=False,
-    )
+    return f"{step.number}. {title} {', '.join(step.data)} -> {step.out}{rows}" + (f"; {settings}" if settings else "")
 
 
 def _setting(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a command is, besides its settings: how it runs, and what is known of its result before it does."""
+"""What a command is: its settings, how it runs, what it says then, and what is known of its result before."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from curate.jobs.lines import Summary
 from curate.plan.cost import ModelCost
 from curate.plan.shape import RowKind, Shape
 from curate.plan.volume import Volume, as_before
@@ -37,6 +38,7 @@ class Job:
         name: as the command line and recipes spell it.
         settings: the class of its settings.
         run: runs it.
+        summary: what it says of its result when it has finished.
         check: refuses settings that no data could make valid.
         is_step: whether a recipe can run it.
         measures: whether its settings may hold a judge's options.
@@ -51,6 +53,7 @@ class Job:
     name: str
     settings: type[Any]
     run: Callable[[Any, Reporter], Any]
+    summary: Callable[[Any], Summary]
     check: Callable[[Any], Any] = lambda settings: None
     is_step: bool = True
     measures: bool = False

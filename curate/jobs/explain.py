@@ -1,4 +1,4 @@
-"""`curate explain`: one pair: each number, the terms of each metric, and why a selection kept it or not."""
+"""Show one pair: each number and its percentile, the terms of each metric, and why a selection kept it or not."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.errors import InputError, SettingsError
 from curate.jobs.contract import Job
+from curate.jobs.lines import Grid, Strong, Summary, cell
 from curate.jobs.results import Shown
 from curate.jobs.select import check_select
 from curate.metrics.catalogue import with_its_metrics
@@ -24,12 +25,28 @@ from curate.schema import FLAGS, PAIR_ID
 from curate.selection.decision import decide
 from curate.selection.filters import group_column
 from curate.selection.values import high_first, ranking_values
-from curate.settings import ExplainSettings, SelectSettings, make
+from curate.selection.verdict import Verdict, against_cut, spelled
+from curate.settings import DataSettings, Files, MetricSettings, Record, SelectSettings, make, option
 from curate.writers.history import manifests_of, recorded
 
 SHOWN_IDS = 3
 ROW = re.compile(r"row:(\d+)")
 TEXTS = ("prompt", "chosen", "rejected", FLAGS.name)
+
+
+class ExplainSettings(DataSettings):
+    """The options of `curate explain`."""
+
+    pair_id: str = option(
+        help="The pair's `pair_id`, or how it begins; or its row, as row:1.",
+        metavar="PAIR_ID",
+        record=Record.MEANT,
+        argument=True,
+    )
+    selected: Path | None = option(
+        None, "What `curate select` kept of this table: also show the rule, and how far the pair is from the cut."
+    )
+    metrics: Files = option((), MetricSettings.model_fields["metrics"].description or "", metavar="FILE")
 
 
 @dataclass(frozen=True)
@@ -61,31 +78,6 @@ class Term:
     formula: str
     reads: dict[str, float | None]
     parameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a selection did with the pair.
-
-    Attributes:
-        reason: why it was not kept; None if it was.
-        rule: the selection's settings, as the command line spells them.
-        by: what ranked the rows, None without a ranking.
-        value: the pair's value of it.
-        cut: the worst value kept.
-        distance: how far the pair is beyond the cut, in units of the metric; negative if it falls short.
-        rank: the pair's place among the rows with a value (with `--per`, in its group), the best first, from 1.
-        ranked: how many these are.
-    """
-
-    reason: str | None
-    rule: str
-    by: str | None
-    value: float | None
-    cut: float | None
-    distance: float | None
-    rank: int | None
-    ranked: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -212,46 +204,58 @@ def _verdict(table: Table, settings: ExplainSettings, row: int) -> Verdict:
             hint="Give the table that it was made from.",
         )
     reason = None if decision.mask[row] else str(decision.reasons_of(row, 1)[0])
-    rule = _spelled(given)
+    rule = spelled(given)
     if values is None:
         return Verdict(reason, rule, None, None, None, None, None, 0)
     if again.per is not None:
         groups = group_column(table, again.per)
         values = np.where(groups.eq_missing(groups[row]).to_numpy(), values, np.nan)
-    return Verdict(reason, rule, again.by, *_against_cut(values, decision.mask, row, high_first(again)))
-
-
-def _against_cut(
-    values: np.ndarray, kept: np.ndarray, row: int, best_high: bool
-) -> tuple[float | None, float | None, float | None, int | None, int]:
-    """The pair's value, the cut, the distance between them, the pair's rank, and how many rows have one."""
-    ranked = int(np.isfinite(values).sum())
-    among = values[kept & np.isfinite(values)]
-    cut = float(among.min() if best_high else among.max()) if among.size else None
-    value = float(values[row])
-    if np.isnan(value):
-        return None, cut, None, None, ranked
-    distance = None if cut is None else (value - cut) * (1 if best_high else -1)
-    better = values > value if best_high else values < value
-    return value, cut, distance, 1 + int(better.sum()), ranked
-
-
-def _spelled(given: Mapping[str, Any]) -> str:
-    """Settings as options of the command line."""
-    words = []
-    for name, value in given.items():
-        if name == "options":
-            words += [f"--set {metric}.{key}={one}" for metric, own in value.items() for key, one in own.items()]
-        elif value is True:
-            words.append(f"--{name.replace('_', '-')}")
-        elif value is not False:
-            shown = f'"{value}"' if " " in str(value) else value
-            words.append(f"--{name.replace('_', '-')} {shown}")
-    return " ".join(words)
+    return Verdict(reason, rule, again.by, *against_cut(values, decision.mask, row, high_first(again)))
 
 
 def _plain(value: Any) -> Any:
     return value.to_list() if isinstance(value, pl.Series) else value
 
 
-JOB = Job("explain", ExplainSettings, explain, is_step=False)
+def _summary(found: Explanation) -> Summary:
+    yield f"pair {found.pair_id}, row {found.row:,} of {found.rows:,}"
+    for name, text in found.texts.items():
+        yield ""
+        yield Strong(name)
+        yield _spoken(text)
+    if found.flags:
+        yield f"\nflags: {', '.join(found.flags)}"
+    rows = [(one.name, one.value, _percentile(one)) for one in found.numbers]
+    yield Grid(("number", "value", "percentile"), rows)
+    for term in found.metrics:
+        one = term.number
+        yield Strong(one.name, f" {cell(one.value)}, percentile {_percentile(one)} ({term.better} is better)")
+        yield f"  {term.formula}"
+        reads = [f"{name} {cell(value)}" for name, value in term.reads.items()]
+        yield "  " + ", ".join([*reads, *(f"{name}={value}" for name, value in term.parameters.items())])
+    if found.verdict is not None:
+        yield from _verdict_lines(found.verdict)
+
+
+def _verdict_lines(verdict: Verdict) -> Summary:
+    yield "\nkept" if verdict.reason is None else f"\nnot kept: {verdict.reason}"
+    yield f"  rule: {verdict.rule}"
+    if verdict.by is not None:
+        rank = f"rank {verdict.rank:,} of {verdict.ranked:,}" if verdict.rank else "no value"
+        line = f"  {verdict.by} {cell(verdict.value)}, {rank}; worst kept {cell(verdict.cut)}"
+        yield line + (f", {verdict.distance:+.4g} from it" if verdict.distance is not None else "")
+
+
+def _percentile(one: Number) -> str:
+    return "-" if one.percentile is None else f"{one.percentile:.1f}"
+
+
+def _spoken(text: Any) -> str:
+    """A text; of an answer's conversation its last message, of a prompt's all with their roles."""
+    if not isinstance(text, list):
+        return str(text)
+    said = [f"{one['role']}: {one['content']}" for one in text]
+    return said[-1].partition(": ")[2] if text and text[-1]["role"] == "assistant" else "\n".join(said)
+
+
+JOB = Job("explain", ExplainSettings, explain, _summary, is_step=False)

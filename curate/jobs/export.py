@@ -1,4 +1,4 @@
-"""`curate export`: write pairs of any layout as the files that one trainer reads, with a configuration snippet."""
+"""Write what a trainer reads: a folder with its data file and a snippet of its configuration."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from curate.exporters.refusals import refuse_pair
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
 from curate.hashing import text_hash
-from curate.jobs import space
+from curate.jobs import space, summary
 from curate.jobs.contract import Job
+from curate.jobs.lines import Summary
 from curate.jobs.results import Shown
 from curate.jobs.space import check_disk
 from curate.plan.shape import Shape
@@ -28,13 +29,25 @@ from curate.readers.files.table import Table, open_table
 from curate.readers.reading import what_is_read
 from curate.readers.unusable import nothing_usable, reject_table
 from curate.responses.stage import CHUNK_ROWS
-from curate.settings import ExportSettings
+from curate.settings import ReadingSettings, Settings, option
 from curate.storage.disk import disk_errors
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.version import __version__
 from curate.writers.history import manifests_of
 from curate.writers.rejects_file import RejectsFile, rejects_of
+
+
+class ExportSettings(Settings, ReadingSettings):
+    """The options of `curate export`."""
+
+    out: Path = option(help="A folder.", metavar="OUT", short="-o")
+    to: str = option(
+        help="trl, trl-reward, kto, openrlhf, llamafactory, axolotl, verl, torchtune, nemo-rl, ms-swift or "
+        "open-instruct.",
+        metavar="FORMAT",
+    )
+    keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
 
 
 @dataclass(frozen=True, repr=False)
@@ -199,4 +212,13 @@ def _shape(settings: ExportSettings, before: Shape) -> Shape:
     return Shape()
 
 
-JOB = Job("export", ExportSettings, export, check_export, shape=_shape, suffix="")
+def _summary(result: ExportResult) -> Summary:
+    bad = sum(result.rejected.values())
+    pairs = f"{result.pairs:,} pairs ({result.layout})"
+    yield f"{pairs} exported for {result.format}, {result.rows:,} rows, {bad:,} rejected."
+    yield from summary.rejected(result.rejected, result.rejects)
+    yield f"columns: {', '.join(result.columns)}"
+    yield f"wrote {result.out}: {', '.join(result.files)}"
+
+
+JOB = Job("export", ExportSettings, export, _summary, check_export, shape=_shape, suffix="")

@@ -1,4 +1,8 @@
-"""`curate generate`: sample responses to prompts from one or several models."""
+"""Sample responses to prompts.
+
+Reads prompts as text or messages, also those of pairs and candidates. Writes one row per prompt, with lists that
+`curate score` and `curate pair` read. Rerun the same command to resume an interrupted run.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from curate.engines import local
+from curate.jobs import summary
 from curate.jobs.contract import Job
+from curate.jobs.lines import Grid, Summary
 from curate.jobs.results import Written
 from curate.jobs.space import GENERATE, check_disk
 from curate.plan.cost import drawing_costs
@@ -167,10 +173,21 @@ def _volume(settings: GenerateSettings, before: Volume, _: RowKind | None) -> Vo
     return replace(before, at_most=True, drawn=(draws_of(settings), settings.max_tokens), pairs=False)
 
 
+def _summary(result: GenerateResult) -> Summary:
+    bad = sum(result.rejected.values())
+    yield f"{result.rows + bad:,} rows in ({result.layout}), {result.prompts:,} prompts sampled, {bad:,} rejected."
+    yield from summary.rejected(result.rejected, result.rejects)
+    yield from summary.unread(result.unread)
+    header = ("model", "temperature", "drawn", "different", "cut at the limit", "mean tokens")
+    yield Grid(header, [tuple(vars(one).values()) for one in result.writers])
+    yield f"{result.responses:,} responses; wrote {result.out}"
+
+
 JOB = Job(
     "generate",
     GenerateSettings,
     generate,
+    _summary,
     check_generate,
     layout=lambda rows, _: prompts_layout(rows),
     shape=_shape,

@@ -1,4 +1,4 @@
-"""`curate inspect`: report what the data is and what is wrong with it, without a model."""
+"""Say which layout the data has, and what is wrong with it; loads no model."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ import polars as pl
 from curate.errors import RowError
 from curate.hashing import text_hash, text_of
 from curate.jobs.contract import Job
+from curate.jobs.lines import Grid, Summary
 from curate.jobs.results import Shown
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns, source_notes
-from curate.readers.reading import Reading, what_is_read
+from curate.readers.reading import Reading, listed, what_is_read
 from curate.responses.stage import CHUNK_ROWS
 from curate.responses.text_flags import text_flags
 from curate.schema import Record
-from curate.settings import InspectSettings
+from curate.settings import DataSettings, ReadingSettings
 from curate.tokens import WORD
 
 EXAMPLES = 3
+
+
+class InspectSettings(DataSettings, ReadingSettings):
+    """The options of `curate inspect`."""
 
 
 @dataclass(repr=False)
@@ -139,4 +144,31 @@ def _quantiles(values: list[int]) -> tuple[int, int, int, int]:
     return low, middle, high, max(values)
 
 
-JOB = Job("inspect", InspectSettings, inspect, is_step=False)
+def _summary(found: Inspection) -> Summary:
+    bad = sum(count for count, _ in found.rejected.values())
+    facts = {
+        "layout": f"{found.layout.name}: {found.layout.summary}",
+        "columns": ", ".join(found.columns),
+        "not read": listed(found.reading.unread) or "none",
+        "rows": f"{found.rows:,} usable, {bad:,} not",
+        "prompts": f"{found.unique_prompts:,} different; messages: " + _counts(found.turns),
+        "responses": "a row: " + _counts(found.responses),
+        "rewards": found.rewards,
+        "duplicates": f"{found.duplicate_rows:,} duplicate rows",
+        "flags": ", ".join(f"{name} {count:,}" for name, count in found.flags.items()) or "none",
+    }
+    for name, text in facts.items():
+        yield f"{name:>11}  {text}"
+    yield from found.reading.notes()
+    rows = [(f"{name} words", *quantiles) for name, quantiles in found.lengths.items()]
+    yield Grid(("length", "5%", "median", "95%", "most"), rows)
+    for reason, (count, places) in found.rejected.items():
+        yield f"  {count:,} rejected: {reason} ({', '.join(places)}{', ...' if count > len(places) else ''})"
+
+
+def _counts(counts: dict[int, int]) -> str:
+    shown = [f"{size}: {count:,}" for size, count in list(counts.items())[:6]]
+    return ", ".join(shown) + (", ..." if len(counts) > 6 else "")
+
+
+JOB = Job("inspect", InspectSettings, inspect, _summary, is_step=False)

@@ -1,4 +1,8 @@
-"""`curate pair`: build the best pairs from N responses to each prompt."""
+"""Build the best pairs from N responses to each prompt.
+
+Reads candidates, or pairs, whose responses to the same prompt are then pooled. Measures with the given models what
+the data does not hold yet. Rerun the same command to resume an interrupted run.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
+from curate.jobs import summary
 from curate.jobs.contract import Job
+from curate.jobs.lines import Grid, Summary
 from curate.jobs.results import Written
 from curate.jobs.space import PAIR, check_disk
 from curate.metrics.advice import narrow_note
@@ -23,7 +29,7 @@ from curate.metrics.registry import all_metrics, columns_read, find, missing_col
 from curate.pairs.distances import Distances
 from curate.pairs.rows import pair_tables
 from curate.pairs.search import DEFAULT_METRIC, VALUE, Pairing, max_min_share
-from curate.pairs.strategies import BEST_OF_N2, OPTION_NAMES, STRATEGIES, strategy_parameters
+from curate.pairs.strategies import BEST_OF_N2, STRATEGIES, measuring, strategy_parameters
 from curate.pairs.table import MetricSummary, add_metrics, counted_flags, mean_of, summarise
 from curate.plan.columns import computable
 from curate.plan.cost import measuring_costs
@@ -134,12 +140,6 @@ def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         result = replace(result, judges=judges, unread=plan.reading.unread)
         workspace.finish()
     return result
-
-
-def measuring(settings: PairSettings) -> PairSettings:
-    """The same settings with only the parameters of metrics."""
-    metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
-    return settings.model_copy(update={"options": metric_options})
 
 
 def check_pair(settings: PairSettings) -> Any:
@@ -268,10 +268,23 @@ def _volume(settings: PairSettings, before: Volume, _: RowKind | None) -> Volume
     return replace(before, rows=rows, at_most=True, pairs=True)
 
 
+def _summary(result: PairResult) -> Summary:
+    yield f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair."
+    counted = result.edit_distances
+    broken_off = f", {counted['broken_off']:,} more comparisons broken off" if counted["broken_off"] else ""
+    yield f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}."
+    yield from summary.read(result)
+    yield from summary.parameters(result.parameters)
+    label = "pairs in the data" if result.old == "given" else "max-min pairs"
+    yield Grid(("mean", label, "new pairs"), [(name, old, new) for name, (old, new) in result.compared.items()])
+    yield f"wrote {result.out}"
+
+
 JOB = Job(
     "pair",
     PairSettings,
     pair,
+    _summary,
     check_pair,
     measures=True,
     layout=lambda rows, kind: detect(rows, kind or "candidates"),

@@ -1,4 +1,7 @@
-"""`curate report`: one page that shows a scored table to people, opens from disk, and can be mailed."""
+"""Show a scored table in one page that opens from disk and can be mailed.
+
+Every number is computed over all rows. A click on a bar filters the page and shows the equal `curate select`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from curate.errors import InputError, SettingsError
-from curate.jobs import results
+from curate.jobs import JOBS, job, results, summary
 from curate.jobs.contract import Job
+from curate.jobs.lines import Summary
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, check_options
 from curate.progress import Reporter
@@ -22,11 +26,29 @@ from curate.reporting.kept import Kept, read_kept
 from curate.reporting.page import PAGE, page_of, write_page
 from curate.reporting.texts import Texts, pair_layout, read_texts
 from curate.selection.values import ranking_values
-from curate.settings import ReportSettings, SelectSettings
+from curate.settings import DataSettings, MetricSettings, Record, SelectSettings, option
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.writers.history import manifests_of
 from curate.writers.rejects_file import RejectsFile
+
+
+class ReportSettings(MetricSettings):
+    """The options of `curate report`."""
+
+    out: Path = option(help="An .html file.", metavar="OUT", short="-o")
+    selected: Path | None = option(
+        None,
+        "The rows that were kept, as `curate select` wrote them; found by pair_id.",
+        metavar="KEPT.parquet",
+        record=Record.MEANT,
+    )
+    compare: Path | None = option(
+        None, "Another selection from the same table, to show next to that of --selected.", metavar="KEPT2.parquet"
+    )
+    by: str | None = option(
+        None, "The metric to open with. Default: the one that selected, else a usual one.", metavar="METRIC"
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +120,7 @@ def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporte
     notes += _notes(columns, texts, [one for one in (kept, other) if one])
     names = tuple(one if "://" in one else Path(one).name for one in settings.data)
     with reporter.step("computing figures", table.rows) as step:
-        document = document_of(Shown(table, layout, columns, texts, kept, other, by, names, notes))
+        document = document_of(Shown(table, layout, columns, texts, kept, other, by, names, notes, _kind))
         step.advance(table.rows)
     text = page_of(document, f"{', '.join(names)} - curate report")
     write_page(text, settings.out, unread.place)
@@ -115,6 +137,10 @@ def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporte
         table.rejected,
         unread.path,
     )
+
+
+def _kind(name: str) -> type[DataSettings] | None:
+    return job(name).settings if name in JOBS else None
 
 
 def _layout(table: Table) -> tuple[Layout | None, list[str]]:
@@ -161,4 +187,14 @@ def _notes(columns: Columns, texts: Texts | None, selections: Sequence[Kept]) ->
     return found
 
 
-JOB = Job("report", ReportSettings, report, check_report, is_step=False, suffix=".html")
+def _summary(result: ReportResult) -> Summary:
+    kept = "" if result.kept is None else f", {result.kept:,} kept"
+    by = "" if result.by is None else f", opening with {result.by}"
+    yield f"{result.rows:,} rows{kept}{by}; {result.pairs:,} pairs with their numbers."
+    if result.sampled < result.rows:
+        yield f"Figures are over all rows; a click filters a random sample of {result.sampled:,}."
+    yield from summary.unreadable(result.rejected, result.rejects)
+    yield f"wrote {result.out} ({result.size / 1e6:.2f} MB)"
+
+
+JOB = Job("report", ReportSettings, report, _summary, check_report, is_step=False, suffix=".html")

@@ -1,4 +1,7 @@
-"""`curate score`: measure pairs or candidates, and add metrics."""
+"""Measure pairs or candidates, and add metrics.
+
+Rerun the same command to resume an interrupted run.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
+from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.finished import details_of, finished_manifest
+from curate.jobs.lines import Summary
 from curate.jobs.results import Written
 from curate.jobs.space import SCORE, check_disk
 from curate.metrics.advice import top_tenth_note
@@ -33,6 +38,7 @@ from curate.pairs.table import (
 )
 from curate.plan.columns import computable
 from curate.plan.cost import measuring_costs
+from curate.plan.only_pairs import check_candidates
 from curate.plan.rewards import rewards_reader
 from curate.plan.scoring import Plan, check_settings, check_tokens, make_plan, measured_with
 from curate.plan.shape import TEXTS, Shape, measured_fields, pair_columns
@@ -52,13 +58,6 @@ from curate.storage.workspace import Workspace
 from curate.version import __version__
 from curate.writers.rejects_file import reject_counts, rejects_place, table_places
 from curate.writers.rows import plain
-
-ONLY_PAIRS = {
-    "embedder": ("it is not known yet which two to compare", "Give the embedder to `curate pair`."),
-    "metrics": ("a metric is a number of two responses", "Give the file to `curate pair`."),
-    "match": ("a trainer reads pairs", "Make pairs with `curate pair` first, then score these."),
-}
-"""Settings that candidates cannot have: why not, and what to do."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,18 +161,6 @@ def check_score(settings: ScoreSettings) -> None:
     _check_match(settings)
 
 
-def check_candidates(settings: ScoreSettings) -> None:
-    """Refuse for candidates what only pairs support.
-
-    Raises:
-        SettingsError: an embedder, metrics, or `--match` with a trainer's way of reading pairs.
-    """
-    for setting, (why, hint) in ONLY_PAIRS.items():
-        if value := getattr(settings, setting):
-            value = value[0] if isinstance(value, tuple) else value
-            raise SettingsError(f"These rows are candidates: {why}.", setting=setting, value=value, hint=hint)
-
-
 def _check_match(settings: ScoreSettings) -> None:
     if not settings.match:
         return
@@ -271,10 +258,21 @@ def _shape(settings: ScoreSettings, before: Shape) -> Shape:
     return replace(shape, columns=shape.columns | set(computable(columns, settings)))
 
 
+def _summary(result: ScoreResult) -> Summary:
+    bad = sum(result.rejected.values())
+    yield f"{result.rows + bad:,} rows in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} rejected."
+    yield from summary.read(result)
+    if result.metrics:
+        yield summary.distributions(result.metrics)
+    yield from summary.parameters({name: values for name, values in result.parameters.items() if name == "dcrm"})
+    yield f"wrote {result.out}"
+
+
 JOB = Job(
     "score",
     ScoreSettings,
     score,
+    _summary,
     check_score,
     measures=True,
     shape=_shape,

@@ -1,4 +1,8 @@
-"""`curate select`: keep the best rows of a scored table from any tool."""
+"""Keep the best rows of a scored table.
+
+Uses the column METRIC when it is there and no parameter of it is set; otherwise computes it from the measurements.
+Rows without a value are never kept; ties are broken by pair_id; the input's order is kept.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ import numpy as np
 import polars as pl
 
 from curate.errors import SettingsError, did_you_mean
+from curate.jobs import summary
 from curate.jobs.contract import Job
+from curate.jobs.lines import Summary
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
 from curate.metrics.catalogue import in_force, with_its_metrics
@@ -23,7 +29,7 @@ from curate.readers.files.table import Table, open_table
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
-from curate.selection.presets import with_preset
+from curate.selection.presets import find_preset, with_preset
 from curate.selection.sorting import sorted_rows
 from curate.selection.values import high_first, ranking_values
 from curate.settings import SelectSettings, for_manifest
@@ -249,4 +255,24 @@ def _volume(settings: SelectSettings, before: Volume, _: RowKind | None) -> Volu
     return replace(before, rows=parse_amount(amount, "top").of(before.rows), at_most=True)
 
 
-JOB = Job("select", SelectSettings, select, check_select, shape=_shape, volume=_volume)
+def _summary(result: SelectResult) -> Summary:
+    how = ""
+    if result.by is not None:
+        computed = " (computed here)" if result.computed else ""
+        how = f" by {result.by}{computed}, {result.order} first"
+        how += f", down to {result.cut:.6g}" if result.cut is not None and result.order == "highest" else ""
+        how += f", up to {result.cut:.6g}" if result.cut is not None and result.order == "lowest" else ""
+    yield f"{result.kept:,} of {result.rows:,} rows kept{how}."
+    yield from summary.unreadable(result.rejected, result.rejects)
+    if result.preset is not None:
+        preset = find_preset(result.preset)
+        yield f"preset {result.preset} ({preset.source}). {preset.differs}".rstrip()
+    for reason, count in result.reasons.items():
+        yield f"  {count:,} not kept: {reason}"
+    yield from summary.parameters(result.parameters)
+    if not result.kept:
+        yield "warning: no row was kept; the output is empty."
+    yield f"wrote {result.out}"
+
+
+JOB = Job("select", SelectSettings, select, _summary, check_select, shape=_shape, volume=_volume)

@@ -1,4 +1,8 @@
-"""`curate weigh`: add the columns that margin-aware trainers read to a scored table from any tool."""
+"""Add the columns that margin-aware trainers read: the method's own, and weight, target_margin, margin.
+
+Everything is computed against the frozen policy of the scored table; the manifest says which rows stood in for a
+trainer's batch.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from typing import Any
 import polars as pl
 
 from curate.errors import CurateError, SettingsError
+from curate.jobs import summary
 from curate.jobs.contract import Job
+from curate.jobs.lines import Summary
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk
 from curate.metrics.registry import as_numbers
@@ -19,7 +25,7 @@ from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
 from curate.schema import REWARD
-from curate.settings import WeighSettings
+from curate.settings import Options, Settings, option
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.version import __version__
@@ -28,6 +34,19 @@ from curate.writers.history import manifests_of
 from curate.writers.parquet import TABLE
 from curate.writers.rejects_file import RejectsFile
 from curate.writers.rows import copy_rows
+
+
+class WeighSettings(Settings):
+    """The options of `curate weigh`."""
+
+    method: str = option(help="gamma-po, madpo, amapo, bpo, repo or beta-dpo.", metavar="METHOD")
+    preset: str | None = option(None, "A paper's settings, by its model.", metavar="NAME")
+    options: Options = option(
+        {},
+        "A parameter of the method; `recipes/README.md` lists them. Repeatable.",
+        metavar="METHOD.NAME=VALUE",
+        spelled="set",
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,4 +176,12 @@ def _shape(settings: WeighSettings, before: Shape) -> Shape:
     return replace(before, known=False)
 
 
-JOB = Job("weigh", WeighSettings, weigh, check_weigh, shape=_shape)
+def _summary(result: WeighResult) -> Summary:
+    yield f"{result.rows:,} rows weighed by {result.method}, {result.nulls:,} without a value."
+    yield from summary.unreadable(result.rejected, result.rejects)
+    yield from summary.parameters({result.method: result.parameters})
+    yield summary.distributions(result.columns)
+    yield f"wrote {result.out}"
+
+
+JOB = Job("weigh", WeighSettings, weigh, _summary, check_weigh, shape=_shape)

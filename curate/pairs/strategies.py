@@ -149,3 +149,9 @@ def apply(
     chosen, rejected = STRATEGIES[name][0](pool, ordered_pairs(pool, min_margin), parameters)
     most = per_prompt or (None if name == "rs-dpo" else 1)
     return chosen[:most], rejected[:most]
+
+
+def measuring(settings: PairSettings) -> PairSettings:
+    """The same settings with only the parameters of metrics."""
+    metric_options = {name: given for name, given in settings.options.items() if name not in OPTION_NAMES}
+    return settings.model_copy(update={"options": metric_options})

@@ -12,7 +12,6 @@ import numpy as np
 from curate.errors import SettingsError
 from curate.readers.files.table import open_table
 from curate.reporting.columns import Columns
-from curate.reporting.commands import command_of
 from curate.schema import PAIR_ID
 from curate.writers.history import manifests_of
 
@@ -43,11 +42,6 @@ class Kept:
         """The column or metric that decided, if the manifest says so."""
         by = (self.manifest or {}).get("settings", {}).get("by")
         return by if isinstance(by, str) else None
-
-    @property
-    def rule(self) -> str:
-        """The command that kept them, as it is typed; empty if unknown."""
-        return command_of(self.manifest) if self.manifest else ""
 
 
 def read_kept(selected: Path, columns: Columns, out: Path, setting: str = "selected") -> Kept:

@@ -1,4 +1,4 @@
-"""The options of each command. A class's docstring is the command's help; a field is an option, everywhere."""
+"""The options of commands whose settings the rooms below `jobs/` read; the others state theirs in their own file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from curate.settings.base import (
     RUN,
     ColumnSettings,
-    DataSettings,
-    Files,
     MetricSettings,
-    Options,
-    ReadingSettings,
     Record,
-    Settings,
     option,
 )
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
@@ -41,31 +36,8 @@ Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Fie
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
-class InspectSettings(DataSettings, ReadingSettings):
-    """Say which layout the data has, and what is wrong with it; loads no model."""
-
-
-class ExplainSettings(DataSettings):
-    """Show one pair: each number and its percentile, the terms of each metric, and why a selection kept it or not."""
-
-    pair_id: str = option(
-        help="The pair's `pair_id`, or how it begins; or its row, as row:1.",
-        metavar="PAIR_ID",
-        record=Record.MEANT,
-        argument=True,
-    )
-    selected: Path | None = option(
-        None, "What `curate select` kept of this table: also show the rule, and how far the pair is from the cut."
-    )
-    metrics: Files = option((), MetricSettings.model_fields["metrics"].description or "", metavar="FILE")
-
-
 class GenerateSettings(ModelSettings, ColumnSettings):
-    """Sample responses to prompts.
-
-    Reads prompts as text or messages, also those of pairs and candidates. Writes one row per prompt, with lists that
-    `curate score` and `curate pair` read. Rerun the same command to resume an interrupted run.
-    """
+    """The options of `curate generate`."""
 
     policy: Policies = option(
         help="Causal model that writes. Repeatable: one pool of responses from several.",
@@ -96,10 +68,7 @@ class GenerateSettings(ModelSettings, ColumnSettings):
 
 
 class ScoreSettings(MeasureSettings):
-    """Measure pairs or candidates, and add metrics.
-
-    Rerun the same command to resume an interrupted run.
-    """
+    """The options of `curate score`."""
 
     match: Literal["trl"] | None = option(
         None,
@@ -109,11 +78,7 @@ class ScoreSettings(MeasureSettings):
 
 
 class PairSettings(MeasureSettings):
-    """Build the best pairs from N responses to each prompt.
-
-    Reads candidates, or pairs, whose responses to the same prompt are then pooled. Measures with the given models what
-    the data does not hold yet. Rerun the same command to resume an interrupted run.
-    """
+    """The options of `curate pair`."""
 
     strategy: Strategy = option(
         "best-of-n2", "How to pair: best-of-n2 ranks all pairs by --by; the others use rewards alone.", panel=PAIRING
@@ -129,11 +94,7 @@ class PairSettings(MeasureSettings):
 
 
 class SelectSettings(MetricSettings):
-    """Keep the best rows of a scored table.
-
-    Uses the column METRIC when it is there and no parameter of it is set; otherwise computes it from the measurements.
-    Rows without a value are never kept; ties are broken by pair_id; the input's order is kept.
-    """
+    """The options of `curate select`."""
 
     preset: str | None = option(
         None,
@@ -163,53 +124,3 @@ class SelectSettings(MetricSettings):
     one_per_prompt: bool = option(False, "First keep only the best row of each prompt.")
     drop_ties: bool = option(False, "First leave out pairs of equal rewards.")
     rejects: Path | None = option(None, "Write what was not kept here, with the reason.", metavar="OUT2")
-
-
-class WeighSettings(Settings):
-    """Add the columns that margin-aware trainers read: the method's own, and weight, target_margin, margin.
-
-    Everything is computed against the frozen policy of the scored table; the manifest says which rows stood in for a
-    trainer's batch.
-    """
-
-    method: str = option(help="gamma-po, madpo, amapo, bpo, repo or beta-dpo.", metavar="METHOD")
-    preset: str | None = option(None, "A paper's settings, by its model.", metavar="NAME")
-    options: Options = option(
-        {},
-        "A parameter of the method; `recipes/README.md` lists them. Repeatable.",
-        metavar="METHOD.NAME=VALUE",
-        spelled="set",
-    )
-
-
-class ExportSettings(Settings, ReadingSettings):
-    """Write what a trainer reads: a folder with its data file and a snippet of its configuration."""
-
-    out: Path = option(help="A folder.", metavar="OUT", short="-o")
-    to: str = option(
-        help="trl, trl-reward, kto, openrlhf, llamafactory, axolotl, verl, torchtune, nemo-rl, ms-swift or "
-        "open-instruct.",
-        metavar="FORMAT",
-    )
-    keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
-
-
-class ReportSettings(MetricSettings):
-    """Show a scored table in one page that opens from disk and can be mailed.
-
-    Every number is computed over all rows. A click on a bar filters the page and shows the equal `curate select`.
-    """
-
-    out: Path = option(help="An .html file.", metavar="OUT", short="-o")
-    selected: Path | None = option(
-        None,
-        "The rows that were kept, as `curate select` wrote them; found by pair_id.",
-        metavar="KEPT.parquet",
-        record=Record.MEANT,
-    )
-    compare: Path | None = option(
-        None, "Another selection from the same table, to show next to that of --selected.", metavar="KEPT2.parquet"
-    )
-    by: str | None = option(
-        None, "The metric to open with. Default: the one that selected, else a usual one.", metavar="METRIC"
-    )

@@ -5,8 +5,9 @@ import pytest
 from rich.console import Console
 
 from curate.cli import console
-from curate.cli.console import LiveReporter, PlainReporter, cell, print_error, reporter, table
+from curate.cli.console import LiveReporter, PlainReporter, print_error, reporter, say
 from curate.errors import SettingsError
+from curate.jobs.lines import Grid, Strong, cell
 from curate.progress import Silent
 
 
@@ -96,7 +97,8 @@ def test_cells(value, shown):
     assert cell(value) == shown
 
 
-def test_tables_keep_brackets():
-    out = io.StringIO()
-    Console(file=out, width=80).print(table("", ("name", "n"), [("a[b]", 1), ("c", None)]))
-    assert "a[b]" in out.getvalue()
+def test_what_a_command_says_keeps_its_brackets(capsys):
+    say(["a [b]", Strong("name [c]", " [d]"), Grid(("name", "n"), [("a[e]", 1), ("c", None)])])
+    assert capsys.readouterr().out.splitlines()[:2] == ["a [b]", "name [c] [d]"]
+    say([Grid(("name", "n"), [("a[e]", 1), ("c", None)])])
+    assert "a[e]" in capsys.readouterr().out

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from curate.errors import InputError
-from curate.jobs.weigh import weigh
+from curate.jobs.weigh import WeighSettings, weigh
 from curate.metrics.registry import all_metrics
 from curate.progress import Silent
-from curate.settings import WeighSettings, make
+from curate.settings import make
 from curate.weighing.registry import all_methods
 from tests.metrics.tables import random_table
 

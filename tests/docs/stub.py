@@ -7,7 +7,7 @@ from pathlib import Path
 
 import curate
 from curate import face
-from curate.jobs import job
+from curate.jobs import JOBS, job
 
 STUB = Path(curate.__file__).with_suffix(".pyi")
 HEAD = '''"""Measure, select and build the preference pairs that are worth training on."""
@@ -24,13 +24,13 @@ from typing import Any, Literal
 
 def text() -> str:
     """The stub."""
-    jobs = {name: job(name) for name in curate.JOBS}
+    jobs = {name: job(name) for name in JOBS}
     kinds = {name: inspect.signature(one.run).return_annotation for name, one in jobs.items()}
     imports = [f"from curate.jobs.{name} import {kind}" for name, kind in kinds.items()]
     imports += ["from curate.errors import CurateError as CurateError", "from curate.metrics.registry import Metric"]
     imports += ["from curate.recipes.preview import RunPlan", "from curate.recipes.run import RunResult"]
     imports += ["from curate.version import __version__ as __version__"]
-    made = [HEAD + "\n".join(sorted(imports)), "Data = Any", f"JOBS: tuple[{', '.join(['str'] * len(jobs))}]"]
+    made = [HEAD + "\n".join(sorted(imports)), "Data = Any"]
     made += [_function(name, kind) for name, kind in kinds.items()]
     made += [_plain(name) for name in ("run", "plan_run", "catalogue")]
     return "\n\n".join(made) + "\n"

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from curate.jobs.export import ExportResult, export
+from curate.jobs.export import ExportResult, ExportSettings, export
 from curate.progress import Silent
-from curate.settings import ExportSettings, make
+from curate.settings import make
 
 FORMATS = (
     "axolotl",

@@ -3,10 +3,10 @@
 import pytest
 
 from curate.errors import InputError
-from curate.jobs.inspect import inspect
+from curate.jobs.inspect import InspectSettings, inspect
 from curate.progress import Silent
 from curate.readers import detect, first_rows, open_source
-from curate.settings import InspectSettings, make
+from curate.settings import make
 from tests.commands.helpers import run_score
 from tests.exporters.golden import CHOSEN, FORMATS, PROMPTS, REJECTED, rows, run_export, write
 

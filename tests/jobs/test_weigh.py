@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import InputError, SettingsError, StoreError
-from curate.jobs.weigh import weigh
+from curate.jobs.weigh import WeighSettings, weigh
 from curate.progress import Silent
-from curate.settings import WeighSettings, make, parse_options
+from curate.settings import make, parse_options
 from curate.weighing.registry import all_methods
 from tests.commands.helpers import MODELS, pair_rows, read_manifest, rows_of, run_score, run_select, write_jsonl
 from tests.commands.terminal import Terminal

@@ -4,10 +4,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import InputError, SettingsError
-from curate.jobs.inspect import inspect
+from curate.jobs.inspect import InspectSettings, inspect
 from curate.progress import Silent
 from curate.readers import detect, first_rows, open_source
-from curate.settings import InspectSettings, ScoreSettings, make
+from curate.settings import ScoreSettings, make
 from tests.commands.helpers import read_manifest, run_pair, run_score, write_jsonl
 from tests.exporters.golden import run_export
 

@@ -4,9 +4,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.errors import InputError
-from curate.jobs.inspect import inspect
+from curate.jobs.inspect import InspectSettings, inspect
 from curate.progress import Silent
-from curate.settings import InspectSettings, make
+from curate.settings import make
 from tests.commands.helpers import read_manifest, run_score, write_jsonl
 from tests.exporters.golden import run_export
 

@@ -8,10 +8,11 @@ import pytest
 
 from curate.cli.command import in_order, parameter
 from curate.errors import FLAGS, SettingsError, as_option
-from curate.jobs import JOBS
+from curate.jobs import JOBS, job
 from curate.settings import ScoreSettings, SelectSettings, flags, for_manifest, make
 
-FIELDS = [(kind, name) for kind in JOBS.values() for name in kind.model_fields]
+SETTINGS = [job(name).settings for name in JOBS]
+FIELDS = [(kind, name) for kind in SETTINGS for name in kind.model_fields]
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
@@ -28,7 +29,7 @@ def test_no_other_spelling_is_left_over():
     assert set(FLAGS) <= {name for _, name in FIELDS}
 
 
-@pytest.mark.parametrize("kind", JOBS.values())
+@pytest.mark.parametrize("kind", SETTINGS)
 def test_the_command_line_has_every_setting(kind):
     assert set(in_order(kind)) == set(kind.model_fields)
     assert next(parameter(kind, name).name for name in in_order(kind)) == "data"

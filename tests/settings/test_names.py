@@ -6,9 +6,11 @@ import re
 from typing import get_args
 
 from curate.exporters.registry import all_exporters
+from curate.jobs.export import ExportSettings
+from curate.jobs.weigh import WeighSettings
 from curate.pairs.strategies import BEST_OF_N2, STRATEGIES
 from curate.selection.presets import PRESETS
-from curate.settings import ExportSettings, SelectSettings, WeighSettings
+from curate.settings import SelectSettings
 from curate.settings.commands import Strategy
 from curate.weighing.registry import all_methods
 

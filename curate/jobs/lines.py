@@ -1,0 +1,35 @@
+"""The lines and tables in which a command says what it did; the command line prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Strong:
+    """A line that stands out, as a heading does; `rest` follows it plainly."""
+
+    text: str
+    rest: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: text on the left, numbers on the right."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+Summary = Iterator[str | Strong | Grid]
+
+
+def cell(value: Any) -> str:
+    """A value as shown in a table: four significant digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

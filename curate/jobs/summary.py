@@ -1,0 +1,94 @@
+"""What several commands say in the same words when they have finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from curate.jobs.lines import Grid, Summary
+from curate.pairs.table import MetricSummary
+from curate.readers.reading import listed
+from curate.scorers.judge import VERDICTS
+
+MOST_REASONS = 8
+
+
+class Measured(Protocol):
+    """The result of a command that measures."""
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Bad rows by reason."""
+
+    @property
+    def rejects(self) -> Path | None:
+        """Where they are."""
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """Columns of the data that were not read."""
+
+    @property
+    def judges(self) -> Mapping[str, Mapping[str, int]]:
+        """Per judge how often it gave each verdict."""
+
+    @property
+    def flags(self) -> Mapping[str, int]:
+        """How many rows carry each flag."""
+
+
+def rejected(counts: Mapping[str, int], path: Path | None) -> Summary:
+    """The most frequent reasons, and where the rejected rows are."""
+    for reason, count in list(counts.items())[:MOST_REASONS]:
+        yield f"  {count:,} rejected: {reason}"
+    if path is not None:
+        yield f"  rejected rows are in {path}"
+
+
+def unreadable(counts: Mapping[str, int], path: Path | None) -> Summary:
+    """How many rows of the files could not be read, why, and where they are."""
+    if counts:
+        yield f"  {sum(counts.values()):,} more could not be read and were set aside:"
+        yield from rejected(counts, path)
+
+
+def unread(columns: Sequence[str]) -> Summary:
+    """The columns that were not read."""
+    if columns:
+        yield f"columns not read: {listed(columns)}"
+
+
+def flagged(flags: Mapping[str, int]) -> Summary:
+    """How many rows carry each flag."""
+    if flags:
+        yield "flags: " + ", ".join(f"{name} {count:,}" for name, count in flags.items())
+
+
+def judged(judges: Mapping[str, Mapping[str, int]]) -> Summary:
+    """How often each judge gave each verdict."""
+    for name, verdicts in judges.items():
+        shown = "; ".join(f"{count:,} {VERDICTS[verdict]}" for verdict, count in verdicts.items())
+        yield f"judge {name}: {shown}"
+
+
+def read(result: Measured) -> Summary:
+    """What was read of the data and how the rows are marked: rejected rows, columns left alone, judges, flags."""
+    yield from rejected(result.rejected, result.rejects)
+    yield from unread(result.unread)
+    yield from judged(result.judges)
+    yield from flagged(result.flags)
+
+
+def parameters(known: Mapping[str, Mapping[str, Any]]) -> Summary:
+    """The parameters that decided a metric."""
+    for name, values in known.items():
+        shown = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in values.items())
+        if shown:
+            yield f"{name}: {shown}"
+
+
+def distributions(metrics: Sequence[MetricSummary]) -> Grid:
+    """One row per metric."""
+    rows = [(m.name, m.mean, m.low, m.median, m.high, m.nulls) for m in metrics]
+    return Grid(("metric", "mean", "5%", "median", "95%", "null"), rows)
