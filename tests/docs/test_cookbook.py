@@ -6,24 +6,23 @@ import shlex
 import shutil
 from pathlib import Path
 
-import click
 import pytest
-import typer.main
 
 import curate
-from curate.cli.app import app
+from curate.cli.app import FILES, app
 from curate.exporters.registry import all_exporters
 from curate.metrics import registry
 from curate.readers import all_layouts
 from curate.recipes.file import read_recipe
 from curate.schema import FLAG_MEANINGS, RESPONSE_FIELDS, SAMPLED
 from curate.selection.presets import PRESETS
+from curate.settings import SelectSettings
 from curate.weighing.registry import all_methods
 from tests.docs.pages import COOKBOOK, ELSEWHERE, ROOT, blocks, curate_lines, names, table, text
 
 ARXIV = re.compile(r"\b\d{4}\.\d{5}\b")
 PAGE = text(COOKBOOK)
-COMMANDS = set(typer.main.get_command(app).commands)
+COMMANDS = set(FILES)
 PAIRS = 100
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
@@ -91,8 +90,7 @@ def test_the_table_of_recipes_lists_the_files() -> None:
 def test_the_table_of_presets_is_complete_and_true() -> None:
     rows = table(PAGE, "| preset | settings")
     assert [row[0].strip("`") for row in rows] == list(PRESETS)
-    shown = typer.main.get_command(app).commands["select"].get_params(click.Context(typer.main.get_command(app)))
-    help_text = next(str(option.help) for option in shown if option.name == "preset")
+    help_text = str(SelectSettings.model_fields["preset"].description)
     for row, preset in zip(rows, PRESETS.values(), strict=True):
         said = shlex.split(row[1].split("`")[1].replace("--", ""))
         given = {name: f"{value:g}" if isinstance(value, float) else value for name, value in preset.settings.items()}

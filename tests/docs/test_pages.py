@@ -4,20 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from curate.cli.app import app
+from curate.cli.app import whole
 from tests.docs.pages import FRONT, HOUSE, PAGES, ROOT, curate_lines, shell_lines, text
 from tests.docs.prose import banned
 
-COMMANDS = typer.main.get_command(app).commands
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 @each_page
 def test_every_curate_command_parses(page: Path) -> None:
     for name, *rest in curate_lines(text(page)):
-        assert COMMANDS[name].make_context(name, rest)
+        assert whole(name).make_context(name, rest)
 
 
 @each_page
