@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from curate.recipes.run import RunResult
 
 POSITIONAL = ("data", "out")
-NO_TABLE = ("export", "report")
-"""Commands whose output is not a table."""
+TABLE = ".parquet"
 DATA = "Data"
 """Paths, globs, hub names, frames, or results of other functions."""
 IN_MEMORY = "frame.parquet"
@@ -62,7 +61,8 @@ def parameters_of(name: str) -> list[signatures.Parameter]:
 
 def returns_frame(name: str) -> bool:
     """Whether the command writes one table, and so may leave out where to."""
-    return "out" in job(name).settings.model_fields and name not in NO_TABLE
+    one = job(name)
+    return "out" in one.settings.model_fields and one.suffix == TABLE
 
 
 def _optional(name: str, key: str) -> bool:
