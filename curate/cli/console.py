@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError
-from curate.jobs.lines import Grid, Strong, cell
+from curate.jobs.lines import Grid, Line, Marked, Next, Strong, cell
 from curate.progress import Reporter, Silent, Step
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_SECONDS = 10.0
+STYLES = {"chosen": "bold green", "rejected": "bold red"}
+BRACKETS = {"chosen": ("{+", "+}"), "rejected": ("[-", "-]")}
 
 
 def stdout() -> Console:
@@ -156,16 +158,35 @@ class LiveReporter:
         self._console.print(f"note: {text}", markup=False)
 
 
-def say(lines: Iterable[str | Strong | Grid]) -> None:
-    """Print what a command says."""
+def say(lines: Iterable[Line]) -> None:
+    """Print what a command says; on a terminal, lines are broken between words."""
     out = stdout()
+    wrapped: dict[str, Any] = {"soft_wrap": not out.is_terminal, "overflow": "ignore"}
     for line in lines:
         if isinstance(line, Grid):
             out.print(_table(line))
         elif isinstance(line, Strong):
-            out.print(f"[bold]{_escape(line.text)}[/]{_escape(line.rest)}")
+            out.print(f"[bold]{_escape(line.text)}[/]{_escape(line.rest)}", **wrapped)
+        elif isinstance(line, Marked):
+            out.print(_marked(line, out.is_terminal and not out.no_color), **wrapped)
+        elif isinstance(line, Next):
+            out.print(f"[dim]next:[/] {_escape(line.command)}", soft_wrap=True)
         else:
-            out.print(line, markup=False)
+            out.print(line, markup=False, **wrapped)
+
+
+def _marked(line: Marked, coloured: bool) -> Any:
+    """A text whose marked pieces have a colour, or are in brackets as `git diff --word-diff` writes them."""
+    from rich.text import Text
+
+    left, right = BRACKETS[line.side]
+    made = Text()
+    for differs, text in line.pieces:
+        if not differs or coloured:
+            made.append(text, style=STYLES[line.side] if differs else "")
+        else:
+            made.append(f"{left}{text}{right}")
+    return made
 
 
 def _table(grid: Grid) -> Any:

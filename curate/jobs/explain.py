@@ -16,17 +16,14 @@ from curate.errors import InputError, SettingsError
 from curate.jobs.contract import Job
 from curate.jobs.lines import Grid, Strong, Summary, cell
 from curate.jobs.results import Shown
-from curate.jobs.select import check_select
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, as_numbers, find
 from curate.progress import Reporter
 from curate.readers.files.table import Table, open_table
 from curate.schema import FLAGS, PAIR_ID
-from curate.selection.decision import decide
-from curate.selection.filters import group_column
-from curate.selection.values import high_first, ranking_values
-from curate.selection.verdict import Verdict, against_cut, spelled
-from curate.settings import DataSettings, Files, MetricSettings, Record, SelectSettings, make, option
+from curate.selection.again import decided_again
+from curate.selection.verdict import Verdict
+from curate.settings import DataSettings, Files, MetricSettings, Record, option
 from curate.writers.history import manifests_of, recorded
 
 SHOWN_IDS = 3
@@ -116,7 +113,9 @@ def explain(settings: ExplainSettings, _: Reporter) -> Explanation:
     numbers = tuple(one for name, one in held.items() if name not in all_metrics())
     here = {name: _plain(table.taken(name, np.array([row]))[0]) for name in TEXTS if name in table.schema.names}
     flags = here.pop(FLAGS.name, None) or ()
-    verdict = _verdict(table, settings, row) if settings.selected else None
+    verdict = None
+    if settings.selected is not None:
+        verdict = decided_again(table, settings.selected, settings.data, settings.metrics).verdict(row)
     return Explanation(pair_id, row + 1, table.rows, here, tuple(flags), numbers, metrics, verdict)
 
 
@@ -177,40 +176,6 @@ def _term(table: Table, number: Number, held: Mapping[str, Number]) -> Term:
     values = {name: held[name].value if name in held else None for name in reads}
     better = "higher" if chosen.prefer == "high" else "lower"
     return Term(number, better, chosen.section("Formula"), values, chosen.shown(parameters))
-
-
-def _verdict(table: Table, settings: ExplainSettings, row: int) -> Verdict:
-    """Decide again as the selection did, which gives the reason for every row."""
-    selected = open_table((str(settings.selected),), Path("unused"))
-    made = next((one for one in manifests_of(selected) if one.get("command") == "select"), None)
-    if made is None:
-        raise SettingsError(
-            "This file was not written by `curate select`.",
-            setting="selected",
-            value=settings.selected,
-            hint="Give the file of the rows that it kept.",
-        )
-    given = {key: value for key, value in made["settings"].items() if key not in ("preset", "metrics")}
-    again = make(SelectSettings, {**given, "data": settings.data, "out": "unused", "metrics": settings.metrics})
-    again, end, amount = check_select(again)
-    values = ranking_values(table, again).values
-    decision = decide(table, again, values, end, amount)
-    before, now = (made["rows"]["kept"], made["rows"]["in"]), (decision.kept, decision.mask.size)
-    if before != now:
-        raise SettingsError(
-            "It kept {:,} of {:,} rows; from this table it would keep {:,} of {:,}.".format(*before, *now),
-            setting="selected",
-            value=settings.selected,
-            hint="Give the table that it was made from.",
-        )
-    reason = None if decision.mask[row] else str(decision.reasons_of(row, 1)[0])
-    rule = spelled(given)
-    if values is None:
-        return Verdict(reason, rule, None, None, None, None, None, 0)
-    if again.per is not None:
-        groups = group_column(table, again.per)
-        values = np.where(groups.eq_missing(groups[row]).to_numpy(), values, np.nan)
-    return Verdict(reason, rule, again.by, *against_cut(values, decision.mask, row, high_first(again)))
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,23 @@ class Grid:
     rows: Sequence[Sequence[Any]]
 
 
-Summary = Iterator[str | Strong | Grid]
+@dataclass(frozen=True)
+class Marked:
+    """One side of a pair: pieces of its text, those that are not in the other side marked."""
+
+    side: Literal["chosen", "rejected"]
+    pieces: Sequence[tuple[bool, str]]
+
+
+@dataclass(frozen=True)
+class Next:
+    """A command to type next; never broken over lines, so that it can be copied."""
+
+    command: str
+
+
+Line = str | Strong | Grid | Marked | Next
+Summary = Iterator[Line]
 
 
 def cell(value: Any) -> str:

@@ -20,12 +20,13 @@ from curate.jobs.lines import Summary
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
 from curate.metrics.catalogue import in_force, with_its_metrics
-from curate.metrics.registry import all_metrics, check_options, columns_read
+from curate.metrics.registry import all_metrics, columns_read
 from curate.plan.shape import RowKind, Shape
 from curate.plan.volume import Volume
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
+from curate.selection.checking import check_select
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
@@ -181,43 +182,6 @@ def _manifest(
         "history": manifests_of(table),
         **({"versions": versions} if versions else {}),
     }
-
-
-def check_select(settings: SelectSettings) -> tuple[SelectSettings, End, Amount | None]:
-    """Check the settings, resolve their preset, and settle which end and how much to keep.
-
-    Raises:
-        SettingsError: settings that contradict each other or have no effect, an unknown preset, metric or parameter, or
-            a condition that does not apply to single rows.
-    """
-    resolved = with_preset(settings)
-    end, amount = _amount(resolved)
-    check_options(resolved.options)
-    if resolved.where is not None:
-        from curate.selection.where import condition
-
-        condition(resolved.where)
-    return resolved, end, amount
-
-
-def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:
-    ends: dict[End, str | None] = {"top": settings.top, "bottom": settings.bottom, "middle": settings.middle}
-    given = [(end, text) for end, text in ends.items() if text is not None]
-    if len(given) > 1:
-        raise SettingsError(
-            f"--{given[0][0]} and --{given[1][0]} exclude each other.",
-            setting=given[1][0],
-            value=given[1][1],
-            hint="To combine them, select twice.",
-        )
-    ranked = given or settings.above is not None or settings.below is not None
-    if ranked and settings.by is None:
-        raise SettingsError(
-            "Nothing says how to rank the rows.", setting="by", hint="For example: --by=dcrm, --top=10%"
-        )
-    if not (ranked or settings.where or settings.one_per_prompt or settings.drop_ties):
-        raise SettingsError("Nothing says which rows to keep.", "curate select", "For example: --by=dcrm, --top=10%")
-    return (given[0][0], parse_amount(given[0][1], given[0][0])) if given else ("top", None)
 
 
 def _shape(settings: SelectSettings, before: Shape) -> Shape:

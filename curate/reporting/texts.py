@@ -79,14 +79,7 @@ def read_texts(table: Table, layout: Layout, advance: Callable[[int], object]) -
 
 def records_at(table: Table, layout: Layout, rows: np.ndarray) -> list[Record | None]:
     """The texts of these rows (ascending row numbers); None where they cannot be read."""
-    found: list[Record | None] = []
-    first = 0
-    for batch in table.batches():
-        start, end = np.searchsorted(rows, [first, first + batch.num_rows])
-        if end > start:
-            found += [_parsed(layout, row) for row in batch.take(pa.array(rows[start:end] - first)).to_pylist()]
-        first += batch.num_rows
-    return found
+    return [_parsed(layout, row) for row in table.at(rows).to_pylist()]
 
 
 def _count(column: str, pattern: str) -> pl.Expr:

@@ -62,6 +62,17 @@ def parquet_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     return table
 
 
+def row_group(path: Path, number: int, rows: int) -> Iterator[pa.Table]:
+    """One row group of a Parquet file, at most `rows` rows at a time.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with open_parquet(path) as file:
+        for batch in sound(file.iter_batches(rows, row_groups=[number])):
+            yield pa.Table.from_batches([batch])
+
+
 def _present(file: pq.ParquetFile, columns: Sequence[str] | None) -> list[str] | None:
     return None if columns is None else [name for name in columns if name in file.schema_arrow.names]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.readers.contract import Source
-from curate.readers.files.arrow import open_parquet, parquet_batches, parquet_table
+from curate.readers.files.arrow import open_parquet, parquet_batches, parquet_table, row_group
 from curate.readers.files.columns import conform, merge_schemas
 from curate.readers.files.hub import HUB
 from curate.readers.files.paths import find_files, suffix_of
@@ -126,6 +126,30 @@ class Table:
             first += table.num_rows
         chunks = [chunk for piece in pieces for chunk in piece.chunks]
         return pl.Series(column, pa.chunked_array(chunks, type=self.schema.field(column).type))
+
+    def at(self, rows: np.ndarray) -> pa.Table:
+        """Whole rows (ascending row numbers); only those parts of Parquet files that hold one of them are read."""
+        pieces, first = [], 0
+        for tables, count in self._parts():
+            if np.searchsorted(rows, first) < np.searchsorted(rows, first + count):
+                start = first
+                for table in tables():
+                    low, high = np.searchsorted(rows, [start, start + table.num_rows])
+                    if high > low:
+                        pieces.append(conform(table.take(pa.array(rows[low:high] - start)), self.schema))
+                    start += table.num_rows
+            first += count
+        return pa.concat_tables(pieces) if pieces else self.schema.empty_table()
+
+    def _parts(self) -> Iterator[tuple[Callable[[], Iterator[pa.Table]], int]]:
+        """Parts of the data that can be read alone, with the number of their rows."""
+        if not self.parquet:
+            yield self._laid.rows.tables, self.rows
+        for path in self.parquet:
+            with open_parquet(path) as file:
+                sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+            for number, size in enumerate(sizes):
+                yield partial(row_group, path, number, BATCH_ROWS), size
 
     def _read(self, columns: Sequence[str] | None, whole: bool) -> Iterator[pa.Table]:
         """The rows of the files: Parquet one file at a time if `whole`; otherwise a few thousand rows at a time."""
