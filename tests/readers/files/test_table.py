@@ -36,6 +36,27 @@ def test_taken_rows_are_those_of_the_whole_column(parts: Table, rows: list[int])
     assert parts.taken("x", np.array(rows, dtype=np.int64)).len() == len(rows)
 
 
+@pytest.mark.parametrize("rows", [[], [0], [3, 4], [11], [2, 6, 7, 10], list(range(12))])
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_whole_rows_are_those_of_their_numbers(parts: Table, tmp_path: Path, rows: list[int], kind: str) -> None:
+    whole = pl.concat([pl.DataFrame(one) for one in parts.batches()])
+    if kind == "jsonl":
+        whole.write_ndjson(tmp_path / "all.jsonl")
+        parts = open_table([str(tmp_path / "all.jsonl")], tmp_path / "o.parquet")
+    assert pl.DataFrame(parts.at(np.array(rows, np.int64))).equals(whole[rows])
+
+
+def test_whole_rows_are_read_from_their_row_groups_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pl.DataFrame({"x": range(20)}).write_parquet(tmp_path / "a.parquet", row_group_size=5)
+    read: list[int] = []
+    real = tables.row_group
+    monkeypatch.setattr(
+        tables, "row_group", lambda path, number, rows: (read.append(number), real(path, number, rows))[1]
+    )
+    found = open_table([str(tmp_path / "a.parquet")], tmp_path / "o.parquet").at(np.array([6, 9, 19]))
+    assert (found["x"].to_pylist(), read) == ([6, 9, 19], [1, 3])
+
+
 def with_manifest(path: Path, command: str) -> Path:
     table = pa.table({"x": [1.0]}).replace_schema_metadata({"curate": f'{{"command": "{command}"}}'})
     pq.write_table(table, path)
