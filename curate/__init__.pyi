@@ -16,6 +16,7 @@ from curate.jobs.pair import PairResult
 from curate.jobs.report import ReportResult
 from curate.jobs.score import ScoreResult
 from curate.jobs.select import SelectResult
+from curate.jobs.show import Showing
 from curate.jobs.weigh import WeighResult
 from curate.metrics.registry import Metric
 from curate.recipes.preview import RunPlan
@@ -115,6 +116,17 @@ def select(
     drop_ties: bool = ...,
     rejects: str | Path | None = ...,
 ) -> SelectResult: ...
+def show(
+    data: Data,
+    *,
+    number: int = ...,
+    by: str | None = ...,
+    worst: bool = ...,
+    left_out: bool = ...,
+    selected: str | Path | None = ...,
+    characters: int = ...,
+    metrics: str | Path | Sequence[str | Path] = ...,
+) -> Showing: ...
 def explain(
     data: Data,
     pair_id: str,

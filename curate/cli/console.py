@@ -15,9 +15,14 @@ from curate.progress import Reporter, Silent, Step
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
+    from rich.text import Text
 
 PLAIN_SECONDS = 10.0
 STYLES = {"chosen": "bold green", "rejected": "bold red"}
+CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | dict.fromkeys(
+    range(127, 160), 0xFFFD
+)
+"""Pictures of control characters: a text of the data must not move the cursor or rename the window."""
 BRACKETS = {"chosen": ("{+", "+}"), "rejected": ("[-", "-]")}
 
 
@@ -159,29 +164,40 @@ class LiveReporter:
 
 
 def say(lines: Iterable[Line]) -> None:
-    """Print what a command says; on a terminal, lines are broken between words."""
+    """Print what a command says."""
     out = stdout()
-    wrapped: dict[str, Any] = {"soft_wrap": not out.is_terminal, "overflow": "ignore"}
     for line in lines:
         if isinstance(line, Grid):
             out.print(_table(line))
-        elif isinstance(line, Strong):
-            out.print(f"[bold]{_escape(line.text)}[/]{_escape(line.rest)}", **wrapped)
-        elif isinstance(line, Marked):
-            out.print(_marked(line, out.is_terminal and not out.no_color), **wrapped)
         elif isinstance(line, Next):
-            out.print(f"[dim]next:[/] {_escape(line.command)}", soft_wrap=True)
+            out.print(f"[dim]next:[/] {_escape(line.command)}")
         else:
-            out.print(line, markup=False, **wrapped)
+            text = _text(line, out.is_terminal and not out.no_color)
+            out.print(text, soft_wrap=not out.is_terminal or _has_long_words(text, out.width))
 
 
-def _marked(line: Marked, coloured: bool) -> Any:
+def _text(line: str | Strong | Marked, coloured: bool) -> Text:
+    from rich.text import Text
+
+    if isinstance(line, Marked):
+        return _marked(line, coloured)
+    parts = [(line.text, "bold"), (line.rest, "")] if isinstance(line, Strong) else [(line, "")]
+    return Text.assemble(*((text.translate(CONTROLS), style) for text, style in parts))
+
+
+def _has_long_words(text: Text, width: int) -> bool:
+    """Whether a word is wider than the terminal, which then breaks it: a line feed within a path cannot be copied."""
+    return any(len(word) >= width for word in text.plain.split())
+
+
+def _marked(line: Marked, coloured: bool) -> Text:
     """A text whose marked pieces have a colour, or are in brackets as `git diff --word-diff` writes them."""
     from rich.text import Text
 
     left, right = BRACKETS[line.side]
     made = Text()
-    for differs, text in line.pieces:
+    for differs, raw in line.pieces:
+        text = raw.translate(CONTROLS)
         if not differs or coloured:
             made.append(text, style=STYLES[line.side] if differs else "")
         else:

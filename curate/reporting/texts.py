@@ -50,7 +50,7 @@ def pair_layout(table: Table) -> Layout:
     layout = detect(first_rows(table.source), "pairs", "keep")
     if layout.kind != "pairs":
         raise InputError(
-            "The page shows pairs, and these rows are prompts with a list of responses.",
+            "These rows are prompts with a list of responses, not pairs.",
             table.source.name,
             "Build pairs first: curate pair ... --best-of-n2.",
         )
@@ -79,14 +79,15 @@ def read_texts(table: Table, layout: Layout, advance: Callable[[int], object]) -
 
 def records_at(table: Table, layout: Layout, rows: np.ndarray) -> list[Record | None]:
     """The texts of these rows (ascending row numbers); None where they cannot be read."""
-    return [_parsed(layout, row) for row in table.at(rows).to_pylist()]
+    return [parsed(layout, row) for row in table.at(rows).to_pylist()]
 
 
 def _count(column: str, pattern: str) -> pl.Expr:
     return pl.col(column).str.count_matches(pattern).cast(pl.Float64).fill_null(float("nan"))
 
 
-def _parsed(layout: Layout, row: Any) -> Record | None:
+def parsed(layout: Layout, row: Any) -> Record | None:
+    """The texts of a row; None where they cannot be read."""
     try:
         return layout.parse(row)
     except RowError:
@@ -105,7 +106,7 @@ def _frames(table: Table, layout: Layout) -> Iterator[pl.DataFrame]:
     schema = dict.fromkeys(("prompt", "chosen", "rejected"), pl.String)
     for batch in table.batches():
         for start in range(0, batch.num_rows, CHUNK_ROWS):
-            parsed = [_parsed(layout, row) for row in batch.slice(start, CHUNK_ROWS).to_pylist()]
+            parsed = [parsed(layout, row) for row in batch.slice(start, CHUNK_ROWS).to_pylist()]
             yield pl.DataFrame([_three(record) for record in parsed], schema, orient="row")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from curate.errors import SettingsError
+from curate.readers.files.streams import fingerprint
 from curate.readers.files.table import Table, open_table
 from curate.selection.checking import check_select
 from curate.selection.decision import Decision, decide
@@ -52,6 +53,30 @@ class Again:
 def selection_of(manifests: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The manifest of the selection that wrote a file; None if another command did."""
     return next((one for one in manifests if one.get("command") == "select"), None)
+
+
+def source_of(selected: Path) -> tuple[str, ...]:
+    """The files that a selection was made from, if they are still next to it.
+
+    Raises:
+        SettingsError: they are not, or it was not written by `curate select`.
+    """
+    made = selection_of(manifests_of(open_table((str(selected),), Path("unused"))))
+    files = [(selected.parent / one["name"], one) for one in (made or {}).get("inputs", []) if "name" in one]
+    if files and all(path.is_file() and fingerprint(path) == one for path, one in files):
+        return tuple(str(path) for path, _ in files)
+    if not files:
+        raise SettingsError(
+            "It was not written by `curate select`, so nothing was left out of it.",
+            str(selected),
+            f"To show what a selection left out: `curate show {selected} --selected KEPT.parquet --left-out`.",
+        )
+    names = ", ".join(path.name for path, _ in files)
+    raise SettingsError(
+        f"The table that it was selected from ({names}) is not next to it, or has changed.",
+        str(selected),
+        f"Name both: `curate show SCORED --selected {selected} --left-out`.",
+    )
 
 
 def decided_again(table: Table, selected: Path, data: Sequence[str], metrics: Sequence[Path] = ()) -> Again:
