@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,9 @@ DEFAULTS: Mapping[str, type[DataSettings]] = {
 KNOWN = (*DEFAULTS, "weigh", "export")
 ROLES = ("policy", "reference", "embedder")
 UNNAMED = "OUT.parquet"
-SHARD = "data-"
+FOLDER = "OUT"
+"""What an output folder is called, since no manifest holds its name."""
+SHARD = re.compile(r"data-\d{5}\.parquet")
 
 
 def command_of(manifest: Mapping[str, Any], out: str = UNNAMED) -> str:
@@ -45,8 +48,8 @@ def commands_of(manifests: Sequence[Mapping[str, Any]], out: str = UNNAMED) -> l
     """
     found: list[str] = []
     for manifest in manifests:
-        for before, name in zip(history_of(manifest), _names_before(manifest), strict=True):
-            found += commands_of([before], name)
+        earlier = zip(history_of(manifest), _names_before(manifest), strict=True)
+        found += [one for before, name in earlier for one in commands_of([before], name)]
         found.append(command_of(manifest, out))
     return [one for one in dict.fromkeys(found) if one]
 
@@ -57,18 +60,18 @@ def history_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def inputs_of(manifest: Mapping[str, Any]) -> list[str]:
-    """The names of the files that a command read."""
+    """The names of what a command read; the shards of a folder, whose name no manifest holds, count as one."""
     staged = manifest.get("staged_from") or {}
-    return [str(one.get("name", "")) for one in manifest.get("inputs") or staged.get("inputs") or []]
+    names = [str(one.get("name", "")) for one in manifest.get("inputs") or staged.get("inputs") or []]
+    return list(dict.fromkeys(FOLDER if SHARD.fullmatch(name) else name for name in names))
 
 
 def _names_before(manifest: Mapping[str, Any]) -> list[str]:
-    """What the outputs of the earlier commands were called; a shard's name says nothing of its folder's."""
+    """What the outputs of the earlier commands were called."""
     history, names = history_of(manifest), inputs_of(manifest)
-    known = len(names) == len(history)
-    return [
-        names[i] if known and names[i] and not names[i].startswith(SHARD) else UNNAMED for i in range(len(history))
-    ]
+    if len(names) == 1 and names[0]:
+        return names * len(history)
+    return names if len(names) == len(history) and all(names) else [UNNAMED] * len(history)
 
 
 def _models(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~&$!])")
+SPECIAL = re.compile(r"([\\`*\[\]<>#|~&$!]|(?<!\w)_|_(?!\w))")
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Control characters, marks that turn the direction of text, and halves of characters: shown as `\\u202e`."""
 TICKS = re.compile("`+")
@@ -16,6 +16,11 @@ LINE = 100
 def escaped(text: object) -> str:
     """A text as one line of Markdown that shows it as it is."""
     return SPECIAL.sub(r"\\\1", " ".join(visible(str(text)).split()))
+
+
+def cell(markdown: str) -> str:
+    """Markdown of ours as one cell of a table."""
+    return " ".join(markdown.split()).replace("|", "\\|")
 
 
 def code(text: object) -> str:

@@ -27,6 +27,7 @@ from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
 from curate.selection.checking import check_select
+from curate.selection.compared import compared
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
@@ -104,6 +105,9 @@ def _select(
     order = "highest" if best_high else "lowest"
     notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
+    ranked = {settings.by: values} if settings.by and values is not None else {}
+    if means := compared(table, decision.mask, ranked):
+        manifest["compared"] = means
 
     def others() -> None:
         if settings.rejects is not None:
