@@ -104,6 +104,21 @@ def _reasons(counted: object) -> dict[str, int]:
     return dict(sorted(((str(k), int(n)) for k, n in found.items()), key=lambda one: (-one[1], one[0])))
 
 
+def comparison(
+    before: str, after: str, rows: tuple[int, int], means: Mapping[str, tuple[float | None, float | None]]
+) -> dict[str, Any]:
+    """What the manifest of a selection says of the rows before and after it, for the cards of all that is made of them.
+
+    Args:
+        before: what the rows before are.
+        after: what the rows after are.
+        rows: how many they are.
+        means: the mean of each column over both; None where no row has a value.
+    """
+    rounded = [[name, *(None if one is None else float(f"{one:.6g}") for one in both)] for name, both in means.items()]
+    return {"before": before, "after": after, "rows": list(rows), "means": rounded}
+
+
 def before_and_after(manifest: Manifest) -> str:
     """The means of the rows before and after the last selection or pairing, as a table; empty if none is known."""
     compared = newest(manifest, "compared")

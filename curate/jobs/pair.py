@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from curate.cards.history import comparison
 from curate.errors import SettingsError
 from curate.jobs import summary
 from curate.jobs.contract import Job
@@ -55,6 +56,7 @@ from curate.version import __version__
 from curate.writers.rejects_file import reject_counts, rejects_place, table_places, write_with_rejects
 
 WRITE_ROWS = 4096
+BEFORE = {"given": "pairs in the data", "max-min": "best with worst response"}
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
 
 
@@ -224,22 +226,15 @@ def _finish(
         used,
         picked.edit_distances,
     )
-    rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
-    manifest |= {"metrics": used, "rows": {**rows, "rejected": rejected}, "compared": _told(result, old_frame.height)}
-    manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
+    rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs, "rejected": rejected}
+    compared = comparison(BEFORE[result.old], "new pairs", (old.height, new.height), result.compared)
+    manifest |= {"metrics": used, "rows": rows, "edit_distances": picked.edit_distances, "compared": compared}
+    manifest["notes"] |= lacking
     # In data other than pairs a row is a prompt, so its plain columns are still true of the new pair.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     carried = carried_schema(pools.staged, reporter) if carries else None
     flags = _write(pair_tables(carried, pools, new, frame), pools, manifest, settings.out)
     return replace(result, flags=flags)
-
-
-def _told(result: PairResult, old: int) -> dict[str, Any]:
-    """What a card says of the pairs before and after."""
-    before = "pairs in the data" if result.old == "given" else "best with worst response"
-    rounded = {name: [one and float(f"{one:.6g}") for one in both] for name, both in result.compared.items()}
-    means = [[name, *both] for name, both in rounded.items()]
-    return {"before": before, "after": "new pairs", "rows": [old, result.pairs], "means": means}
 
 
 def _note_if_narrow(frame: pl.DataFrame, used: dict[str, Any], explained: str, reporter: Reporter) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from curate.cards.commands import command_of
 from curate.errors import SettingsError
 from curate.readers.files.table import open_table
 from curate.reporting.columns import Columns

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from curate.cards.history import comparison
 from curate.metrics.registry import as_numbers
 from curate.readers.files.table import Table
 from curate.schema import EDIT_DISTANCE, TOKENS
@@ -26,7 +27,6 @@ WORTH = (
 """Columns that are compared where the table has them."""
 LONGER = "chosen is longer"
 """The share of the pairs of different lengths in which it is."""
-DIGITS = 6
 
 
 def compared(table: Table, kept: np.ndarray, added: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -50,9 +50,8 @@ def compared(table: Table, kept: np.ndarray, added: Mapping[str, np.ndarray]) ->
             difference = values[TOKENS.chosen] - values[TOKENS.rejected]
             longer += _sums(np.where(difference == 0, np.nan, (difference > 0) + 0 * difference), inside)
         first += batch.num_rows
-    means = [[name, *_means(one)] for name, one in {**sums, LONGER: longer}.items() if one[0, 1]]
-    rows = [int(kept.size), int(kept.sum())]
-    return {"before": "all rows", "after": "rows kept", "rows": rows, "means": means} if means else {}
+    means = {name: _means(one) for name, one in {**sums, LONGER: longer}.items() if one[0, 1]}
+    return comparison("all rows", "rows kept", (kept.size, int(kept.sum())), means) if means else {}
 
 
 def _holds_numbers(table: Table, name: str) -> bool:
@@ -68,5 +67,6 @@ def _sums(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return np.array([[values[known].sum(), known.sum()], [values[both].sum(), both.sum()]])
 
 
-def _means(sums: np.ndarray) -> list[float | None]:
-    return [float(f"{total / count:.{DIGITS}g}") if count else None for total, count in sums]
+def _means(sums: np.ndarray) -> tuple[float | None, float | None]:
+    all_rows, kept = (float(total / count) if count else None for total, count in sums)
+    return all_rows, kept
