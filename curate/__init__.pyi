@@ -93,6 +93,8 @@ def score(
     truncation: Literal["keep_start", "keep_end", "drop"] = ...,
     rows_as: Literal["pairs", "candidates"] | None = ...,
     match: Literal["trl"] | None = ...,
+    add_flags: str | Sequence[str] = ...,
+    decontaminate: str | Path | Sequence[str | Path] = ...,
 ) -> ScoreResult: ...
 def select(
     data: Data,
@@ -114,6 +116,7 @@ def select(
     sort: str | None = ...,
     one_per_prompt: bool = ...,
     drop_ties: bool = ...,
+    drop_flags: str | Sequence[str] = ...,
     rejects: str | Path | None = ...,
 ) -> SelectResult: ...
 def show(

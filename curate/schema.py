@@ -145,6 +145,18 @@ FLAG_MEANINGS: dict[str, str] = {
     "template_markup": "a text holds markers of a chat template, such as <|im_start|> or [INST]",
     "length_outlier": "a response's token count lies far outside the data set's",
     "no_reward": "a reward is missing though the run measured rewards",
+    "duplicate": "an earlier row has the same prompt, chosen and rejected, apart from case and spacing",
+    "duplicate_prompt": "an earlier row has the same prompt, apart from case and spacing",
+    "repeated_response": "an earlier row has a response of this pair, of 5 words or more, for another prompt",
+    "contradiction": "another row prefers the other of the same two responses to the same prompt",
+    "near_duplicate": "an earlier row is nearly the same in prompt, chosen and rejected (80% of three-word runs each)",
+    "near_duplicate_prompt": "an earlier row has nearly the same prompt (80% of three-word runs)",
+    "language_mismatch": "prompt, chosen and rejected are not all in one language",
+    "other_language": "the prompt is not in the language of most rows",
+    "self_identification": "a response says which model, or that a model, wrote it",
+    "knowledge_cutoff": "a response says when its knowledge ends",
+    "identical_truncated": "chosen and rejected differ only beyond --max-length",
+    "leaked": "the prompt holds a prompt of an evaluation given with --decontaminate",
 }
 
 FINISH_REASON, MODEL = "finish_reason", "model"

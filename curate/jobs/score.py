@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
+from curate.hygiene.flags import wanted_flags
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.finished import details_of, finished_manifest
@@ -44,6 +45,7 @@ from curate.plan.scoring import Plan, check_settings, check_tokens, make_plan, m
 from curate.plan.shape import TEXTS, Shape, measured_fields, pair_columns
 from curate.progress import Reporter
 from curate.readers import input_paths
+from curate.responses.flagging import Flagging, plan_flags, with_flags
 from curate.responses.judged import judge_facts
 from curate.responses.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
 from curate.responses.rows import Columns, write_rows
@@ -98,7 +100,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     Raises:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
-    inputs = input_paths(settings.data)
+    inputs = [*input_paths(settings.data), *settings.decontaminate]
     with claimed(table_places(settings.out), inputs):
         check_disk(settings.out, inputs, SCORE)
         return _score(settings, reporter)
@@ -109,12 +111,13 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     plan = make_plan(settings, "pairs")
     if not plan.as_pairs:
         check_candidates(settings)
-    identity = {"command": "score", "version": __version__, **plan.identity()}
+    flagging = plan_flags(plan, settings)
+    identity = {"command": "score", "version": __version__, **plan.identity(), **flagging.identity()}
     any_day = settings.template_date is None
     if not settings.fresh and (manifest := finished_manifest(settings.out, identity, any_day=any_day)) is not None:
         reporter.note(f"already done: {settings.out} was made by this command. Use --fresh to measure again.")
         return _finished(settings, plan, manifest)
-    for note in plan.notes:
+    for note in (*plan.notes, *flagging.notes):
         reporter.note(note)
     check_tokens(plan, reporter)
     reader = rewards_reader(plan.rewards, plan.as_pairs)
@@ -133,8 +136,10 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         rejected = reject_counts(staged.rejects.tables(["reason"]))
         manifest = identity | {"rows": {"written": int(staged.counts.size), "rejected": rejected}}
         manifest |= _measured_with(plan, border_facts(borders), workspace)
-        finish = _finish_pairs if plan.as_pairs else _finish_candidates
-        details = finish(plan, staged, numbers, workspace, manifest, reporter)
+        if plan.as_pairs:
+            details = _finish_pairs(plan, flagging, staged, numbers, workspace, manifest, reporter)
+        else:
+            details = _finish_candidates(plan, staged, numbers, manifest, reporter)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
     details |= {"judges": manifest.get("judges", {}), "unread": plan.reading.unread}
@@ -155,9 +160,10 @@ def check_score(settings: ScoreSettings) -> None:
     """Check what can be checked without data.
 
     Raises:
-        CurateError: as `check_settings`, or a `--match` that contradicts the other settings.
+        CurateError: as `check_settings`, an unknown flag, or a `--match` that contradicts the other settings.
     """
     check_settings(settings)
+    wanted_flags(settings.add_flags)
     _check_match(settings)
 
 
@@ -188,7 +194,13 @@ def _measured_with(plan: Plan, borders: dict[str, Any], workspace: Workspace) ->
 
 
 def _finish_pairs(
-    plan: Plan, staged: Staged, numbers: Numbers, workspace: Workspace, manifest: dict[str, Any], reporter: Reporter
+    plan: Plan,
+    flagging: Flagging,
+    staged: Staged,
+    numbers: Numbers,
+    workspace: Workspace,
+    manifest: dict[str, Any],
+    reporter: Reporter,
 ) -> dict[str, Any]:
     pairs = measure_pairs(plan, staged, workspace, reporter)
     slots = staged.first_slots[:-1]
@@ -198,7 +210,7 @@ def _finish_pairs(
         pa.schema([("pair_id", pa.string()), ("flags", pa.list_(pa.string()))]), ["pair_id", "flags"]
     )
     held = pl.DataFrame(texts)
-    flags = flag_lists(frame, held["flags"])
+    flags = with_flags(flag_lists(frame, held["flags"]), flagging.find(staged, frame, reporter))
     if note := top_tenth_note(frame, used):
         reporter.note(note)
     names = [name for name in frame.columns if name not in measured.columns]
@@ -218,7 +230,7 @@ def _finish_pairs(
 
 
 def _finish_candidates(
-    plan: Plan, staged: Staged, numbers: Numbers, workspace: Workspace, manifest: dict[str, Any], reporter: Reporter
+    plan: Plan, staged: Staged, numbers: Numbers, manifest: dict[str, Any], reporter: Reporter
 ) -> dict[str, Any]:
     starts = staged.first_slots
 

@@ -6,6 +6,7 @@ Rows without a value are never kept; ties are broken by pair_id; the input's ord
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.errors import SettingsError, did_you_mean
+from curate.errors import SettingsError, closest, did_you_mean
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.lines import Summary
@@ -26,9 +27,10 @@ from curate.plan.volume import Volume
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
+from curate.schema import FLAG_MEANINGS, FLAGS
 from curate.selection.checking import check_select
-from curate.selection.compared import compared
 from curate.selection.decision import REASON, Decision, decide
+from curate.selection.filters import check_flags, no_flags
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
 from curate.selection.presets import find_preset, with_preset
@@ -105,9 +107,6 @@ def _select(
     order = "highest" if best_high else "lowest"
     notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
-    ranked = {settings.by: values} if settings.by and values is not None else {}
-    if means := compared(table, decision.mask, ranked):
-        manifest["compared"] = means
 
     def others() -> None:
         if settings.rejects is not None:
@@ -199,6 +198,8 @@ def _shape(settings: SelectSettings, before: Shape) -> Shape:
             raise SettingsError(
                 f"There is no column {name}.", setting=setting, value=name, hint=did_you_mean(name, before.columns)
             )
+    if settings.drop_flags:
+        _check_flags(settings.drop_flags, before)
     by = settings.by
     if by is None or (not settings.options and by in before.columns):
         return before
@@ -213,6 +214,13 @@ def _shape(settings: SelectSettings, before: Shape) -> Shape:
             hint=did_you_mean(by, [*all_metrics(), *before.columns]),
         )
     return replace(before, columns=before.columns | {by})
+
+
+def _check_flags(flags: Sequence[str], before: Shape) -> None:
+    """Refuse flags of a table to come: none are there, or one is misspelt. A table's own flags are not known yet."""
+    if before.lacks(FLAGS.name):
+        raise no_flags(before.columns)
+    check_flags([flag for flag in flags if closest(flag, FLAG_MEANINGS)], ())
 
 
 def _volume(settings: SelectSettings, before: Volume, _: RowKind | None) -> Volume:

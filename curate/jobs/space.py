@@ -64,7 +64,8 @@ def kept_share(settings: SelectSettings) -> float:
     if settings.rejects is not None:
         return 1.0
     amount = settings.top or settings.bottom or settings.middle
-    if amount is None or settings.where or settings.one_per_prompt or settings.drop_ties or settings.per:
+    dropping = settings.where or settings.one_per_prompt or settings.drop_ties or settings.drop_flags
+    if amount is None or dropping or settings.per:
         return 0.0
     return float(parse_amount(amount, "top").share or 0)
 

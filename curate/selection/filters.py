@@ -1,18 +1,19 @@
-"""Which rows of a table are eligible: `--where`, `--drop-ties`, `--one-per-prompt`, `--per`."""
+"""Which rows of a table are eligible: `--where`, `--drop-ties`, `--drop-flags`, `--one-per-prompt`, `--per`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from curate.errors import InputError, RowError, SettingsError, did_you_mean
+from curate.errors import InputError, RowError, SettingsError, closest, did_you_mean
 from curate.hashing import text_hash, text_of
 from curate.metrics.registry import as_numbers, missing_column
 from curate.readers import detect, first_rows
 from curate.readers.files.table import Table
-from curate.schema import PAIR_ID, REWARD
+from curate.schema import FLAG_MEANINGS, FLAGS, PAIR_ID, REWARD
 from curate.selection.pick import best_of_each
 from curate.settings import SelectSettings
 
@@ -42,12 +43,15 @@ class Eligible:
 
 
 def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, high_first: bool) -> Eligible:
-    """The rows left by `--where`, `--drop-ties` and `--one-per-prompt`, applied in this order."""
+    """The rows left by `--where`, `--drop-ties`, `--drop-flags` and `--one-per-prompt`, applied in this order."""
     found = Eligible(np.ones(table.rows, bool), np.zeros(table.rows, np.uint8), [""])
     if settings.where is not None:
         found.drop(~_where(table, settings.where).to_numpy(), f"where: {settings.where}")
     if settings.drop_ties:
         found.drop(~_not_tied(table).to_numpy(), "tie")
+    if settings.drop_flags:
+        for flag, rows in _flagged(table, settings.drop_flags):
+            found.drop(rows, f"flag {flag}")
     if settings.one_per_prompt:
         frame = ranking_frame(table, found.alive, values, _prompt_keys(table))
         best = np.zeros(table.rows, bool)
@@ -110,6 +114,43 @@ def _not_tied(table: Table) -> pl.Series:
     if MARGIN in names:
         return (as_numbers(table.numbers([MARGIN])[MARGIN]) != 0).fill_null(True)
     raise missing_column("reward_margin", REWARD.chosen, names)
+
+
+def check_flags(flags: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse flags that neither `curate` nor the table has.
+
+    Raises:
+        SettingsError: one of them is not known.
+    """
+    names = sorted({*FLAG_MEANINGS, *known})
+    for flag in flags:
+        if flag not in names:
+            raise SettingsError(
+                f"There is no flag {flag}.", setting="drop_flags", value=flag, hint=did_you_mean(flag, names)
+            )
+
+
+def no_flags(names: Iterable[str]) -> SettingsError:
+    """The error of a table without flags."""
+    hint = "`curate score` writes it." if not closest(FLAGS.name, names) else did_you_mean(FLAGS.name, names)
+    return SettingsError(f"There is no column {FLAGS.name}.", setting="drop_flags", hint=hint)
+
+
+def _flagged(table: Table, flags: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """The rows that carry each of these flags."""
+    if FLAGS.name not in table.schema.names:
+        raise no_flags(table.schema.names)
+    lists = table.numbers([FLAGS.name])[FLAGS.name]
+    if lists.dtype not in (pl.List(pl.String), pl.List(pl.Null)):
+        raise SettingsError(
+            f"The column {FLAGS.name} does not hold lists of text.",
+            setting="drop_flags",
+            hint="Use --where with its values instead.",
+        )
+    lists = lists.cast(pl.List(pl.String))
+    check_flags(flags, lists.explode().drop_nulls().unique())
+    for flag in dict.fromkeys(flags):
+        yield flag, lists.list.contains(flag).fill_null(False).to_numpy()
 
 
 def _prompt_keys(table: Table) -> pl.Series:

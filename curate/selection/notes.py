@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from curate.hygiene.flags import LEAKED, NAMES
 from curate.metrics.advice import belief_note, cut_note, group_cuts_note, labels_note, narrow_note, shares_explained
 from curate.metrics.registry import all_metrics, as_numbers, columns_read
 from curate.readers.files.table import Table
@@ -23,7 +24,7 @@ def kept_notes(
 ) -> Iterator[str]:
     """Warnings about anything misleading in the rows kept."""
     kept, by, names = decision.mask, settings.by, table.schema.names
-    found: list[str | None] = []
+    found: list[str | None] = [_not_looked_for(table, settings.drop_flags)] if settings.drop_flags else []
     if values is not None and by is not None:
         tie_breaker = PAIR_ID.name if PAIR_ID.name in names else "place in the data"
         if settings.per is None:
@@ -52,6 +53,19 @@ def _same_model_note(table: Table, by: str) -> str | None:
     if policy is None or policy != reference:
         return None
     return f"policy and reference were the same model: every implicit margin is 0, and {by} carries no information."
+
+
+def _not_looked_for(table: Table, flags: Sequence[str]) -> str | None:
+    """Warn that no row can have a flag, because `curate score` was not asked to look for it."""
+    manifests = manifests_of(table)
+    looked_for = recorded(manifests, "flags_from", "flags") or ()
+    counted = recorded(manifests, "flags") or {}
+    missing = [flag for flag in (*NAMES, LEAKED) if flag in flags and flag not in looked_for and flag not in counted]
+    if not missing or not manifests:
+        return None
+    asked = [f"--add-flags={','.join(named)}"] if (named := [flag for flag in missing if flag != LEAKED]) else []
+    asked += ["--decontaminate=FILE"] if LEAKED in missing else []
+    return f"no row can have the flag {' or '.join(missing)}: `curate score` looks for it with {' '.join(asked)}."
 
 
 def _margins(table: Table) -> np.ndarray:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 from curate.settings.base import (
     RUN,
     ColumnSettings,
+    Files,
     MetricSettings,
     Record,
     option,
@@ -18,6 +19,7 @@ from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
 Order = Literal["highest", "lowest"]
+FLAGGING = "What to flag"
 SAMPLING, PAIRING, AMOUNT = "How to sample", "How to pair", "10%|N"
 ORDER_HELP = "Which values are best. Default: as the metric declares."
 
@@ -33,6 +35,7 @@ def _several(value: Any) -> Any:
 
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
@@ -74,6 +77,22 @@ class ScoreSettings(MeasureSettings):
         None,
         "Measure log-probabilities of exactly the tokens that this trainer will count (max length 1024).",
         panel=RUN,
+    )
+    add_flags: Names = option(
+        (),
+        "Also look for these over the whole data set, or for all: duplicate, duplicate_prompt, repeated_response, "
+        "contradiction, near_duplicate, near_duplicate_prompt, language_mismatch, other_language, "
+        "self_identification, knowledge_cutoff, identical_truncated.",
+        metavar="FLAG[,FLAG...]|all",
+        panel=FLAGGING,
+        record=Record.MEANT,
+    )
+    decontaminate: Files = option(
+        (),
+        "Prompts of an evaluation; pairs whose prompt holds one of them get the flag leaked. Repeatable.",
+        metavar="FILE",
+        panel=FLAGGING,
+        record=Record.MEANT,
     )
 
 
@@ -123,4 +142,7 @@ class SelectSettings(MetricSettings):
     )
     one_per_prompt: bool = option(False, "First keep only the best row of each prompt.")
     drop_ties: bool = option(False, "First leave out pairs of equal rewards.")
+    drop_flags: Names = option(
+        (), "First leave out pairs with any of these flags, such as refusal,near_duplicate.", metavar="FLAG[,FLAG...]"
+    )
     rejects: Path | None = option(None, "Write what was not kept here, with the reason.", metavar="OUT2")

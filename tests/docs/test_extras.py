@@ -11,10 +11,14 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
 SOURCE = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "curate").rglob("*.py")))
 
 
+IMPORTED_AS = {"lingua-language-detector": "lingua"}
+
+
 @pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - {"test"}))
 def test_an_extra_installs_what_some_line_imports(extra):
     for requirement in EXTRAS[extra]:
-        package = re.split(r"[\[<>=;]", requirement)[0].replace("-", "_")
+        name = re.split(r"[\[<>=;]", requirement)[0]
+        package = IMPORTED_AS.get(name, name.replace("-", "_"))
         assert re.search(rf"^\s*(import|from) {package}\b", SOURCE, re.MULTILINE) or f'"{package}"' in SOURCE, package
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from curate.cards.plots import PLOTS
 from curate.exporters.registry import all_exporters, find_exporter
 
 from .golden import CHOSEN, FORMATS, LONG, PROMPTS, REJECTED, SHORT, rows, run_export, says, write
@@ -113,7 +112,7 @@ def test_the_folder_loads_by_its_card(done) -> None:
 
 def test_the_snippet_names_the_data_and_is_well_formed(done) -> None:
     folder, exporter = done
-    snippets = [path for path in folder.iterdir() if path.name not in ("README.md", exporter.file, *PLOTS)]
+    snippets = [path for path in folder.iterdir() if path.name not in ("README.md", exporter.file)]
     assert snippets
     assert exporter.file in "".join(path.read_text() for path in snippets)
     readme = (folder / "README.md").read_text()

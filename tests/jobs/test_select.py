@@ -372,3 +372,62 @@ def test_parameters_of_a_metric_that_is_not_read_are_refused(tmp_path, chosen):
     with pytest.raises(SettingsError, match="does not use dcrm"):
         run_select(tmp_path / "s.parquet", tmp_path / "t.parquet", options={"dcrm": {"eps": "0.5"}}, **chosen)
     assert not (tmp_path / "t.parquet").exists()
+
+
+def flagged(path, notes=None, **how):
+    rows = [{**row, "flags": flags} for row, flags in zip(table(6), FLAGGED, strict=True)]
+    result = run_select(save(path / "t.parquet", rows), path / "o.parquet", notes, rejects=path / "r.parquet", **how)
+    return result, chosen(path / "o.parquet")
+
+
+FLAGGED = [["tie"], [], ["refusal", "tie"], None, ["mine"], ["refusal"]]
+
+
+def test_flags_are_dropped_each_with_its_reason(tmp_path):
+    result, kept = flagged(tmp_path, drop_flags="refusal, mine")
+    assert kept == ["c 0", "c 1", "c 3"]
+    assert result.reasons == {"flag refusal": 2, "flag mine": 1}
+    reasons = [row["reject_reason"] for row in rows_of(tmp_path / "r.parquet")]
+    assert reasons == ["flag refusal", "flag mine", "flag refusal"]
+
+
+def test_the_first_flag_named_is_the_reason_and_the_share_is_of_what_is_left(tmp_path):
+    result, kept = flagged(tmp_path, drop_flags=("tie", "refusal"), by="n", top="50%")
+    assert result.reasons == {"flag tie": 2, "flag refusal": 1, "not within --top 50%": 2}
+    assert len(kept) == 1
+
+
+def test_a_known_flag_that_no_row_has_drops_nothing(tmp_path):
+    result, kept = flagged(tmp_path, drop_flags="empty")
+    assert (result.reasons, len(kept)) == ({}, 6)
+
+
+@pytest.mark.parametrize(("flag", "told"), [("refusals", "Did you mean refusal"), ("min", "Did you mean mine")])
+def test_a_misspelt_flag_is_refused(tmp_path, flag, told):
+    with pytest.raises(SettingsError, match=told):
+        flagged(tmp_path, drop_flags=flag)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"), [({}, "There is no column flags"), ({"flags": "tie"}, "does not hold lists of text")]
+)
+def test_a_table_without_lists_of_flags_is_refused(tmp_path, flags, told):
+    data = save(tmp_path / "t.parquet", [{**row, **flags} for row in table(4)])
+    with pytest.raises(SettingsError, match=told):
+        run_select(data, tmp_path / "o.parquet", drop_flags="tie")
+
+
+def test_lists_of_flags_that_are_all_empty_drop_nothing(tmp_path):
+    data = save(tmp_path / "t.parquet", [{**row, "flags": []} for row in table(4)])
+    assert run_select(data, tmp_path / "o.parquet", drop_flags="tie").kept == 4
+
+
+def test_a_flag_that_score_did_not_look_for_is_told(tmp_path):
+    data = write_jsonl(tmp_path / "d.jsonl", pair_rows(6))
+    run_score(data, tmp_path / "s.parquet", add_flags="duplicate")
+    notes = Notes()
+    run_select(tmp_path / "s.parquet", tmp_path / "o.parquet", notes, drop_flags="duplicate,near_duplicate,leaked,tie")
+    assert notes.about("no row can have") == (
+        "no row can have the flag near_duplicate or leaked: `curate score` looks for it with "
+        "--add-flags=near_duplicate --decontaminate=FILE."
+    )

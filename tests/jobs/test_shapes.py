@@ -1,6 +1,7 @@
 """What is foretold of each step's output, against what the commands then write; and what is refused before they run."""
 
 import json
+from contextlib import nullcontext
 
 import pyarrow.parquet as pq
 import pytest
@@ -148,6 +149,8 @@ REFUSED = [
     ("weigh", "d", {"method": "repo"}, "policy"),
     ("weigh", "d", {"method": "madpo"}, "reward"),
     ("export", "c", {"to": "trl"}, "candidates"),
+    ("score", "c", {"add_flags": "duplicate"}, "candidates"),
+    ("select", "d", {"drop_flags": "tie"}, "no column flags"),
 ]
 
 
@@ -168,6 +171,13 @@ def test_what_the_data_cannot_give_is_refused(place, name, data, more, told):
 def test_where_nothing_is_known_the_step_is_believed(name, data, more, told):
     if more.get("where") != "(select 1)":
         COMMANDS[name].shape(settings_of(name, "anything", **more), Shape())
+
+
+@pytest.mark.parametrize(("flag", "refused"), [("near_duplicat", True), ("near_duplicate", False), ("mine", False)])
+def test_a_misspelt_flag_is_refused_before_any_step_runs(flag, refused):
+    shape, settings = Shape(columns=frozenset({"flags"})), settings_of("select", "anything", drop_flags=flag)
+    with pytest.raises(CurateError, match="Did you mean near_duplicate") if refused else nullcontext():
+        COMMANDS["select"].shape(settings, shape)
 
 
 def test_a_column_that_comes_late_in_the_data_is_found(place):

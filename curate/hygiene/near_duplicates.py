@@ -1,0 +1,158 @@
+"""Near-duplicates: rows, or prompts, that an earlier row nearly repeats; by MinHash, from the package rensa.
+
+Two texts are near if they share 80% of their runs of three words (Jaccard similarity). A prompt is compared in two
+parts, its last message and what precedes it, and a response is another part; rows are near if every part is. So a long
+system prompt in common makes no two questions near, but a long template inside the question may ("Summarise the
+following text: ..." with a short text). The similarity is estimated from 128 hashes, with a standard error of 3.5
+points at the threshold; paraphrases are not found. An exact duplicate is a near-duplicate too.
+
+Rows are taken in their order, each compared with the earlier ones that were not flagged themselves: what is left after
+dropping the flagged rows holds no near-duplicates, and every dropped row has a near one that is kept. Of rows that
+agree in very many of their shingles without being near, each is compared with the first 50 only.
+
+Broder (1997), On the resemblance and containment of documents; Dahlgaard, Knudsen and Thorup (2017), Fast similarity
+sketching, arXiv 1704.04370, which rensa follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import polars as pl
+
+from curate.errors import MissingExtra
+from curate.hashing import text_hash
+from curate.hygiene import Again, Found, Pairs
+from curate.hygiene.words import plain, shingles
+from curate.schema import Message
+
+NEAR = 0.8
+HASHES, SEED = 128, 1
+BANDS, ROWS_PER_BAND = 21, 6
+"""Two texts that agree in 80% of their shingles share a band with a probability of 99.8%, at 50% with 28%."""
+MOST_COMPARED = 50
+MIX = np.random.default_rng(0).integers(1, 2**63, ROWS_PER_BAND, dtype=np.uint64) | np.uint64(1)
+
+Parts = tuple[str, ...]
+"""The texts of a row that must each be near to those of another."""
+
+
+def prompt_parts(prompt: Sequence[Message]) -> Parts:
+    """The last message of a prompt, and everything before it."""
+    return prompt[-1]["content"] if prompt else "", "\n".join(message["content"] for message in prompt[:-1])
+
+
+def parts_of_prompts(pairs: Pairs) -> Iterable[Parts]:
+    """What makes two prompts near."""
+    return map(prompt_parts, pairs.prompts)
+
+
+def parts_of_rows(pairs: Pairs) -> Iterable[Parts]:
+    """What makes two rows near."""
+    for prompt, chosen, rejected in zip(pairs.prompts, pairs.chosen, pairs.rejected, strict=True):
+        yield (*prompt_parts(prompt), chosen, rejected)
+
+
+class NearDuplicates:
+    """One flag: `near_duplicate`, or `near_duplicate_prompt`.
+
+    Args:
+        flag: its name.
+        parts: the texts of each pair that must be near.
+
+    Raises:
+        MissingExtra: rensa is not installed.
+    """
+
+    def __init__(self, flag: str, parts: Callable[[Pairs], Iterable[Parts]]) -> None:
+        try:
+            from rensa import RMinHash
+        except ImportError as error:
+            raise MissingExtra("rensa", "hygiene") from error
+        self._minhash = RMinHash
+        self._flag, self._parts = flag, parts
+        self._exact: set[bytes] = set()
+        self._same: list[np.ndarray] = []
+        self._bands: list[np.ndarray] = []
+
+    def read(self, pairs: Pairs) -> None:
+        """Keep of each row 21 hashes (168 bytes), and of each different row one more."""
+        parts = list(self._parts(pairs))
+        same = np.zeros(len(parts), bool)
+        for i, texts in enumerate(parts):
+            key = text_hash(*map(plain, texts))
+            same[i] = key in self._exact
+            self._exact.add(key)
+        self._same.append(same)
+        self._bands.append(_bands_of(self._signatures([_tagged(texts) for texts in parts])))
+
+    def found(self, again: Again) -> Found:
+        """Compare the rows that share a band with another; reads the data again if there are any."""
+        if not self._bands:
+            return {}
+        near, bands = np.concatenate(self._same), np.concatenate(self._bands)
+        compared = _sharing(bands, ~near)
+        if compared.any():
+            near[_later_near(np.flatnonzero(compared), bands, self._signatures_at(compared, again))] = True
+        return {self._flag: near}
+
+    def _signatures(self, shingled: list[list[str]]) -> np.ndarray:
+        """uint32 [texts, hashes]."""
+        found = self._minhash.digest_matrix_from_token_sets(shingled, HASHES, SEED)
+        return np.array(found.to_rows(), np.uint32).reshape(len(shingled), HASHES)
+
+    def _signatures_at(self, wanted: np.ndarray, again: Again) -> np.ndarray:
+        """The signature of each part of these rows: uint32 [wanted rows, parts, hashes]."""
+        pieces = []
+        for pairs in again():
+            here = wanted[pairs.first : pairs.first + len(pairs)]
+            if here.any():
+                rows = [texts for texts, one in zip(self._parts(pairs), here.tolist(), strict=True) if one]
+                flat = self._signatures([shingles(text) for texts in rows for text in texts])
+                pieces.append(flat.reshape(len(rows), -1, HASHES))
+        return np.concatenate(pieces)
+
+
+def _tagged(texts: Parts) -> list[str]:
+    """The shingles of all parts as one set; rows whose parts are all near agree in at least as many of these."""
+    return [f"{part} {shingle}" for part, text in enumerate(texts) for shingle in shingles(text)]
+
+
+def _bands_of(signatures: np.ndarray) -> np.ndarray:
+    """One hash for each band of a signature: uint64 [texts, bands]."""
+    bands = signatures[:, : BANDS * ROWS_PER_BAND].reshape(-1, BANDS, ROWS_PER_BAND).astype(np.uint64)
+    mixed: np.ndarray = (bands * MIX).sum(axis=2, dtype=np.uint64)
+    mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _sharing(bands: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """The rows among these that share a band with another of them: bool [rows]."""
+    sharing = np.zeros(len(bands), bool)
+    for column in bands[among].T:
+        sharing[among] |= pl.Series(column).is_duplicated().to_numpy()
+    return sharing
+
+
+def _later_near(rows: np.ndarray, bands: np.ndarray, signatures: np.ndarray) -> list[int]:
+    """The rows that an earlier row, not itself among them, is near to."""
+    kept: dict[tuple[int, int], list[int]] = {}
+    near = []
+    for place, row in enumerate(rows.tolist()):
+        keys = list(enumerate(bands[row].tolist()))
+        others = sorted({other for key in keys for other in kept.get(key, ())})
+        if others and _is_near(signatures[place], signatures[others]):
+            near.append(row)
+            continue
+        for key in keys:
+            held = kept.setdefault(key, [])
+            if len(held) < MOST_COMPARED:
+                held.append(place)
+    return near
+
+
+def _is_near(one: np.ndarray, others: np.ndarray) -> bool:
+    """Whether every part of a row is near to the same part of one of the others."""
+    similar = (others == one).mean(axis=2)  # others x parts
+    return bool((similar >= NEAR).all(axis=1).any())

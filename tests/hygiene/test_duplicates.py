@@ -1,0 +1,45 @@
+from curate.hygiene.duplicates import Duplicates
+from tests.hygiene.helpers import HOSTILE, LONG, run
+
+NONE: dict[str, list[int]] = {"duplicate": [], "duplicate_prompt": [], "repeated_response": [], "contradiction": []}
+
+
+def test_all_but_the_first_of_equal_rows_are_flagged():
+    rows = [("p", "a", "b"), ("q", "a", "b"), (" P ", "A", "b"), ("p", "a", "b")]
+    assert run(Duplicates, rows) == NONE | {"duplicate": [2, 3], "duplicate_prompt": [2, 3]}
+
+
+def test_a_prompt_with_other_responses_is_a_duplicate_prompt_only():
+    assert run(Duplicates, [("p", "a", "b"), ("p", "a", "c")]) == NONE | {"duplicate_prompt": [1]}
+
+
+def test_the_whole_conversation_is_the_prompt():
+    one = [("system", "be kind"), ("user", "p")]
+    other = [("system", "be blunt"), ("user", "p")]
+    turned = [("user", "be kind"), ("user", "p")]
+    assert run(Duplicates, [(one, "a", "b"), (other, "a", "b"), (turned, "a", "b")]) == NONE
+
+
+def test_rows_that_prefer_opposite_sides_contradict_each_other():
+    rows = [("p", "a", "b"), ("p", "B", "a"), ("q", "b", "a"), ("p", "b", "c")]
+    assert run(Duplicates, rows) == NONE | {"contradiction": [0, 1], "duplicate_prompt": [1, 3]}
+
+
+def test_equal_sides_contradict_nothing():
+    assert run(Duplicates, [("p", "a", "a"), ("q", "a", "b")]) == NONE
+
+
+def test_a_long_response_to_another_prompt_is_repeated_on_either_side():
+    rows = [("p", LONG, "x"), ("q", "y", LONG.upper()), ("p", LONG, "z"), ("r", "Yes, of course.", "w")]
+    assert run(Duplicates, [*rows, ("s", "Yes, of course.", "v")]) == NONE | {
+        "repeated_response": [1],
+        "duplicate_prompt": [2],
+    }
+
+
+def test_hostile_texts():
+    assert run(Duplicates, [*HOSTILE, *HOSTILE])["duplicate"] == [1, *range(6, 12)]
+
+
+def test_nothing_read():
+    assert run(Duplicates, []) == {}
