@@ -1,43 +1,38 @@
-"""The README.md of an export: what the folder contains, for people and for `datasets`."""
+"""The README.md of an export: what the folder contains, for people, for the hub and for `datasets`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from curate.cards.card import Card, card_files
+from curate.cards.content import Content
+from curate.cards.markdown import code
 from curate.exporters.registry import Exporter, Written
 
 MARK = "made by `curate export`"
 """In every README of ours; a folder without it is not replaced."""
 
 
-def export_card(exporter: Exporter, written: Written, snippets: Mapping[str, str], manifest: Mapping[str, Any]) -> str:
-    """Front matter for `datasets.load_dataset`, the columns, the other files, and how it was made."""
-    names = ", ".join(f"`{name}`" for name in written.columns)
-    files = "\n".join(f"- `{name}`" for name in snippets)
-    return f"""---
-configs:
-- config_name: default
-  data_files: {written.file}
-tags:
-- preference
-- curate
----
+def export_card(
+    exporter: Exporter,
+    written: Written,
+    snippets: Mapping[str, str],
+    manifest: Mapping[str, Any],
+    content: Content,
+) -> dict[str, bytes]:
+    """The card and its plots, by file name.
 
-# Preference data for {exporter.name}
-
-{written.rows:,} rows, {MARK}. {exporter.summary}.
-
-`{written.file}` has the columns {names}.
-
-How to train on it:
-
-{files}
-
-## How it was made
-
-```json
-{json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)}
-```
-"""
+    Args:
+        exporter: the trainer.
+        written: what the data file holds.
+        snippets: the other files, by name.
+        manifest: how it was made.
+        content: what is shown of the pairs.
+    """
+    columns = ", ".join(code(column) for column in written.columns)
+    files = "\n".join(f"- {code(file)}" for file in snippets)
+    lead = f"{written.rows:,} rows, {MARK}. {exporter.summary}.\n\nHow to train on it:\n\n{files}"
+    title = f"Preference data for {exporter.name}"
+    described = f"{code(written.file)} has the columns {columns}."
+    return card_files(Card(title, lead, written.file, written.rows, manifest, content, described, (exporter.name,)))

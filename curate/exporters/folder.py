@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from curate.cards.content import Content
+from curate.cards.plots import PLOTS
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
 from curate.exporters.history import measured_under, weighed_by
@@ -24,11 +27,24 @@ Batches = Iterable[Sequence[Row]]
 ManifestOf = Callable[[int], Mapping[str, Any]]
 
 
+@dataclass(frozen=True)
+class Telling:
+    """What only the command knows of the rows it exports, once all are written.
+
+    Attributes:
+        manifest: maps the number of rows written to the manifest.
+        content: what a card shows of them.
+    """
+
+    manifest: ManifestOf
+    content: Callable[[], Content] = Content
+
+
 def write_export(
     exporter: Exporter,
     schema: pa.Schema,
     batches: Batches,
-    manifest_of: ManifestOf,
+    telling: Telling,
     out: Path,
     before: Callable[[], object] = lambda: None,
 ) -> int:
@@ -40,7 +56,7 @@ def write_export(
         exporter: the trainer.
         schema: the columns, including copied ones.
         batches: the rows.
-        manifest_of: maps the number of rows written to the manifest.
+        telling: what is known of the rows when they are written.
         out: the folder.
         before: called when the new folder is complete, before it is put in place.
 
@@ -49,18 +65,19 @@ def write_export(
     """
     with written_aside(Place(out, EXPORT), before) as aside:
         aside.mkdir()
-        return _fill(aside, exporter, schema, batches, manifest_of)
+        return _fill(aside, exporter, schema, batches, telling)
 
 
-def _fill(folder: Path, exporter: Exporter, schema: pa.Schema, batches: Batches, manifest_of: ManifestOf) -> int:
+def _fill(folder: Path, exporter: Exporter, schema: pa.Schema, batches: Batches, telling: Telling) -> int:
     path = folder / exporter.file
     write = _write_parquet if exporter.kind == "parquet" else _write_lines
-    rows, manifest = write(path, schema, batches, manifest_of)
+    rows, manifest = write(path, schema, batches, telling.manifest)
     written = Written(exporter.file, tuple(schema.names), rows, weighed_by(manifest), measured_under(manifest))
     snippets = exporter.snippet(written)
-    for name, text in {**snippets, README: export_card(exporter, written, snippets, manifest)}.items():
-        with (folder / name).open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+    card = export_card(exporter, written, snippets, manifest, telling.content())
+    for file_name, content in {**{one: text.encode() for one, text in snippets.items()}, **card}.items():
+        with (folder / file_name).open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     return rows
@@ -122,7 +139,7 @@ def _is_ours(out: Path) -> bool:
 
 def _known_files() -> set[str]:
     """Every file name that any exporter writes."""
-    found = {README}
+    found = {README, *PLOTS}
     for exporter in all_exporters().values():
         found |= {exporter.file, *exporter.snippet(Written(exporter.file, tuple(exporter.schema.names), 0))}
     return found

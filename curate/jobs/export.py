@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from curate.cards.content import Gathering
 from curate.errors import RowError, SettingsError
 from curate.exporters.extras import Extras, extras_of, has_rewards
-from curate.exporters.folder import EXPORT, write_export
+from curate.exporters.folder import EXPORT, Telling, write_export
 from curate.exporters.refusals import refuse_pair
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
@@ -34,7 +35,7 @@ from curate.storage.disk import disk_errors
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.version import __version__
-from curate.writers.history import manifests_of
+from curate.writers.history import manifests_of, recorded
 from curate.writers.rejects_file import RejectsFile, rejects_of
 
 
@@ -103,8 +104,9 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
         return _manifest(table, settings, job, rows)
 
     with RejectsFile(settings.out, strict=settings.strict) as rejects:
-        job = _Job(exporter, layout, extras, rejects)
-        rows = write_export(exporter, schema, job.batches(table, reporter), manifest, settings.out, rejects.place)
+        job = _Job(exporter, layout, extras, rejects, Gathering(_selected_by(table)))
+        telling = Telling(manifest, job.shown.content)
+        rows = write_export(exporter, schema, job.batches(table, reporter), telling, settings.out, rejects.place)
     with disk_errors(settings.out):
         files = tuple(sorted(entry.name for entry in settings.out.iterdir()))
     reasons = dict(rejects.reasons.most_common())
@@ -143,6 +145,12 @@ def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> d
     }
 
 
+def _selected_by(table: Table) -> str | None:
+    """The metric that the newest selection of these rows ranked by."""
+    by = recorded(manifests_of(table), "settings", "by")
+    return None if by is None else str(by)
+
+
 def _reading(settings: ExportSettings) -> dict[str, Any]:
     columns = {"columns": settings.columns} if settings.columns else {}
     return columns | ({"ties": settings.ties} if settings.ties != "drop" else {})
@@ -151,8 +159,10 @@ def _reading(settings: ExportSettings) -> dict[str, Any]:
 class _Job:
     """The rows of one export, built and counted chunk by chunk."""
 
-    def __init__(self, exporter: Exporter, layout: Layout, extras: Extras, rejects: RejectsFile) -> None:
-        self.exporter, self.layout, self.extras, self.rejects = exporter, layout, extras, rejects
+    def __init__(
+        self, exporter: Exporter, layout: Layout, extras: Extras, rejects: RejectsFile, shown: Gathering
+    ) -> None:
+        self.exporter, self.layout, self.extras, self.rejects, self.shown = exporter, layout, extras, rejects, shown
         self.pairs = 0
         self._seen: set[bytes] = set()
 
@@ -191,7 +201,9 @@ class _Job:
         pair = Pair(record.prompt, chosen, rejected)
         refuse_pair(pair, self.exporter)
         extras = self.extras.of(row, record)
-        return [one | extras for one in self.exporter.rows(pair)]
+        rows = [one | extras for one in self.exporter.rows(pair)]
+        self.shown.add(record, row)
+        return rows
 
     def _is_new(self, row: MadeRow) -> bool:
         key = text_hash(json.dumps(row, sort_keys=True, ensure_ascii=False))

@@ -13,9 +13,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 
+from curate.cards.history import comparison
 from curate.errors import SettingsError
 from curate.jobs import summary
 from curate.jobs.contract import Job
@@ -54,7 +54,7 @@ from curate.storage.workspace import Workspace
 from curate.version import __version__
 from curate.writers.rejects_file import reject_counts, rejects_place, table_places, write_with_rejects
 
-WRITE_ROWS = 4096
+BEFORE = {"given": "pairs in the data", "max-min": "max-min pairs"}
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
 
 
@@ -205,7 +205,9 @@ def _finish(
         frame = frame.with_columns(new[VALUE].alias(pairing.by))
         used[pairing.by] = {**used[pairing.by], "over": "all candidate pairs"}
     if pairing.ranks_by_metric and pairing.by == "dcrm" and not pools.has_given:
-        _note_if_narrow(frame, used["dcrm"], max_min_share(new, old), reporter)
+        explained = max_min_share(new, old)
+        if note := narrow_note(frame["reward_margin"].to_numpy(), float(used["dcrm"]["scale"]), explained):
+            reporter.note(note)
     names = [name for name in frame.columns if name in all_metrics()]
     lacking = pairing.lacking() | lacking_notes(frame, names, settings.options)
     for note in chain.from_iterable(lacking.values()):
@@ -224,9 +226,7 @@ def _finish(
         used,
         picked.edit_distances,
     )
-    rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
-    manifest |= {"metrics": used, "rows": {**rows, "rejected": result.rejected}}
-    manifest |= {"edit_distances": picked.edit_distances, "notes": manifest["notes"] | lacking}
+    manifest |= _facts(result, old.height) | {"notes": manifest["notes"] | lacking}
     # In data other than pairs a row is a prompt, so its plain columns are still true of the new pair.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     carried = carried_schema(pools.staged, reporter) if carries else None
@@ -234,9 +234,15 @@ def _finish(
     return replace(result, flags=flags)
 
 
-def _note_if_narrow(frame: pl.DataFrame, used: dict[str, Any], explained: str, reporter: Reporter) -> None:
-    if note := narrow_note(frame["reward_margin"].to_numpy(), float(used["scale"]), explained):
-        reporter.note(note)
+def _facts(result: PairResult, old: int) -> dict[str, Any]:
+    """What the manifest holds of a result: its metrics, its rows, and the means over the old and the new pairs."""
+    rows = {"prompts": result.prompts, "without_pair": result.without, "written": result.pairs}
+    return {
+        "metrics": result.parameters,
+        "rows": rows | {"rejected": result.rejected},
+        "edit_distances": result.edit_distances,
+        "compared": comparison(BEFORE[result.old], "new pairs", (old, result.pairs), result.compared),
+    }
 
 
 def _write(tables: Iterator[pa.Table], pools: Pools, manifest: dict[str, Any], out: Path) -> dict[str, int]:
@@ -275,8 +281,7 @@ def _summary(result: PairResult) -> Summary:
     yield f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}."
     yield from summary.read(result)
     yield from summary.parameters(result.parameters)
-    label = "pairs in the data" if result.old == "given" else "max-min pairs"
-    yield Grid(("mean", label, "new pairs"), [(name, old, new) for name, (old, new) in result.compared.items()])
+    yield Grid(("mean", BEFORE[result.old], "new pairs"), [(name, *both) for name, both in result.compared.items()])
     yield f"wrote {result.out}"
 
 

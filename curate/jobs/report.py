@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from curate.errors import InputError, SettingsError
-from curate.jobs import JOBS, job, results, summary
+from curate.jobs import results, summary
 from curate.jobs.contract import Job
 from curate.jobs.lines import Summary
 from curate.metrics.catalogue import with_its_metrics
@@ -26,7 +26,7 @@ from curate.reporting.kept import Kept, read_kept
 from curate.reporting.page import PAGE, page_of, write_page
 from curate.reporting.texts import Texts, pair_layout, read_texts
 from curate.selection.values import ranking_values
-from curate.settings import DataSettings, MetricSettings, Record, SelectSettings, option
+from curate.settings import MetricSettings, Record, SelectSettings, option
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.writers.history import manifests_of
@@ -120,7 +120,7 @@ def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporte
     notes += _notes(columns, texts, [one for one in (kept, other) if one])
     names = tuple(one if "://" in one else Path(one).name for one in settings.data)
     with reporter.step("computing figures", table.rows) as step:
-        document = document_of(Shown(table, layout, columns, texts, kept, other, by, names, notes, _kind))
+        document = document_of(Shown(table, layout, columns, texts, kept, other, by, names, notes))
         step.advance(table.rows)
     text = page_of(document, f"{', '.join(names)} - curate report")
     write_page(text, settings.out, unread.place)
@@ -137,10 +137,6 @@ def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporte
         table.rejected,
         unread.path,
     )
-
-
-def _kind(name: str) -> type[DataSettings] | None:
-    return job(name).settings if name in JOBS else None
 
 
 def _layout(table: Table) -> tuple[Layout | None, list[str]]:

@@ -29,6 +29,7 @@ from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
 from curate.schema import FLAG_MEANINGS, FLAGS
 from curate.selection.checking import check_select
+from curate.selection.compared import compared
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.filters import check_flags, no_flags
 from curate.selection.notes import kept_notes
@@ -107,6 +108,9 @@ def _select(
     order = "highest" if best_high else "lowest"
     notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
+    ranked = {settings.by: values} if settings.by and values is not None else {}
+    if means := compared(table, decision.mask, ranked):
+        manifest["compared"] = means
 
     def others() -> None:
         if settings.rejects is not None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from curate.cards.commands import command_of, commands_of
 from curate.metrics.catalogue import in_force
 from curate.readers import Layout
 from curate.readers.files.table import Table
 from curate.reporting.bootstrap import DRAWS
 from curate.reporting.columns import Columns, Group, Numbers
-from curate.reporting.commands import Kinds, command_of, commands_of
 from curate.reporting.examples import choose, shown_pairs
 from curate.reporting.figures import CURVE_DRAWS, cuts, figures
 from curate.reporting.issues import Issue, find_issues
@@ -46,7 +46,6 @@ class Shown:
         by: the metric in use; None where the table has no numbers.
         data: its files, by name without folders.
         notes: what the reader of the page should know.
-        kinds: finds the settings of the commands in the table's history.
     """
 
     table: Table
@@ -58,7 +57,6 @@ class Shown:
     by: str | None
     data: tuple[str, ...]
     notes: list[str]
-    kinds: Kinds
 
 
 def metric_in_use(
@@ -90,7 +88,7 @@ def document_of(shown: Shown) -> dict[str, Any]:
         "figures": figures(columns, shown.texts, prompts, mask, other),
         "cuts": cuts(columns, prompts, orders),
         "agreement": _agreement(ranked, orders, columns.rows),
-        "compared": _compared(kept, shown.other, shown.kinds),
+        "compared": _compared(kept, shown.other),
         "lengths": _lengths(columns, mask),
         "rewards": rewards_of(shown.table, columns),
         "issues": [_issue(issue, mask) for issue in issues],
@@ -120,14 +118,14 @@ def _head(shown: Shown, prompts: int) -> dict[str, Any]:
         "prompts": prompts if shown.texts else None,
         "unreadable": shown.texts.unreadable if shown.texts else None,
         "rejected": shown.table.rejected | (recorded(manifests, "rows", "rejected") or {}),
-        "commands": commands_of([*manifests, *([kept.manifest] if kept and kept.manifest else [])], shown.kinds),
+        "commands": commands_of([*manifests, *([kept.manifest] if kept and kept.manifest else [])]),
         "models": _models(manifests),
         "parameters": recorded(manifests, "metrics") or {},
         "manifests": manifests,
         "selection": None if kept is None else {"file": kept.name, "rows": kept.rows, "manifest": kept.manifest},
         "decided": None
         if selecting is None
-        else {"rule": command_of(selecting, shown.kinds), "reasons": reasons(selecting)}
+        else {"rule": command_of(selecting), "reasons": reasons(selecting)}
         | {"rows": (selecting.get("rows") or {}), "order": selecting.get("order")},
         "cut": _cut(shown),
         "length_unit": shown.columns.length_unit,
@@ -138,13 +136,13 @@ def _head(shown: Shown, prompts: int) -> dict[str, Any]:
     }
 
 
-def _compared(kept: Kept | None, other: Kept | None, kinds: Kinds) -> dict[str, Any] | None:
+def _compared(kept: Kept | None, other: Kept | None) -> dict[str, Any] | None:
     """How many rows are in one selection, in the other, and in both."""
     if kept is None or other is None:
         return None
     both = kept.mask & other.mask
     only = [int((one.mask & ~both).sum()) for one in (kept, other)]
-    rules = [command_of(one.manifest, kinds) if one.manifest else "" for one in (kept, other)]
+    rules = [command_of(one.manifest) if one.manifest else "" for one in (kept, other)]
     return {"files": [kept.name, other.name], "rules": rules, "both": int(both.sum()), "only": only}
 
 

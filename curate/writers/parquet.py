@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curate.cards.card import MARK
+from curate.cards.plots import PLOTS
 from curate.storage.disk import parquet_writer
 from curate.storage.places import Kind, Place, check_table_name
 from curate.storage.placing import written_aside
-from curate.writers.card import MARK, dataset_card
+from curate.writers.card import write_card
 
 MANIFEST_KEY = "curate"
 GROUP_ROWS = 65_536
@@ -90,7 +92,7 @@ def _write_folder(
             files, waiting = files + 1, []
     if waiting or not files:
         rows += _write_file(waiting, schema, folder / f"data-{files:05d}.parquet")
-    (folder / "README.md").write_text(dataset_card(name, schema, manifest, rows), "utf-8")
+    write_card(folder, name, schema, manifest, rows)
     return rows
 
 
@@ -109,16 +111,18 @@ def _foreign(path: Path) -> str | None:
         return None if has_manifest(path) else path.name
     entries = sorted(path.iterdir())
     ours = any(map(_is_card, entries))
-    return next((one.name for one in entries if not (_is_card(one) or _is_shard(one, ours))), None)
+    return next((one.name for one in entries if not (_is_card(one) or _is_part(one, ours))), None)
 
 
 def _is_card(path: Path) -> bool:
     return path.name == "README.md" and path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
-def _is_shard(path: Path, ours: bool) -> bool:
-    """Whether a file in a folder is a shard; next to our own card, a damaged one counts too."""
-    return path.match("data-*.parquet") and (has_manifest(path) or (ours and path.is_file() and not path.is_symlink()))
+def _is_part(path: Path, ours: bool) -> bool:
+    """Whether a file in a folder is a shard or a plot; next to our own card, a damaged one counts too."""
+    if path.match("data-*.parquet") and has_manifest(path):
+        return True
+    return ours and (path.match("data-*.parquet") or path.name in PLOTS) and path.is_file() and not path.is_symlink()
 
 
 TABLE = Kind(check_table_name, _foreign)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from curate.cards.plots import PLOTS
 from curate.exporters.registry import all_exporters, find_exporter
 
 from .golden import CHOSEN, FORMATS, LONG, PROMPTS, REJECTED, SHORT, rows, run_export, says, write
@@ -112,7 +113,7 @@ def test_the_folder_loads_by_its_card(done) -> None:
 
 def test_the_snippet_names_the_data_and_is_well_formed(done) -> None:
     folder, exporter = done
-    snippets = [path for path in folder.iterdir() if path.name not in ("README.md", exporter.file)]
+    snippets = [path for path in folder.iterdir() if path.name not in ("README.md", exporter.file, *PLOTS)]
     assert snippets
     assert exporter.file in "".join(path.read_text() for path in snippets)
     readme = (folder / "README.md").read_text()

@@ -8,6 +8,7 @@ import pytest
 
 import curate
 import curate.exporters.folder as folder_module
+from curate.cards.plots import PLOTS
 from curate.errors import InputError, SettingsError, StoreError
 from curate.settings import parse_options
 from tests.exporters.golden import CHOSEN, FORMATS, PROMPTS, REJECTED, rows, run_export, says, write
@@ -198,7 +199,7 @@ def test_a_folder_of_somebody_else_is_not_replaced(tmp_path, data, names) -> Non
 def test_one_format_replaces_another(tmp_path, data) -> None:
     run_export(data, tmp_path / "out", "llamafactory")
     run_export(data, tmp_path / "out", "trl")
-    assert sorted(bytes_of(tmp_path / "out")) == ["README.md", "train.parquet", "trl_config.py"]
+    assert sorted(bytes_of(tmp_path / "out")) == ["README.md", *PLOTS, "train.parquet", "trl_config.py"]
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "d.jsonl"])

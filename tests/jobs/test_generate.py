@@ -73,7 +73,7 @@ def test_same_command_same_bytes_and_a_folder_too(data, tmp_path):
     run_generate(data, tmp_path / "folder")
     assert pl.read_parquet(tmp_path / "folder" / "*.parquet").equals(pl.read_parquet(tmp_path / "a.parquet"))
     card = (tmp_path / "folder" / "README.md").read_text()
-    assert all(f"| `{name}` | list<" in card for name in LISTS)
+    assert all(f"| `{name}` | list\\<" in card for name in LISTS)
     assert "under the model itself" in card
 
 

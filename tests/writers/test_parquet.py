@@ -47,8 +47,8 @@ def test_a_folder_is_cut_into_files_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "FILE_ROWS", 20)
     assert write(tmp_path / "o", tables(10, 10, 10, 5)) == 35
     files = sorted(path.name for path in (tmp_path / "o").iterdir())
-    assert files == ["README.md", "data-00000.parquet", "data-00001.parquet"]
-    numbers = [n for name in files[1:] for n in pq.read_table(tmp_path / "o" / name)["n"].to_pylist()]
+    assert files == ["README.md", "data-00000.parquet", "data-00001.parquet", "plot-values.png"]
+    numbers = [n for name in files[1:3] for n in pq.read_table(tmp_path / "o" / name)["n"].to_pylist()]
     assert numbers == list(range(35))
 
 
