@@ -106,8 +106,8 @@ def _frames(table: Table, layout: Layout) -> Iterator[pl.DataFrame]:
     schema = dict.fromkeys(("prompt", "chosen", "rejected"), pl.String)
     for batch in table.batches():
         for start in range(0, batch.num_rows, CHUNK_ROWS):
-            parsed = [parsed(layout, row) for row in batch.slice(start, CHUNK_ROWS).to_pylist()]
-            yield pl.DataFrame([_three(record) for record in parsed], schema, orient="row")
+            records = [parsed(layout, row) for row in batch.slice(start, CHUNK_ROWS).to_pylist()]
+            yield pl.DataFrame([_three(record) for record in records], schema, orient="row")
 
 
 def _three(record: Record | None) -> Sequence[str | None]:
