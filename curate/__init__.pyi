@@ -117,7 +117,7 @@ def select(
     one_per_prompt: bool = ...,
     drop_ties: bool = ...,
     drop_flags: str | Sequence[str] = ...,
-    rejects: str | Path | None = ...,
+    left_out: str | Path | None = ...,
 ) -> SelectResult: ...
 def show(
     data: Data,

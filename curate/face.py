@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from curate.errors import InputError
 from curate.jobs import help_of, job
 from curate.progress import Silent
-from curate.settings import make
+from curate.settings import make, renamed
 
 if TYPE_CHECKING:
     from curate.metrics.registry import Metric
@@ -38,6 +38,7 @@ def function_of(name: str) -> Callable[..., Any]:
     signature = signatures.Signature(parameters_of(name))
 
     def call(*given: Any, **settings: Any) -> Any:
+        settings = renamed(kind, settings)
         known = {key: value for key, value in settings.items() if key in signature.parameters}
         values = dict(signature.bind_partial(*given, **known).arguments)
         if unknown := {key: value for key, value in settings.items() if key not in known}:

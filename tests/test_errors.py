@@ -25,7 +25,7 @@ SPELLED = [
     ("by", "dcrm", "--by dcrm", "by='dcrm'", "by: dcrm"),
     ("by", None, "--by", "by=", "by"),
     ("min_margin", 0.5, "--min-margin 0.5", "min_margin=0.5", "min_margin: 0.5"),
-    ("rejects", Path("a.parquet"), "--rejects a.parquet", "rejects='a.parquet'", "rejects: a.parquet"),
+    ("left_out", Path("a.parquet"), "--left-out a.parquet", "left_out='a.parquet'", "left_out: a.parquet"),
     ("unconditional", True, "--unconditional", "unconditional=True", "unconditional: true"),
     ("rows_as", "pairs", "--as pairs", "rows_as='pairs'", "rows_as: pairs"),
     ("options", "dcrm.eps=3", "--set dcrm.eps=3", "options={'dcrm': {'eps': 3}}", "dcrm.eps: 3"),

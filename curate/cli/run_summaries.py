@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curate.jobs import job
-from curate.jobs.lines import Grid, Strong, Summary
+from curate.jobs.lines import Grid, Next, Strong, Summary, quoted
 from curate.plan.cost import ModelCost
 from curate.recipes.preview import PlannedStep, RunPlan
 from curate.recipes.run import RunResult, StepResult
@@ -16,7 +16,7 @@ def step_lines(step: StepResult) -> Summary:
     if step.result is not None:
         yield ""
         yield Strong(step.name)
-        yield from job(step.command).summary(step.result)
+        yield from (line for line in job(step.command).summary(step.result) if not isinstance(line, Next))
 
 
 def run_lines(result: RunResult) -> Summary:
@@ -26,6 +26,8 @@ def run_lines(result: RunResult) -> Summary:
         before = " (done before)" if step.result is None else ""
         yield f"{step.name:>12}  {step.out}{before}"
     yield f"final output: {result.final}"
+    if result.final.suffix == ".parquet":
+        yield Next(f"curate show {quoted(result.final)}")
 
 
 def plan_lines(plan: RunPlan) -> Summary:

@@ -203,7 +203,7 @@ def _summary(found: Explanation) -> Summary:
 
 
 def _verdict_lines(verdict: Verdict) -> Summary:
-    yield "\nkept" if verdict.reason is None else f"\nnot kept: {verdict.reason}"
+    yield "\nkept" if verdict.reason is None else f"\nleft out: {verdict.reason}"
     yield f"  rule: {verdict.rule}"
     if verdict.by is not None:
         rank = f"rank {verdict.rank:,} of {verdict.ranked:,}" if verdict.rank else "no value"

@@ -227,8 +227,8 @@ def _shape(settings: ExportSettings, before: Shape) -> Shape:
 def _summary(result: ExportResult) -> Summary:
     bad = sum(result.rejected.values())
     pairs = f"{result.pairs:,} pairs ({result.layout})"
-    yield f"{pairs} exported for {result.format}, {result.rows:,} rows, {bad:,} rejected."
-    yield from summary.rejected(result.rejected, result.rejects)
+    yield f"{pairs} exported for {result.format}, {result.rows:,} rows, {bad:,} unusable."
+    yield from summary.unusable(result.rejected, result.rejects)
     yield f"columns: {', '.join(result.columns)}"
     yield f"wrote {result.out}: {', '.join(result.files)}"
 

@@ -175,12 +175,13 @@ def _volume(settings: GenerateSettings, before: Volume, _: RowKind | None) -> Vo
 
 def _summary(result: GenerateResult) -> Summary:
     bad = sum(result.rejected.values())
-    yield f"{result.rows + bad:,} rows in ({result.layout}), {result.prompts:,} prompts sampled, {bad:,} rejected."
-    yield from summary.rejected(result.rejected, result.rejects)
+    yield f"{result.rows + bad:,} rows in ({result.layout}), {result.prompts:,} prompts sampled, {bad:,} unusable."
+    yield from summary.unusable(result.rejected, result.rejects)
     yield from summary.unread(result.unread)
     header = ("model", "temperature", "drawn", "different", "cut at the limit", "mean tokens")
     yield Grid(header, [tuple(vars(one).values()) for one in result.writers])
-    yield f"{result.responses:,} responses; wrote {result.out}"
+    yield f"{result.responses:,} responses."
+    yield from summary.written(result.out, "curate pair OUT --best-of-n2 --reward MODEL -o @pairs.parquet")
 
 
 JOB = Job(

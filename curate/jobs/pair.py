@@ -282,7 +282,7 @@ def _summary(result: PairResult) -> Summary:
     yield from summary.read(result)
     yield from summary.parameters(result.parameters)
     yield Grid(("mean", BEFORE[result.old], "new pairs"), [(name, *both) for name, both in result.compared.items()])
-    yield f"wrote {result.out}"
+    yield from summary.written(result.out, "curate show OUT", f"curate export OUT --to trl -o @{result.out.stem}_trl")
 
 
 JOB = Job(

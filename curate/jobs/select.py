@@ -7,7 +7,7 @@ Rows without a value are never kept; ties are broken by pair_id; the input's ord
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import polars as pl
 from curate.errors import SettingsError, closest, did_you_mean
 from curate.jobs import summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Summary
+from curate.jobs.lines import Grid, Summary
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
 from curate.metrics.catalogue import in_force, with_its_metrics
@@ -32,6 +32,7 @@ from curate.selection.checking import check_select
 from curate.selection.compared import compared
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.filters import check_flags, no_flags
+from curate.selection.moved import LABELS, Figures, PromptCounter, moved, warnings_of
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
 from curate.selection.presets import find_preset, with_preset
@@ -63,6 +64,8 @@ class SelectResult(Written):
         parameters: the parameters used, by metric.
         rejected: unreadable rows of the files, by reason.
         rejects: the file that contains them; None when there are none.
+        compared: over all rows and over those kept: means, medians, shares and counts, by name.
+        warnings: what moved so much between the two that the selection may teach it.
     """
 
     out: Path
@@ -77,6 +80,8 @@ class SelectResult(Written):
     parameters: dict[str, dict[str, Any]]
     rejected: dict[str, int]
     rejects: Path | None
+    compared: Figures = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @with_its_metrics
@@ -113,12 +118,13 @@ def _select(
         manifest["compared"] = means
 
     def others() -> None:
-        if settings.rejects is not None:
+        if settings.left_out is not None:
             not_kept = {**manifest, "part": "not kept"}
-            copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.rejects, ~decision.mask)
+            copy_rows(table, {**added, REASON: decision.reasons_of}, not_kept, settings.left_out, ~decision.mask)
         unread.place()
 
-    copy_rows(table, added, manifest, settings.out, decision.mask, others, sorted_rows(table, settings, decision.mask))
+    prompts, order_of = PromptCounter(table, decision.mask), sorted_rows(table, settings, decision.mask)
+    copy_rows(table, added, manifest, settings.out, decision.mask, others, order_of, prompts.see)
     for note in notes:
         reporter.note(note)
     best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)
@@ -136,7 +142,13 @@ def _select(
         used,
         table.rejected,
         unread.path,
+        *_moved(table, decision, prompts, settings.by),
     )
+
+
+def _moved(table: Table, decision: Decision, prompts: PromptCounter, by: str | None) -> tuple[Figures, tuple[str, ...]]:
+    found = moved(table, decision.mask, prompts)
+    return found, tuple(warnings_of(found, prompts, by))
 
 
 def _slices(name: str, values: np.ndarray) -> Slices:
@@ -144,28 +156,28 @@ def _slices(name: str, values: np.ndarray) -> Slices:
 
 
 def _places(settings: SelectSettings) -> list[Place]:
-    if settings.rejects is not None and settings.rejects.resolve() == settings.out.resolve():
+    if settings.left_out is not None and settings.left_out.resolve() == settings.out.resolve():
         raise SettingsError(
-            "The rejects would replace the rows kept.",
-            setting="rejects",
-            value=settings.rejects,
+            "The rows left out would replace the rows kept.",
+            setting="left_out",
+            value=settings.left_out,
             hint="Name another file.",
         )
-    if settings.rejects is None:
+    if settings.left_out is None:
         return [Place(settings.out, TABLE)]
     not_kept = Kind(TABLE.check_name, lambda path: None if is_reject_file(path) else TABLE.foreign(path))
-    return [Place(settings.out, TABLE), Place(settings.rejects, not_kept)]
+    return [Place(settings.out, TABLE), Place(settings.left_out, not_kept)]
 
 
 def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
     """Refuse to write dropped rows and unreadable rows to the same file."""
     place = unread.path
-    if place is not None and settings.rejects is not None and settings.rejects.resolve() == place.resolve():
+    if place is not None and settings.left_out is not None and settings.left_out.resolve() == place.resolve():
         raise SettingsError(
             f"{sum(unread.reasons.values()):,} rows could not be read; they are written to this file too.",
-            setting="rejects",
-            value=settings.rejects,
-            hint="Name another file for the rows that are not kept.",
+            setting="left_out",
+            value=settings.left_out,
+            hint="Name another file for the rows that are left out.",
         )
 
 
@@ -248,11 +260,17 @@ def _summary(result: SelectResult) -> Summary:
         preset = find_preset(result.preset)
         yield f"preset {result.preset} ({preset.source}). {preset.differs}".rstrip()
     for reason, count in result.reasons.items():
-        yield f"  {count:,} not kept: {reason}"
+        yield f"  {count:,} left out: {reason}"
     yield from summary.parameters(result.parameters)
     if not result.kept:
         yield "warning: no row was kept; the output is empty."
-    yield f"wrote {result.out}"
+    elif result.compared:
+        rows = [(LABELS.get(name, name), before, after) for name, (before, after) in result.compared.items()]
+        yield Grid(("", "before", "kept"), [("rows", result.rows, result.kept), *rows])
+    for warning in result.warnings:
+        yield f"warning: {warning}"
+    show = ("curate show OUT", f"curate export OUT --to trl -o @{result.out.stem}_trl")
+    yield from summary.written(result.out, *(show if result.kept else ()))
 
 
 JOB = Job("select", SelectSettings, select, _summary, check_select, shape=_shape, volume=_volume)

@@ -61,7 +61,7 @@ def check_disk(out: Path, inputs: Sequence[Path], peak: Peak, share: float = 1.0
 
 def kept_share(settings: SelectSettings) -> float:
     """The share of the rows that a selection is sure to write; 1 if dropped rows are written to a file too."""
-    if settings.rejects is not None:
+    if settings.left_out is not None:
         return 1.0
     amount = settings.top or settings.bottom or settings.middle
     dropping = settings.where or settings.one_per_prompt or settings.drop_ties or settings.drop_flags

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from curate.jobs.lines import Grid, Summary
+from curate.jobs.lines import Grid, Next, Summary, quoted
 from curate.pairs.table import MetricSummary
 from curate.readers.reading import listed
 from curate.scorers.judge import VERDICTS
@@ -38,19 +38,37 @@ class Measured(Protocol):
         """How many rows carry each flag."""
 
 
-def rejected(counts: Mapping[str, int], path: Path | None) -> Summary:
-    """The most frequent reasons, and where the rejected rows are."""
+def written(out: Path, *commands: str) -> Summary:
+    """Where the output is, and what to type next.
+
+    Args:
+        out: the output.
+        commands: with `OUT` for it, and `@NAME` for a file of this name next to it.
+    """
+    yield f"wrote {out}"
+    for command in commands:
+        yield Next(" ".join(_filled(word, out) for word in command.split()))
+
+
+def _filled(word: str, out: Path) -> str:
+    if word == "OUT":
+        return quoted(out)
+    return quoted(out.with_name(word[1:])) if word.startswith("@") else word
+
+
+def unusable(counts: Mapping[str, int], path: Path | None) -> Summary:
+    """The most frequent reasons why rows are unusable, and where these rows are."""
     for reason, count in list(counts.items())[:MOST_REASONS]:
-        yield f"  {count:,} rejected: {reason}"
+        yield f"  {count:,} unusable: {reason}"
     if path is not None:
-        yield f"  rejected rows are in {path}"
+        yield f"  unusable rows are in {path}"
 
 
 def unreadable(counts: Mapping[str, int], path: Path | None) -> Summary:
     """How many rows of the files could not be read, why, and where they are."""
     if counts:
-        yield f"  {sum(counts.values()):,} more could not be read and were set aside:"
-        yield from rejected(counts, path)
+        yield f"  {sum(counts.values()):,} more could not be read:"
+        yield from unusable(counts, path)
 
 
 def unread(columns: Sequence[str]) -> Summary:
@@ -73,8 +91,8 @@ def judged(judges: Mapping[str, Mapping[str, int]]) -> Summary:
 
 
 def read(result: Measured) -> Summary:
-    """What was read of the data and how the rows are marked: rejected rows, columns left alone, judges, flags."""
-    yield from rejected(result.rejected, result.rejects)
+    """What was read of the data and how the rows are marked: unusable rows, columns left alone, judges, flags."""
+    yield from unusable(result.rejected, result.rejects)
     yield from unread(result.unread)
     yield from judged(result.judges)
     yield from flagged(result.flags)

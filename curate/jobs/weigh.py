@@ -181,7 +181,7 @@ def _summary(result: WeighResult) -> Summary:
     yield from summary.unreadable(result.rejected, result.rejects)
     yield from summary.parameters({result.method: result.parameters})
     yield summary.distributions(result.columns)
-    yield f"wrote {result.out}"
+    yield from summary.written(result.out, f"curate export OUT --to trl -o @{result.out.stem}_trl")
 
 
 JOB = Job("weigh", WeighSettings, weigh, _summary, check_weigh, shape=_shape)

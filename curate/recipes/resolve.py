@@ -19,7 +19,7 @@ from curate.recipes.yaml_text import parse_yaml
 from curate.settings import Settings, make
 
 REFERENCE = re.compile(r"\$\{([^}]*)(\}|$)")
-DECIDED = frozenset({"out", "fresh", "rejects"})
+DECIDED = frozenset({"out", "fresh", "left_out", "rejects"})
 """Settings that the run itself controls."""
 
 

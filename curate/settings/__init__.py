@@ -16,6 +16,7 @@ from curate.settings.base import (
     option,
     option_of,
     parse_options,
+    renamed,
 )
 from curate.settings.commands import (
     GenerateSettings,
@@ -47,4 +48,5 @@ __all__ = [
     "option",
     "option_of",
     "parse_options",
+    "renamed",
 ]

@@ -37,6 +37,7 @@ class Option:
         short: its one-letter spelling, such as `-o`.
         record: what the manifest holds of it.
         argument: whether it is given by its place, without a name.
+        was: its name in earlier releases, which is still taken.
     """
 
     panel: str | None = None
@@ -45,12 +46,14 @@ class Option:
     short: str | None = None
     record: Record = Record.GIVEN
     argument: bool = False
+    was: str | None = None
 
 
 def flags(settings: type[BaseModel], name: str) -> tuple[str, ...]:
-    """How the command line spells a setting: `--long-name`, and the one letter where there is one."""
+    """How the command line spells a setting: `--long-name`, the one letter where there is one, its earlier name."""
     stated = option_of(settings, name)
-    return (f"--{(stated.spelled or name).replace('_', '-')}", *filter(None, [stated.short]))
+    was = f"--{stated.was.replace('_', '-')}" if stated.was else None
+    return (f"--{(stated.spelled or name).replace('_', '-')}", *filter(None, [stated.short, was]))
 
 
 def option(
@@ -63,10 +66,11 @@ def option(
     short: str | None = None,
     record: Record = Record.GIVEN,
     argument: bool = False,
+    was: str | None = None,
     **checks: Any,
 ) -> Any:
     """State a setting: its default, what it does, how the command line spells it, and pydantic's own checks."""
-    stated = Option(panel, metavar, spelled, short, record, argument)
+    stated = Option(panel, metavar, spelled, short, record, argument, was)
     return Field(default, description=help, json_schema_extra={"option": stated}, **checks)  # type: ignore[dict-item]
 
 
@@ -187,6 +191,7 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
     Raises:
         SettingsError: an unknown key, or a value that the setting cannot have.
     """
+    values = renamed(kind, values)
     unknown = [key for key in values if key not in kind.model_fields]
     if unknown:
         raise SettingsError(
@@ -206,6 +211,12 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
             value=first["input"] if isinstance(first["input"], str | int | float | Path) else None,
             hint="See the command's help.",
         ) from error
+
+
+def renamed(kind: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with settings under their present names."""
+    now = {option_of(kind, name).was: name for name in kind.model_fields}
+    return {now.get(key, key): value for key, value in values.items()}
 
 
 def parse_options(assignments: Sequence[str]) -> Options:

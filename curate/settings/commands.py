@@ -145,4 +145,6 @@ class SelectSettings(MetricSettings):
     drop_flags: Names = option(
         (), "First leave out pairs with any of these flags, such as refusal,near_duplicate.", metavar="FLAG[,FLAG...]"
     )
-    rejects: Path | None = option(None, "Write what was not kept here, with the reason.", metavar="OUT2")
+    left_out: Path | None = option(
+        None, "Also write the rows that are not kept, with the reason of each.", metavar="FILE", was="rejects"
+    )

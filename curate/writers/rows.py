@@ -36,6 +36,7 @@ def copy_rows(
     mask: np.ndarray | None = None,
     before: Callable[[], object] = lambda: None,
     order: np.ndarray | None = None,
+    seen: Callable[[int, pa.Table], object] = lambda first, rows: None,
 ) -> int:
     """Write the rows for which `mask` (bool [rows]) is true; all rows without a mask.
 
@@ -49,6 +50,8 @@ def copy_rows(
         mask: which rows to write.
         before: called when the new file is complete, before it is put in place.
         order: the numbers of the rows to write, in the order to write them; replaces `mask`.
+        seen: called with every piece of the table as it is read, and with the number of its first row; with `order`
+            perhaps several times.
 
     Returns:
         The number of rows written.
@@ -58,6 +61,7 @@ def copy_rows(
         first = 0
         for batch in table.batches():
             piece = batch
+            seen(first, batch)
             for name, column in added.items():
                 values = plain(column(first, batch.num_rows).to_arrow())
                 place = piece.schema.get_field_index(name)

@@ -23,7 +23,7 @@ def test_score_says_what_it_did(curate, data):
         file.write("{broken\n")
     code, out, err = curate("score", "d.jsonl", "-o", "s.parquet", "--reward", "fake:3", *MODELS)
     assert code == 0
-    assert "11 rows in (explicit), 10 pairs scored, 1 rejected." in out
+    assert "11 rows in (explicit), 10 pairs scored, 1 unusable." in out
     assert "s.rejects.parquet" in out
     assert "wrote s.parquet" in out
     assert "dcrm: distance edit_count+logp_sum, eps 1.0, scale 1.0" in out
@@ -36,8 +36,8 @@ def test_generate_says_what_it_did(curate, data):
     words = ("--policy", "fake:1", "--policy", "b=fake:2", "-n", "3", "--temperature", "0,0.5", "--temperature", "1")
     code, out, err = curate("generate", "p.jsonl", "-o", "o.parquet", *words)
     assert code == 0
-    assert "4 rows in (prompts), 2 prompts sampled, 1 rejected." in out
-    assert "1 rejected: the prompt is empty" in out
+    assert "4 rows in (prompts), 2 prompts sampled, 1 unusable." in out
+    assert "1 unusable: the prompt is empty" in out
     lines = [line.split()[:3] for line in out.splitlines() if line.startswith((" fake:1", " b "))]
     assert lines == [[m, t, n] for m in ("fake:1", "b") for t, n in (("0", "2"), ("0.5", "6"), ("1", "6"))]
     assert "wrote o.parquet" in out
@@ -58,7 +58,7 @@ def test_select_says_what_it_did(curate, data):
     code, out, _ = curate("select", "s.parquet", "-o", "t.parquet", "--by", "reward_margin", "--top", "20%")
     assert code == 0
     assert "2 of 10 rows kept by reward_margin, highest first, down to 2." in out
-    assert "8 not kept: not within --top 20%" in out
+    assert "8 left out: not within --top 20%" in out
 
 
 def test_small_values_are_shown_with_four_digits_and_cuts_with_six(curate, data):

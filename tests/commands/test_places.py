@@ -102,7 +102,7 @@ def test_rejects_stay_as_they_were_where_the_output_cannot_be_written(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, rest = tmp_path / "o.parquet", tmp_path / "rest.parquet"
-    run_select(data, out, by="reward_margin", top="20%", rejects=rest)
+    run_select(data, out, by="reward_margin", top="20%", left_out=rest)
     before = out.read_bytes(), rest.read_bytes()
 
     write = parquet._write_file
@@ -115,6 +115,6 @@ def test_rejects_stay_as_they_were_where_the_output_cannot_be_written(
     with monkeypatch.context() as patched:
         patched.setattr(parquet, "_write_file", full)
         with pytest.raises(StoreError, match="disk is full"):
-            run_select(data, out, by="reward_margin", top="50%", rejects=rest)
+            run_select(data, out, by="reward_margin", top="50%", left_out=rest)
     assert (out.read_bytes(), rest.read_bytes()) == before
     assert names(tmp_path) == ["in.parquet", "o.parquet", "rest.parquet"]

@@ -30,7 +30,7 @@ def test_a_run_says_what_each_step_did_and_where_all_is(curate, place):
     assert code == 0
     assert "10 pairs scored" in out
     assert "2 of 10 rows kept by dpo_margin" in out
-    assert out.rstrip().endswith("final output: small/02-best.parquet")
+    assert out.rstrip().endswith("final output: small/02-best.parquet\nnext: curate show small/02-best.parquet")
     assert "note: step 2 of 2, best" in err
     assert sorted(path.name for path in (place / "small").iterdir()) == [
         "01-score.parquet",

@@ -175,7 +175,7 @@ def test_rejects_hold_the_other_rows_with_a_reason_each(tmp_path):
         where="n >= 2",
         drop_ties=True,
         one_per_prompt=True,
-        rejects=tmp_path / "no.parquet",
+        left_out=tmp_path / "no.parquet",
     )
     kept, rest = rows_of(tmp_path / "o.parquet"), rows_of(tmp_path / "no.parquet")
     assert len(kept) + len(rest) == len(rows)
@@ -195,13 +195,13 @@ def test_rejects_hold_the_other_rows_with_a_reason_each(tmp_path):
 def test_rejects_and_output_must_differ(tmp_path):
     data = save(tmp_path / "t.parquet", table())
     with pytest.raises(CurateError):
-        run_select(data, tmp_path / "o.parquet", by="m", top="20%", rejects=tmp_path / "o.parquet")
+        run_select(data, tmp_path / "o.parquet", by="m", top="20%", left_out=tmp_path / "o.parquet")
 
 
 def test_nothing_written_when_the_rejects_place_is_bad(tmp_path):
     data = save(tmp_path / "t.parquet", table())
     with pytest.raises(StoreError):
-        run_select(data, tmp_path / "o.parquet", by="m", top="20%", rejects=tmp_path / "no.csv")
+        run_select(data, tmp_path / "o.parquet", by="m", top="20%", left_out=tmp_path / "no.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.parquet"]
 
 
@@ -322,7 +322,7 @@ def test_same_command_same_bytes(tmp_path):
     data = save(tmp_path / "t.parquet", table())
     found = set()
     for _ in range(2):
-        run_select(data, tmp_path / "o.parquet", by="m", top="20%", rejects=tmp_path / "n.parquet")
+        run_select(data, tmp_path / "o.parquet", by="m", top="20%", left_out=tmp_path / "n.parquet")
         found.add(((tmp_path / "o.parquet").read_bytes(), (tmp_path / "n.parquet").read_bytes()))
     assert len(found) == 1
 

@@ -34,7 +34,7 @@ def scored(tmp_path: Path) -> Path:
 @pytest.fixture
 def best(scored: Path) -> Path:
     curate.select(
-        scored, scored.with_name("best.parquet"), by="reward_margin", top="2", rejects=scored.with_name("o.parquet")
+        scored, scored.with_name("best.parquet"), by="reward_margin", top="2", left_out=scored.with_name("o.parquet")
     )
     return scored.with_name("best.parquet")
 

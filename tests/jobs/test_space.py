@@ -62,7 +62,7 @@ def test_unfinished_work_counts_as_written(tmp_path: Path, free) -> None:
         ({"top": "1"}, 0),
         ({"above": 0.5}, 0),
         ({"top": "10%", "where": "a > 1"}, 0),
-        ({"top": "10%", "rejects": "no.parquet"}, 1),
+        ({"top": "10%", "left_out": "no.parquet"}, 1),
     ],
 )
 def test_select_needs_the_share_that_it_surely_keeps(settings, share: float) -> None:

@@ -72,14 +72,14 @@ class Case:
 
 def _cases() -> Iterator[Case]:
     found = {
-        "select": ["select", "in/s.parquet", "--by", "dcrm", "--top", "50%", "--rejects", "out/no.parquet"],
+        "select": ["select", "in/s.parquet", "--by", "dcrm", "--top", "50%", "--left-out", "out/no.parquet"],
         "weigh": ["weigh", "in/s.parquet", "--method", "gamma-po"],
         "score": ["score", "in/d.jsonl", *MODELS],
         "pair": ["pair", "in/c.jsonl", *MODELS],
         "generate": ["generate", "in/p.jsonl", "--policy", "fake:1", "-n", "3", "--max-tokens", "8"],
     }
     others = {
-        "select": ["select", "in/s.parquet", "--by", "dcrm", "--top", "20%", "--rejects", "out/no.parquet"],
+        "select": ["select", "in/s.parquet", "--by", "dcrm", "--top", "20%", "--left-out", "out/no.parquet"],
         "weigh": ["weigh", "in/s.parquet", "--method", "repo"],
         "score": ["score", "in/e.jsonl"],
         "pair": ["pair", "in/c.jsonl", "--reward", "fake:9"],
