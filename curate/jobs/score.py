@@ -61,9 +61,6 @@ from curate.version import __version__
 from curate.writers.rejects_file import reject_counts, rejects_place, table_places
 from curate.writers.rows import plain
 
-USUAL = ("dcrm", "reward_margin", "dpo_margin", "simpo_margin")
-"""What the summary suggests to select by: the first of these that was computed."""
-
 
 @dataclass(frozen=True, repr=False)
 class ScoreResult(Written):
@@ -280,13 +277,7 @@ def _summary(result: ScoreResult) -> Summary:
     if result.metrics:
         yield summary.distributions(result.metrics)
     yield from summary.parameters({name: values for name, values in result.parameters.items() if name == "dcrm"})
-    ranked = next((name for name in USUAL if name in {one.name for one in result.metrics}), None)
-    if result.kind == "candidates":
-        yield from summary.written(result.out, "curate pair OUT --best-of-n2 -o @pairs.parquet")
-    elif ranked is None:
-        yield from summary.written(result.out)
-    else:
-        yield from summary.written(result.out, f"curate select OUT --by {ranked} --top 10% -o @best.parquet")
+    yield from summary.written(result.out, *summary.after_scoring(result.kind, result.metrics))
 
 
 JOB = Job(

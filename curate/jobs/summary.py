@@ -12,6 +12,8 @@ from curate.readers.reading import listed
 from curate.scorers.judge import VERDICTS
 
 MOST_REASONS = 8
+USUAL = ("dcrm", "reward_margin", "dpo_margin", "simpo_margin")
+"""What to select by, unless the user knows better: the first of these that was computed."""
 
 
 class Measured(Protocol):
@@ -48,6 +50,14 @@ def written(out: Path, *commands: str) -> Summary:
     yield f"wrote {out}"
     for command in commands:
         yield Next(" ".join(_filled(word, out) for word in command.split()))
+
+
+def after_scoring(kind: str, metrics: Sequence[MetricSummary]) -> Sequence[str]:
+    """What to type next."""
+    if kind == "candidates":
+        return ("curate pair OUT --best-of-n2 -o @pairs.parquet",)
+    names = {one.name for one in metrics}
+    return [f"curate select OUT --by {name} --top 10% -o @best.parquet" for name in USUAL if name in names][:1]
 
 
 def _filled(word: str, out: Path) -> str:
