@@ -1,1 +1,1 @@
-"""What each trainer reads: the rows of its data file, and its configuration snippet; a file per trainer family."""
+"""Exports: what each trainer reads, its folder, its card, and what is refused because a trainer would misread it."""

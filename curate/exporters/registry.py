@@ -1,4 +1,4 @@
-"""The exporter contract of every file in this room; a new file here is found automatically."""
+"""The exporter contract of every file in `trainers`."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class Exporter:
 
 @cache
 def all_exporters() -> dict[str, Exporter]:
-    """Every exporter of this room by name."""
-    return {one.name: one for one in sorted(declared("curate.exporters", Exporter), key=lambda one: one.name)}
+    """Every exporter by name."""
+    return {one.name: one for one in sorted(declared("curate.exporters.trainers", Exporter), key=lambda one: one.name)}
 
 
 def find_exporter(name: str) -> Exporter:

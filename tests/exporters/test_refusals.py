@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from curate.errors import RowError
-from curate.exporters.axolotl import AXOLOTL
-from curate.exporters.llamafactory import LLAMAFACTORY
-from curate.exporters.ms_swift import MS_SWIFT
-from curate.exporters.nemo_rl import NEMO_RL
 from curate.exporters.refusals import TIMESTAMP, refuse_pair
 from curate.exporters.registry import Pair, all_exporters
+from curate.exporters.trainers.axolotl import AXOLOTL
+from curate.exporters.trainers.llamafactory import LLAMAFACTORY
+from curate.exporters.trainers.ms_swift import MS_SWIFT
+from curate.exporters.trainers.nemo_rl import NEMO_RL
 
 from .golden import FORMATS, rows, run_export, says, write
 
