@@ -118,6 +118,8 @@ def select(
     drop_ties: bool = ...,
     drop_flags: str | Sequence[str] = ...,
     left_out: str | Path | None = ...,
+    max_length_gap: int | None = ...,
+    rejects: str | Path | None = ...,
 ) -> SelectResult: ...
 def show(
     data: Data,
@@ -195,6 +197,8 @@ def export(
     columns: Mapping[str, str] = ...,
     ties: Literal["drop", "keep", "error"] = ...,
     strict: bool = ...,
+    desirable_above: float | None = ...,
+    undesirable_below: float | None = ...,
     keep_scores: bool = ...,
 ) -> ExportResult: ...
 def report(

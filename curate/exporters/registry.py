@@ -19,11 +19,19 @@ FileKind = Literal["parquet", "jsonl"]
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair as exporters see it: the messages before the response, and the texts of both responses."""
+    """One pair as exporters see it.
+
+    Attributes:
+        prompt: the messages before the response.
+        chosen: the text of the response.
+        rejected: the text of the other.
+        labels: whether each is desirable by itself; None if it is neither.
+    """
 
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
+    labels: tuple[bool | None, bool | None] = (True, False)
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,8 @@ class Exporter:
         derives_margin: if there is no column `margin`, write the difference of the rewards as one.
         placeholders: words in a text that the trainer replaces with an image or the like; pairs with one are refused.
         any_text: the trainer reads empty or equal responses just as they are, so such pairs are kept.
-        unpaired: a row is one response, not a pair: equal rows are written once, and pair scores do not fit.
+        unpaired: a row is one response with its `label`, not a pair: equal rows are written once, those without a
+            label are left out, and pair scores do not fit.
     """
 
     name: str

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
+from pydantic import Field
 
 from curate.cards.content import Gathering
 from curate.errors import RowError, SettingsError
 from curate.exporters.extras import Extras, extras_of, has_rewards
 from curate.exporters.folder import EXPORT, Telling, write_export
+from curate.exporters.labels import NAMES, Label, Labels, labels_of, unrated
 from curate.exporters.refusals import refuse_pair
 from curate.exporters.registry import Exporter, Pair, find_exporter
 from curate.exporters.registry import Row as MadeRow
@@ -38,6 +41,9 @@ from curate.version import __version__
 from curate.writers.history import manifests_of, recorded
 from curate.writers.rejects_file import RejectsFile, rejects_of
 
+LIMITS = ("desirable_above", "undesirable_below")
+Rating = Annotated[float, Field(allow_inf_nan=False)]
+
 
 class ExportSettings(Settings, ReadingSettings):
     """The options of `curate export`."""
@@ -47,6 +53,18 @@ class ExportSettings(Settings, ReadingSettings):
         help="trl, trl-reward, kto, openrlhf, llamafactory, axolotl, verl, torchtune, nemo-rl, ms-swift or "
         "open-instruct.",
         metavar="FORMAT",
+    )
+    desirable_above: Rating | None = option(
+        None,
+        "With kto: label responses by their own rating, desirable where it is greater than X. "
+        "Default: as --undesirable-below, else the chosen response is desirable.",
+        metavar="X",
+    )
+    undesirable_below: Rating | None = option(
+        None,
+        "With kto: undesirable where the rating is less than Y; responses in between are left out. "
+        "Default: as --desirable-above.",
+        metavar="Y",
     )
     keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
 
@@ -64,6 +82,7 @@ class ExportResult(Shown):
         rejects: the file that contains them; None when there are none.
         columns: the columns written.
         files: names of the files in the folder `out`.
+        labels: how many responses are desirable, undesirable, and left out by reason, where ratings decide.
     """
 
     out: Path
@@ -75,6 +94,7 @@ class ExportResult(Shown):
     rejects: Path | None
     columns: tuple[str, ...]
     files: tuple[str, ...]
+    labels: dict[str, int] = field(default_factory=dict)
 
 
 def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
@@ -97,31 +117,51 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
     reading = what_is_read(layout, sample)
     for note in (*source_notes(table.source), *reading.notes()):
         reporter.note(note)
-    extras = extras_of(table, exporter, has_rewards(layout, sample), settings.keep_scores)
+    rewarded = has_rewards(layout, sample)
+    labels = _labels(settings, exporter)
+    if labels.by_rating and not rewarded:
+        raise unrated(table.source.name)
+    extras = extras_of(table, exporter, rewarded, settings.keep_scores)
     schema = pa.schema([*exporter.schema, *extras.fields])
 
     def manifest(rows: int) -> dict[str, Any]:
         return _manifest(table, settings, job, rows)
 
     with RejectsFile(settings.out, strict=settings.strict) as rejects:
-        job = _Job(exporter, layout, extras, rejects, Gathering(_selected_by(table)))
+        job = _Job(exporter, layout, extras, labels, rejects, Gathering(_selected_by(table)))
         telling = Telling(manifest, job.shown.content)
         rows = write_export(exporter, schema, job.batches(table, reporter), telling, settings.out, rejects.place)
     with disk_errors(settings.out):
         files = tuple(sorted(entry.name for entry in settings.out.iterdir()))
-    reasons = dict(rejects.reasons.most_common())
+    if warning := labels.warning(job.labelled):
+        reporter.note(warning)
     return ExportResult(
-        settings.out, exporter.name, layout.name, job.pairs, rows, reasons, rejects.path, tuple(schema.names), files
+        settings.out,
+        exporter.name,
+        layout.name,
+        job.pairs,
+        rows,
+        dict(rejects.reasons.most_common()),
+        rejects.path,
+        tuple(schema.names),
+        files,
+        {name: job.labelled[label] for label, name in NAMES.items()} if labels.by_rating else {},
     )
+
+
+def _labels(settings: ExportSettings, exporter: Exporter) -> Labels:
+    return labels_of(settings.desirable_above, settings.undesirable_below, exporter.unpaired, exporter.name)
 
 
 def check_export(settings: ExportSettings) -> Exporter:
     """Return the exporter, after checking what can be checked without data.
 
     Raises:
-        SettingsError: the format is unknown, or cannot store the extra columns to be kept.
+        SettingsError: the format is unknown, cannot store the extra columns to be kept or has no labels, or the limits
+            of the labels contradict each other.
     """
     exporter = find_exporter(settings.to)
+    _labels(settings, exporter)
     if exporter.unpaired and settings.keep_scores:
         raise SettingsError(
             f"A row of {exporter.name} is one response; it cannot hold a pair's scores.",
@@ -133,14 +173,15 @@ def check_export(settings: ExportSettings) -> Exporter:
 
 
 def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> dict[str, Any]:
+    left_out = {"left_out": {f"response {NAMES[None]}": job.labelled[None]}} if job.labelled[None] else {}
     return {
         "command": "export",
         "version": __version__,
-        "settings": {"to": job.exporter.name, "keep_scores": settings.keep_scores, **_reading(settings)},
+        "settings": {"to": job.exporter.name, "keep_scores": settings.keep_scores, **_given(settings)},
         "inputs": table.source.fingerprints(),
         "layout": job.layout.name,
         "margin": job.extras.margin_from,
-        "rows": {"pairs": job.pairs, "written": rows, "rejected": dict(sorted(job.rejects.reasons.items()))},
+        "rows": {"pairs": job.pairs, "written": rows, "rejected": dict(sorted(job.rejects.reasons.items()))} | left_out,
         "history": manifests_of(table),
     }
 
@@ -151,19 +192,27 @@ def _selected_by(table: Table) -> str | None:
     return None if by is None else str(by)
 
 
-def _reading(settings: ExportSettings) -> dict[str, Any]:
-    columns = {"columns": settings.columns} if settings.columns else {}
-    return columns | ({"ties": settings.ties} if settings.ties != "drop" else {})
+def _given(settings: ExportSettings) -> dict[str, Any]:
+    """The settings that most exports do not have, where they were given."""
+    return settings.model_dump(include={*ReadingSettings.model_fields, *LIMITS}, exclude_defaults=True)
 
 
 class _Job:
     """The rows of one export, built and counted chunk by chunk."""
 
     def __init__(
-        self, exporter: Exporter, layout: Layout, extras: Extras, rejects: RejectsFile, shown: Gathering
+        self,
+        exporter: Exporter,
+        layout: Layout,
+        extras: Extras,
+        labels: Labels,
+        rejects: RejectsFile,
+        shown: Gathering,
     ) -> None:
-        self.exporter, self.layout, self.extras, self.rejects, self.shown = exporter, layout, extras, rejects, shown
+        self.exporter, self.layout, self.extras, self.labels = exporter, layout, extras, labels
+        self.rejects, self.shown = rejects, shown
         self.pairs = 0
+        self.labelled: Counter[Label] = Counter()
         self._seen: set[bytes] = set()
 
     def batches(self, table: Table, reporter: Reporter) -> Iterator[list[MadeRow]]:
@@ -178,6 +227,7 @@ class _Job:
                 step.advance(len(chunk.rows))
         if not self.pairs:
             raise nothing_usable(self.rejects.first, table.source.name)
+        self.labels.check(self.labelled)
 
     def _made(self, chunk: Chunk) -> list[MadeRow]:
         made: list[MadeRow] = []
@@ -189,7 +239,7 @@ class _Job:
                 bad.append(Reject(origin, str(error), json.dumps(row, ensure_ascii=False, default=str)))
                 continue
             self.pairs += 1
-            made += [one for one in rows if not self.exporter.unpaired or self._is_new(one)]
+            made += [one for one in rows if not self.exporter.unpaired or self._is_wanted(one)]
         self.rejects.add([reject_table(bad)])
         return made
 
@@ -198,18 +248,21 @@ class _Job:
         if record.pair is None:
             raise RowError("the row names no chosen and rejected response")
         chosen, rejected = (record.responses[place] for place in record.pair)
-        pair = Pair(record.prompt, chosen, rejected)
+        pair = Pair(record.prompt, chosen, rejected, self.labels.of(record))
         refuse_pair(pair, self.exporter)
         extras = self.extras.of(row, record)
         rows = [one | extras for one in self.exporter.rows(pair)]
         self.shown.add(record, row)
         return rows
 
-    def _is_new(self, row: MadeRow) -> bool:
+    def _is_wanted(self, row: MadeRow) -> bool:
+        """Whether a row of one response is new, and has a label."""
         key = text_hash(json.dumps(row, sort_keys=True, ensure_ascii=False))
-        new = key not in self._seen
+        if key in self._seen:
+            return False
         self._seen.add(key)
-        return new
+        self.labelled[row["label"]] += 1
+        return row["label"] is not None
 
 
 def _shape(settings: ExportSettings, before: Shape) -> Shape:
@@ -229,6 +282,8 @@ def _summary(result: ExportResult) -> Summary:
     pairs = f"{result.pairs:,} pairs ({result.layout})"
     yield f"{pairs} exported for {result.format}, {result.rows:,} rows, {bad:,} unusable."
     yield from summary.unusable(result.rejected, result.rejects)
+    if result.labels:
+        yield ", ".join(f"{count:,} responses {name}" for name, count in result.labels.items()) + "."
     yield f"columns: {', '.join(result.columns)}"
     yield f"wrote {result.out}: {', '.join(result.files)}"
 

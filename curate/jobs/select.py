@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from curate.cards.compared import compared
 from curate.errors import SettingsError, closest, did_you_mean
 from curate.jobs import summary
 from curate.jobs.contract import Job
@@ -29,7 +30,6 @@ from curate.readers import input_paths
 from curate.readers.files.table import Table, open_table
 from curate.schema import FLAG_MEANINGS, FLAGS
 from curate.selection.checking import check_select
-from curate.selection.compared import compared
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.filters import check_flags, no_flags
 from curate.selection.moved import LABELS, Figures, PromptCounter, moved, warnings_of

@@ -64,8 +64,7 @@ def kept_share(settings: SelectSettings) -> float:
     if settings.left_out is not None:
         return 1.0
     amount = settings.top or settings.bottom or settings.middle
-    dropping = settings.where or settings.one_per_prompt or settings.drop_ties or settings.drop_flags
-    if amount is None or dropping or settings.per:
+    if amount is None or settings.filters or settings.per:
         return 0.0
     return float(parse_amount(amount, "top").share or 0)
 

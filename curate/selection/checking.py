@@ -41,6 +41,6 @@ def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:
         raise SettingsError(
             "Nothing says how to rank the rows.", setting="by", hint="For example: --by=dcrm, --top=10%"
         )
-    if not (ranked or settings.where or settings.one_per_prompt or settings.drop_ties or settings.drop_flags):
+    if not (ranked or settings.filters):
         raise SettingsError("Nothing says which rows to keep.", "curate select", "For example: --by=dcrm, --top=10%")
     return (given[0][0], parse_amount(given[0][1], given[0][0])) if given else ("top", None)

@@ -1,4 +1,4 @@
-"""Which rows of a table are eligible: `--where`, `--drop-ties`, `--drop-flags`, `--one-per-prompt`, `--per`."""
+"""Which rows of a table are eligible, before any is ranked, and the groups of `--per`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from curate.metrics.registry import as_numbers, missing_column
 from curate.readers import detect, first_rows
 from curate.readers.files.table import Table
 from curate.schema import FLAG_MEANINGS, FLAGS, PAIR_ID, REWARD
+from curate.selection.lengths import too_far_apart
 from curate.selection.pick import best_of_each
 from curate.settings import SelectSettings
 
@@ -43,7 +44,7 @@ class Eligible:
 
 
 def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, high_first: bool) -> Eligible:
-    """The rows left by `--where`, `--drop-ties`, `--drop-flags` and `--one-per-prompt`, applied in this order."""
+    """The rows left by `--where` and the other options that leave rows out first, `--one-per-prompt` being the last."""
     found = Eligible(np.ones(table.rows, bool), np.zeros(table.rows, np.uint8), [""])
     if settings.where is not None:
         found.drop(~_where(table, settings.where).to_numpy(), f"where: {settings.where}")
@@ -52,6 +53,9 @@ def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, 
     if settings.drop_flags:
         for flag, rows in _flagged(table, settings.drop_flags):
             found.drop(rows, f"flag {flag}")
+    if settings.max_length_gap is not None:
+        for rows, reason in too_far_apart(table, settings.max_length_gap):
+            found.drop(rows, reason)
     if settings.one_per_prompt:
         frame = ranking_frame(table, found.alive, values, _prompt_keys(table))
         best = np.zeros(table.rows, bool)

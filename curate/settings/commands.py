@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from curate.settings.base import (
     RUN,
@@ -145,6 +145,18 @@ class SelectSettings(MetricSettings):
     drop_flags: Names = option(
         (), "First leave out pairs with any of these flags, such as refusal,near_duplicate.", metavar="FLAG[,FLAG...]"
     )
+    max_length_gap: NonNegativeInt | None = option(
+        None,
+        "First leave out pairs whose responses differ in length by more than N: tokens where the table has "
+        "chosen_tokens and rejected_tokens, else words.",
+        metavar="N",
+    )
     left_out: Path | None = option(
         None, "Also write the rows that are not kept, with the reason of each.", metavar="FILE", was="rejects"
     )
+
+    @property
+    def filters(self) -> bool:
+        """Whether rows may be left out before any is ranked."""
+        gap = self.max_length_gap is not None
+        return bool(self.where or self.one_per_prompt or self.drop_ties or self.drop_flags or gap)

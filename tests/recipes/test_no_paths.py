@@ -71,10 +71,13 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "per": [{"per": "source"}],
     "sort": [{"sort": "id"}],
     "left_out": [{"left_out": "rejects.parquet"}],
+    "max_length_gap": [{"max_length_gap": 3}],
     "temperature": [{"temperature": (0.5, 1.0)}],
     "top_p": [{"top_p": 0.5}],
     "method": [{"method": "repo"}],
     "to": [{"to": "llamafactory"}],
+    "desirable_above": [{"to": "kto", "desirable_above": 0.0}],
+    "undesirable_below": [{"to": "kto", "undesirable_below": 0.0, "desirable_above": 1.0}],
     "min_margin": [{"min_margin": 0.5}],
     "per_prompt": [{"per_prompt": 2}],
 }

@@ -24,7 +24,7 @@ def _implicit(pair: Pair) -> list[Row]:
 
 
 def _unpaired(pair: Pair) -> list[Row]:
-    sides = ((pair.chosen, True), (pair.rejected, False))
+    sides = zip((pair.chosen, pair.rejected), pair.labels, strict=True)
     return [{"prompt": context(pair), "completion": [answer(text)], "label": label} for text, label in sides]
 
 

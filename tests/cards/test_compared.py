@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from curate.cards.compared import compared
 from curate.readers.files.table import open_table
-from curate.selection.compared import compared
 
 
 def test_means_over_all_rows_and_over_those_kept(tmp_path: Path) -> None:
