@@ -117,9 +117,8 @@ def select(
     one_per_prompt: bool = ...,
     drop_ties: bool = ...,
     drop_flags: str | Sequence[str] = ...,
-    left_out: str | Path | None = ...,
     max_length_gap: int | None = ...,
-    rejects: str | Path | None = ...,
+    left_out: str | Path | None = ...,
 ) -> SelectResult: ...
 def show(
     data: Data,
