@@ -1,31 +1,96 @@
-"""Say which layout the data has, and what is wrong with it; loads no model."""
+"""Say which layout the data has, and what is wrong with it; loads no model.
+
+Problems come by severity: high (the pair teaches something wrong), medium (it teaches little, or look at it), low
+(unusual). --deep also compares all pairs with each other.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
+from pydantic import NonNegativeInt, PositiveInt
 
-from curate.errors import RowError
-from curate.hashing import text_hash, text_of
+from curate.backends.open import open_chat_tokenizer
+from curate.errors import SettingsError
+from curate.hygiene import Check
+from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, find, text_checks, wanted_flags
+from curate.hygiene.leaks import Leaks, evaluation_prompts
+from curate.hygiene.within_limit import WithinLimit
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Summary
+from curate.jobs.lines import Grid, Marked, Strong, Summary
 from curate.jobs.results import Shown
+from curate.model import Model
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns, source_notes
 from curate.readers.reading import Reading, listed, what_is_read
-from curate.responses.stage import CHUNK_ROWS
-from curate.responses.text_flags import text_flags
-from curate.schema import Record
-from curate.settings import DataSettings, ReadingSettings
-from curate.tokens import WORD
+from curate.render import Renderer
+from curate.reporting.differences import compared, excerpt
+from curate.reporting.issues import severity_of
+from curate.reporting.statistics import Differences
+from curate.responses.flagging import evaluations
+from curate.responses.tally import EXAMPLES, Example, Tally, count, read_pairs
+from curate.schema import FLAG_MEANINGS
+from curate.settings import DataSettings, Files, ReadingSettings, option
 
-EXAMPLES = 3
+SEVERITIES = {3: "high", 2: "medium", 1: "low"}
+CHARACTERS = 400
 
 
 class InspectSettings(DataSettings, ReadingSettings):
     """The options of `curate inspect`."""
+
+    deep: bool = option(False, "Also look for duplicates, near-duplicates, contradictions, languages and phrases.")
+    decontaminate: Files = option(
+        (), "Prompts of an evaluation; counts the pairs whose prompt holds one of them. Repeatable.", metavar="FILE"
+    )
+    tokenizer: str | None = option(
+        None, "Also count pairs that are equal within --max-length tokens of this tokenizer.", metavar="PATH"
+    )
+    max_length: PositiveInt | None = option(None, "Most tokens of prompt and response that a trainer reads.")
+    pairs: NonNegativeInt = option(2, "How many pairs to print, drawn at random.", metavar="N")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that may be wrong with some rows.
+
+    Attributes:
+        name: the flag.
+        severity: high, medium or low.
+        rows: how many rows have it.
+        meaning: in one line.
+        places: the first of them.
+    """
+
+    name: str
+    severity: str
+    rows: int
+    meaning: str
+    places: list[str]
+
+
+@dataclass(frozen=True)
+class LengthRuler:
+    """How far length alone explains the labels.
+
+    Attributes:
+        longer_wins: share of the pairs whose lengths differ in which the chosen response is the longer one; None if
+            there is no such pair.
+        auc: of the difference in words for the label: 0.5 where length says nothing, 1 where the longer one always
+            wins, 0 where the shorter one does; None without pairs.
+        pairs: pairs whose lengths differ.
+        chosen: mean words of the chosen responses.
+        rejected: mean words of the rejected ones.
+    """
+
+    longer_wins: float | None
+    auc: float | None
+    pairs: int
+    chosen: float
+    rejected: float
 
 
 @dataclass(repr=False)
@@ -40,7 +105,10 @@ class Inspection(Shown):
         lengths: words of prompts and responses: the 5%, 50% and 95% quantiles and the maximum.
         unique_prompts: distinct prompts.
         duplicate_rows: rows that repeat the prompt and responses of an earlier row.
-        flags: how many rows carry each text flag, plus `tie` (equal rewards) and `no_reward` (missing rewards).
+        flags: how many rows carry each flag.
+        problems: the same by severity, each with its meaning and first rows.
+        length: how far length alone explains the labels; None where the rows are not pairs.
+        examples: pairs drawn at random.
         rewards: the reward columns found.
         reading: which columns are read, and as what.
     """
@@ -55,29 +123,39 @@ class Inspection(Shown):
     unique_prompts: int = 0
     duplicate_rows: int = 0
     flags: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    length: LengthRuler | None = None
+    examples: list[Example] = field(default_factory=list)
     rewards: str = "none"
     reading: Reading = field(default_factory=Reading)
 
 
 def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
-    """Read the whole data once.
+    """Read the whole data once, and once more for checks of the whole of it.
 
     Raises:
-        InputError: it cannot be read, or no layout fits.
+        InputError: it or an evaluation cannot be read, or no layout fits.
+        SettingsError: candidates are to be compared as pairs, or half of a token limit is given.
+        MissingExtra: a package that --deep needs is not installed.
     """
+    check_inspect(settings)
     source = open_source(settings.data, settings.columns)
     rows = first_rows(source)
     layout = detect(rows, ties=settings.ties)
-    tally = _Tally()
+    wanted, checks = _checks(settings, layout)
+    tally = Tally(settings.pairs, places_of_pairs=bool(checks))
     with reporter.step("reading", None) as step:
-        _read(source, layout, tally, step.advance)
+        count(source, layout, tally, step.advance)
+    if checks:
+        _check(source, layout, wanted, checks, tally, reporter)
     found = Inspection(layout, list(rows[0]), rows=tally.rows)
-    found.rejected = {reason: (count, tally.places[reason]) for reason, count in tally.reasons.most_common()}
+    found.rejected = {reason: (number, tally.places[reason]) for reason, number in tally.reasons.most_common()}
     found.turns, found.responses = dict(sorted(tally.turns.items())), dict(sorted(tally.responses.items()))
     found.lengths = {name: _quantiles(values) for name, values in tally.words.items() if values}
     found.unique_prompts = len(tally.prompts)
     found.duplicate_rows = tally.rows - len(tally.whole)
     found.flags = dict(tally.flags.most_common())
+    found.problems, found.length, found.examples = _problems(tally), _ruler(tally), tally.examples
     columns = reward_columns(rows)
     for note in source_notes(source):
         reporter.note(note)
@@ -86,56 +164,73 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     return found
 
 
-class _Tally:
-    """Counts kept while reading."""
+def check_inspect(settings: InspectSettings) -> None:
+    """Refuse half of a token limit.
 
-    def __init__(self) -> None:
-        self.rows = self.rewarded = 0
-        self.reasons: Counter[str] = Counter()
-        self.places: dict[str, list[str]] = {}
-        self.turns: Counter[int] = Counter()
-        self.responses: Counter[int] = Counter()
-        self.flags: Counter[str] = Counter()
-        self.words: dict[str, list[int]] = {"prompt": [], "response": []}
-        self.prompts: set[bytes] = set()
-        self.whole: set[bytes] = set()
-
-    def reject(self, reason: str, origin: str) -> None:
-        self.reasons[reason] += 1
-        places = self.places.setdefault(reason, [])
-        if len(places) < EXAMPLES:
-            places.append(origin)
-
-    def add(self, record: Record) -> None:
-        prompt = text_of(record.prompt)
-        self.rows += 1
-        self.turns[len(record.prompt)] += 1
-        self.responses[len(record.responses)] += 1
-        self.prompts.add(text_hash(prompt))
-        self.whole.add(text_hash(prompt, *record.responses))
-        self.words["prompt"].append(sum(len(WORD.findall(m["content"])) for m in record.prompt))
-        self.words["response"] += [len(WORD.findall(response)) for response in record.responses]
-        self.flags.update(text_flags(record))
-        rewards = record.measured.get("reward")
-        if rewards and any(value is not None for value in rewards):
-            self.rewarded += 1
-            if record.pair is not None and not record.tie and rewards[record.pair[0]] == rewards[record.pair[1]]:
-                self.flags["tie"] += 1
-        elif rewards:
-            self.flags["no_reward"] += 1
+    Raises:
+        SettingsError: a tokenizer without a length, or a length without a tokenizer.
+    """
+    if (settings.tokenizer is None) != (settings.max_length is None):
+        given, missing = ("tokenizer", "--max-length=N") if settings.tokenizer else ("max_length", "--tokenizer=PATH")
+        raise SettingsError(
+            "A token limit is a tokenizer and a length.",
+            setting=given,
+            value=getattr(settings, given),
+            hint=f"Add {missing}.",
+        )
 
 
-def _read(source: Source, layout: Layout, tally: _Tally, advance: object) -> None:
-    assert callable(advance)
-    for chunk in source.chunks(CHUNK_ROWS):
-        for reject in chunk.rejects:
-            tally.reject(reject.reason, reject.origin)
-        for row, origin in zip(chunk.rows, chunk.origins, strict=True):
-            try:
-                tally.add(layout.parse(row))
-            except RowError as error:
-                tally.reject(str(error), origin)
-        advance(len(chunk.rows))
+def _checks(settings: InspectSettings, layout: Layout) -> tuple[list[str], list[Check]]:
+    """The flags to look for beyond those of single rows, and what looks for them."""
+    wanted = [flag for flag in wanted_flags([ALL]) if flag != IDENTICAL_TRUNCATED] if settings.deep else []
+    asked = [name for name in ("deep", "decontaminate", "tokenizer") if getattr(settings, name)]
+    if asked and layout.kind != "pairs":
+        raise SettingsError(
+            "These rows are candidates, and only pairs can be compared.",
+            setting=asked[0],
+            hint="Make pairs with `curate pair` first.",
+        )
+    checks = text_checks(wanted)
+    if settings.tokenizer is not None:
+        tokenizer = open_chat_tokenizer(Model.of(settings.tokenizer))
+        wanted.append(IDENTICAL_TRUNCATED)
+        checks.append(WithinLimit(Renderer(tokenizer, settings.max_length, "keep_start")))
+    if settings.decontaminate:
+        wanted.append(LEAKED)
+        checks.append(Leaks((one.name, evaluation_prompts(one)) for one in evaluations(settings.decontaminate)))
+    return wanted, checks
+
+
+def _check(
+    source: Source, layout: Layout, wanted: Sequence[str], checks: Sequence[Check], tally: Tally, reporter: Reporter
+) -> None:
+    """Run the checks, and count what they find."""
+    with reporter.step("comparing", len(tally.pair_places)) as step:
+        found = find(checks, lambda: read_pairs(source, layout), step.advance, wanted)
+    for flag, mask in found.items():
+        rows = np.flatnonzero(mask)
+        tally.flags.pop(flag, None)
+        if rows.size:
+            tally.flags[flag] = int(rows.size)
+            tally.places[flag] = [tally.pair_places[row] for row in rows[:EXAMPLES]]
+
+
+def _problems(tally: Tally) -> list[Problem]:
+    named = sorted(tally.flags.items(), key=lambda one: (-severity_of(one[0]), -one[1], one[0]))
+    return [
+        Problem(flag, SEVERITIES[severity_of(flag)], rows, FLAG_MEANINGS[flag], tally.places[flag])
+        for flag, rows in named
+    ]
+
+
+def _ruler(tally: Tally) -> LengthRuler | None:
+    if not tally.pair_words:
+        return None
+    chosen, rejected = np.array(tally.pair_words, np.float64).T
+    difference = chosen - rejected
+    unequal = int((difference != 0).sum())
+    wins = float((difference > 0).sum()) / unequal if unequal else None
+    return LengthRuler(wins, Differences(difference).auc(), unequal, float(chosen.mean()), float(rejected.mean()))
 
 
 def _quantiles(values: list[int]) -> tuple[int, int, int, int]:
@@ -145,7 +240,7 @@ def _quantiles(values: list[int]) -> tuple[int, int, int, int]:
 
 
 def _summary(found: Inspection) -> Summary:
-    bad = sum(count for count, _ in found.rejected.values())
+    bad = sum(number for number, _ in found.rejected.values())
     facts = {
         "layout": f"{found.layout.name}: {found.layout.summary}",
         "columns": ", ".join(found.columns),
@@ -154,16 +249,44 @@ def _summary(found: Inspection) -> Summary:
         "prompts": f"{found.unique_prompts:,} different; messages: " + _counts(found.turns),
         "responses": "a row: " + _counts(found.responses),
         "rewards": found.rewards,
-        "duplicates": f"{found.duplicate_rows:,} duplicate rows",
-        "flags": ", ".join(f"{name} {count:,}" for name, count in found.flags.items()) or "none",
+        **({"length": _measured(found.length)} if found.length else {}),
+        "problems": "" if found.problems else "none found",
     }
     for name, text in facts.items():
-        yield f"{name:>11}  {text}"
+        yield f"{name:>11}  {text}".rstrip()
+    for one in found.problems:
+        yield f"{one.severity:>11}  {one.name} {one.rows:,}: {one.meaning} ({_places(one.places, one.rows)})"
     yield from found.reading.notes()
     rows = [(f"{name} words", *quantiles) for name, quantiles in found.lengths.items()]
     yield Grid(("length", "5%", "median", "95%", "most"), rows)
-    for reason, (count, places) in found.rejected.items():
-        yield f"  {count:,} rejected: {reason} ({', '.join(places)}{', ...' if count > len(places) else ''})"
+    for reason, (number, places) in found.rejected.items():
+        yield f"  {number:,} rejected: {reason} ({_places(places, number)})"
+    for example in found.examples:
+        yield from _example(example)
+
+
+def _measured(length: LengthRuler) -> str:
+    if length.longer_wins is None:
+        return "both responses of every pair are equally long"
+    return (
+        f"the longer response is the chosen one in {length.longer_wins:.1%} of {length.pairs:,} pairs; "
+        f"length alone predicts the label with an AUC of {length.auc:.2f} (0.5: not at all)"
+    )
+
+
+def _places(places: Sequence[str], rows: int) -> str:
+    return ", ".join(places) + (", ..." if rows > len(places) else "")
+
+
+def _example(example: Example) -> Summary:
+    yield ""
+    yield Strong(example.place)
+    for message in example.prompt[-2:]:
+        shown = excerpt([(False, message["content"])], CHARACTERS)
+        yield Strong(f"{message['role']}: ", "".join(text for _, text in shown))
+    chosen, rejected = compared(example.chosen, example.rejected)
+    yield Marked("chosen", excerpt(chosen, CHARACTERS))
+    yield Marked("rejected", excerpt(rejected, CHARACTERS))
 
 
 def _counts(counts: dict[int, int]) -> str:
@@ -171,4 +294,4 @@ def _counts(counts: dict[int, int]) -> str:
     return ", ".join(shown) + (", ..." if len(counts) > 6 else "")
 
 
-JOB = Job("inspect", InspectSettings, inspect, _summary, is_step=False)
+JOB = Job("inspect", InspectSettings, inspect, _summary, check_inspect, is_step=False)

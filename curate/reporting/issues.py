@@ -10,10 +10,16 @@ from curate.reporting.columns import MARGIN, Columns
 from curate.schema import EDIT_DISTANCE, EDIT_DISTANCE_NORM, FLAG_MEANINGS, FLAGS, REWARD
 
 NEAR = 0.05
-"""Responses that differ by at most this share of the longer one's tokens are near-duplicates."""
+"""Responses that differ by at most this share of the longer one's tokens are nearly identical."""
 EXAMPLES = 3
-SEVERE = ("identical", "empty", "duplicate", "no_reward", "template_markup", "rm_disagrees", "not_after_user")
-MEDIUM = ("tie", "near_duplicate", "truncated", "repeats_prompt", "user_twice", "refusal")
+SEVERE = (
+    *("identical", "empty", "duplicate", "no_reward", "template_markup", "rm_disagrees", "not_after_user"),
+    *("identical_truncated", "contradiction", "leaked"),
+)
+MEDIUM = (
+    *("tie", "near_identical", "near_duplicate", "truncated", "repeats_prompt", "user_twice", "refusal"),
+    *("near_duplicate_prompt", "repeated_response", "language_mismatch", "self_identification", "knowledge_cutoff"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,33 +45,34 @@ def find_issues(columns: Columns) -> list[Issue]:
     """Every issue that some row has, most severe first, then most frequent."""
     found = [_flagged(name, rows) for name, rows in (columns.flags or {}).items()]
     known = {one.name for one in found}
-    found += [one for one in (_tie(columns), _disagrees(columns)) if one and one.name not in known]
-    found += [one for one in (_near(columns), _duplicate(columns)) if one]
+    found += [one for one in (_tie(columns), _disagrees(columns), _duplicate(columns)) if one and one.name not in known]
+    found += [one for one in (_near(columns),) if one]
     some = [one for one in found if one.rows.any()]
     return sorted(some, key=lambda one: (-one.severity, -int(one.rows.sum()), one.name))
 
 
-def _severity(name: str) -> int:
+def severity_of(name: str) -> int:
+    """How severe a flag is, as in `Issue`."""
     return 3 if name in SEVERE else 2 if name in MEDIUM else 1
 
 
 def _flagged(name: str, rows: np.ndarray) -> Issue:
     escaped = name.replace("'", "''")
     where = f"ARRAY_CONTAINS({FLAGS.name}, '{escaped}')"
-    return Issue(name, FLAG_MEANINGS.get(name, "a flag of the table's own"), _severity(name), rows, where)
+    return Issue(name, FLAG_MEANINGS.get(name, "a flag of the table's own"), severity_of(name), rows, where)
 
 
 def _tie(columns: Columns) -> Issue | None:
     if columns.margin is None:
         return None
-    return Issue("tie", FLAG_MEANINGS["tie"], _severity("tie"), columns.margin == 0, _margin_is(columns, "="))
+    return Issue("tie", FLAG_MEANINGS["tie"], severity_of("tie"), columns.margin == 0, _margin_is(columns, "="))
 
 
 def _disagrees(columns: Columns) -> Issue | None:
     if columns.margin is None:
         return None
     name = "rm_disagrees"
-    return Issue(name, FLAG_MEANINGS[name], _severity(name), columns.margin < 0, _margin_is(columns, "<"))
+    return Issue(name, FLAG_MEANINGS[name], severity_of(name), columns.margin < 0, _margin_is(columns, "<"))
 
 
 def _margin_is(columns: Columns, sign: str) -> str:
@@ -80,7 +87,7 @@ def _near(columns: Columns) -> Issue | None:
         return None
     where = f"{share.name} <= {NEAR} AND {edits.name} > 0"
     meaning = f"the responses differ in at most {NEAR:.0%} of the longer one's tokens"
-    return Issue("near_duplicate", meaning, 2, (share.values <= NEAR) & (edits.values > 0), where)
+    return Issue("near_identical", meaning, 2, (share.values <= NEAR) & (edits.values > 0), where)
 
 
 def _duplicate(columns: Columns) -> Issue | None:
