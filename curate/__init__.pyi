@@ -30,6 +30,11 @@ def inspect(
     *,
     columns: Mapping[str, str] = ...,
     ties: Literal["drop", "keep", "error"] = ...,
+    deep: bool = ...,
+    decontaminate: str | Path | Sequence[str | Path] = ...,
+    tokenizer: str | None = ...,
+    max_length: int | None = ...,
+    pairs: int = ...,
 ) -> Inspection: ...
 def generate(
     data: Data,

@@ -275,7 +275,13 @@ def _measured(length: LengthRuler) -> str:
 
 
 def _places(places: Sequence[str], rows: int) -> str:
-    return ", ".join(places) + (", ..." if rows > len(places) else "")
+    """`d.jsonl:3, 7, ...`: the file is named where it changes."""
+    shown, last = [], ""
+    for place in places:
+        file, colon, row = place.rpartition(":")
+        shown.append(row if colon and file == last else place)
+        last = file
+    return ", ".join(shown) + (", ..." if rows > len(places) else "")
 
 
 def _example(example: Example) -> Summary:
@@ -285,7 +291,9 @@ def _example(example: Example) -> Summary:
         shown = excerpt([(False, message["content"])], CHARACTERS)
         yield Strong(f"{message['role']}: ", "".join(text for _, text in shown))
     chosen, rejected = compared(example.chosen, example.rejected)
+    yield Strong("chosen")
     yield Marked("chosen", excerpt(chosen, CHARACTERS))
+    yield Strong("rejected")
     yield Marked("rejected", excerpt(rejected, CHARACTERS))
 
 

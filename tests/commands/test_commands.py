@@ -137,6 +137,9 @@ def test_scoring_without_a_model_loads_no_torch(data):
     assert (data / "s.parquet").exists()
 
 
+SEVERITIES = (["high"], ["medium"], ["low"])
+
+
 def test_inspect_tells_layout_counts_and_problems(curate, data):
     with (data / "d.jsonl").open("a") as file:
         file.write('{"prompt": "question 0", "chosen": "same", "rejected": "same"}\n{broken\n')
@@ -153,11 +156,11 @@ def test_inspect_tells_layout_counts_and_problems(curate, data):
     assert "11 different" in lines["prompts"]
     assert "2: 13" in lines["responses"]
     assert "score_chosen, score_rejected" in lines["rewards"]
-    assert "1 duplicate rows" in lines["duplicates"]
-    assert "identical 2" in lines["flags"]
-    assert "refusal 1" in lines["flags"]
+    found = [line.split(":")[0].split() for line in out.splitlines() if line.split()[:1] in SEVERITIES]
     # q's rewards are equal, and so are those of the rows 1, 5 and 9
-    assert "tie 4" in lines["flags"]
+    expected = ["high identical 2", "high duplicate 1", "medium tie 4", "medium refusal 1"]
+    assert found == [line.split() for line in expected]
+    assert "(d.jsonl:11, 13)" in next(line for line in out.splitlines() if "identical" in line)
     assert out.count("1 rejected:") == 2
     assert "d.jsonl" in out.split("rejected:")[-1]
 
