@@ -28,14 +28,11 @@ from curate.readers import Layout, Source, detect, first_rows, open_source, rewa
 from curate.readers.reading import Reading, listed, what_is_read
 from curate.render import Renderer
 from curate.reporting.differences import compared, excerpt
-from curate.reporting.issues import severity_of
-from curate.reporting.statistics import Differences
+from curate.reporting.survey import LengthRuler, Problem, length_ruler, problems
 from curate.responses.flagging import evaluations
 from curate.responses.tally import EXAMPLES, Example, Tally, count, read_pairs
-from curate.schema import FLAG_MEANINGS
 from curate.settings import DataSettings, Files, ReadingSettings, option
 
-SEVERITIES = {3: "high", 2: "medium", 1: "low"}
 CHARACTERS = 400
 
 
@@ -51,46 +48,6 @@ class InspectSettings(DataSettings, ReadingSettings):
     )
     max_length: PositiveInt | None = option(None, "Most tokens of prompt and response that a trainer reads.")
     pairs: NonNegativeInt = option(2, "How many pairs to print, drawn at random.", metavar="N")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that may be wrong with some rows.
-
-    Attributes:
-        name: the flag.
-        severity: high, medium or low.
-        rows: how many rows have it.
-        meaning: in one line.
-        places: the first of them.
-    """
-
-    name: str
-    severity: str
-    rows: int
-    meaning: str
-    places: list[str]
-
-
-@dataclass(frozen=True)
-class LengthRuler:
-    """How far length alone explains the labels.
-
-    Attributes:
-        longer_wins: share of the pairs whose lengths differ in which the chosen response is the longer one; None if
-            there is no such pair.
-        auc: of the difference in words for the label: 0.5 where length says nothing, 1 where the longer one always
-            wins, 0 where the shorter one does; None without pairs.
-        pairs: pairs whose lengths differ.
-        chosen: mean words of the chosen responses.
-        rejected: mean words of the rejected ones.
-    """
-
-    longer_wins: float | None
-    auc: float | None
-    pairs: int
-    chosen: float
-    rejected: float
 
 
 @dataclass(repr=False)
@@ -155,7 +112,7 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     found.unique_prompts = len(tally.prompts)
     found.duplicate_rows = tally.rows - len(tally.whole)
     found.flags = dict(tally.flags.most_common())
-    found.problems, found.length, found.examples = _problems(tally), _ruler(tally), tally.examples
+    found.problems, found.length, found.examples = problems(tally), length_ruler(tally), tally.examples
     columns = reward_columns(rows)
     for note in source_notes(source):
         reporter.note(note)
@@ -213,24 +170,6 @@ def _check(
         if rows.size:
             tally.flags[flag] = int(rows.size)
             tally.places[flag] = [tally.pair_places[row] for row in rows[:EXAMPLES]]
-
-
-def _problems(tally: Tally) -> list[Problem]:
-    named = sorted(tally.flags.items(), key=lambda one: (-severity_of(one[0]), -one[1], one[0]))
-    return [
-        Problem(flag, SEVERITIES[severity_of(flag)], rows, FLAG_MEANINGS[flag], tally.places[flag])
-        for flag, rows in named
-    ]
-
-
-def _ruler(tally: Tally) -> LengthRuler | None:
-    if not tally.pair_words:
-        return None
-    chosen, rejected = np.array(tally.pair_words, np.float64).T
-    difference = chosen - rejected
-    unequal = int((difference != 0).sum())
-    wins = float((difference > 0).sum()) / unequal if unequal else None
-    return LengthRuler(wins, Differences(difference).auc(), unequal, float(chosen.mean()), float(rejected.mean()))
 
 
 def _quantiles(values: list[int]) -> tuple[int, int, int, int]:
