@@ -30,12 +30,15 @@ MOST_PROCESSES = 4
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process per core for all the tests; none for some of them, which finish before others have started."""
+    """One process per core, and one more, for all the tests; none for some, which finish before others have started.
+
+    Tests that start commands wait for them, so that one process more keeps the cores busy.
+    """
     places = {(config.invocation_params.dir / place).resolve() for place in config.args}
     if config.option.markexpr or config.option.keyword or not places & {HERE, HERE.parent}:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_PROCESSES) if cores > 1 else 0
+    return min(cores + 1, MOST_PROCESSES) if cores > 1 else 0
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,8 +16,8 @@ FRONT, COOKBOOK, HOUSE, TESTS, BENCH, CHANGES = PAGES = [
         "curate/CHANGELOG.md",
     )
 ]
-ELSEWHERE = re.compile(r"http://|--backend vllm|--gpus")
-"""What a command needs that a machine of the tests lacks: a server, vLLM, a GPU."""
+ELSEWHERE = re.compile(r"http://|--backend vllm|--gpus|--workers")
+"""What a machine of the tests lacks: a server, vLLM, a GPU; and processes that import torch, which others test."""
 
 
 def text(page: Path) -> str:

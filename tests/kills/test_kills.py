@@ -7,7 +7,7 @@ import pytest
 
 # A few of the hundred calls that a case makes; `python -m tests.kills.sweep` disturbs all of every case.
 SAMPLES = [
-    ("kill", 3, ["select-folder", "score-file", "export-folder", "run-folder"]),
+    ("kill", 2, ["select-folder", "score-file", "export-folder", "run-folder"]),
     ("full", 2, ["score-file", "export-folder", "report-file"]),
     ("gone", 2, ["generate-file", "export-folder"]),
 ]
