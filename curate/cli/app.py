@@ -22,7 +22,7 @@ from curate.errors import SettingsError
 from curate.jobs import JOBS
 
 ABOUT = "Measure, select and build the preference pairs that are worth training on."
-OTHERS = ("run", "metrics", "demo")
+OTHERS = ("run", "recipes", "metrics", "demo")
 FILES = {name: f"curate.jobs.{name}" for name in JOBS} | {name: f"curate.cli.{name}" for name in OTHERS}
 BEST_OF_N2 = Annotated[
     bool,

@@ -25,7 +25,9 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    recipe: Path = option(help="A recipe file.", metavar="RECIPE.yaml", argument=True)
+    recipe: Path = option(
+        help="A recipe file, or the name of one that `curate recipes` lists.", metavar="RECIPE", argument=True
+    )
     out: Path | None = option(None, "The folder of the outputs. Default: the recipe's name.", metavar="DIR", short="-o")
     assignments: tuple[str, ...] = option(
         (),

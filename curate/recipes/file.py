@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from curate.errors import SettingsError, did_you_mean
+from curate.recipes.shipped import located, shipped
 from curate.recipes.yaml_text import Document, Place, parse_yaml
 from curate.text_file import read_text
 
@@ -88,14 +89,21 @@ class RecipeFile:
 def read_recipe(path: Path) -> RecipeFile:
     """Read and check a recipe file, without looking into the settings of its steps.
 
+    Args:
+        path: the file, or the name of a recipe that comes with the package.
+
     Raises:
         SettingsError: the file does not exist or is not a recipe, or a key is unknown.
     """
+    path = located(path)
+    if not path.suffix:
+        hint = did_you_mean(path.name, shipped())
+        raise SettingsError(f"There is no recipe {path.name}.", str(path), f"{hint} Or give a .yaml file of your own.")
     if path.suffix.lower() not in SUFFIXES:
         raise SettingsError(
-            f"A recipe is a .yaml file, not {path.suffix or 'one without a suffix'}.",
+            f"A recipe is a .yaml file, not {path.suffix}.",
             str(path),
-            "To read data, use `curate score` and the other commands; recipes are in recipes/.",
+            "To read data, use `curate score` and the other commands; `curate recipes` lists recipes.",
         )
     document = parse_yaml(_text(path), str(path))
     if not isinstance(document.value, dict):
@@ -123,6 +131,8 @@ def _text(path: Path) -> str:
 
 
 def _beside(path: Path) -> str:
+    if path.stem in shipped():
+        return f"The package has a recipe of this name: `curate run {path.stem}`."
     try:
         names = [other.name for other in path.parent.iterdir() if other.suffix.lower() in SUFFIXES]
     except OSError:
@@ -151,7 +161,9 @@ def _problem(error: ValidationError, document: Document, path: Path) -> Settings
     if first["type"] == "missing":
         return SettingsError(f"The recipe lacks {shown}.", where, f"Known here: {', '.join(_known(place[:-1]))}.")
     return SettingsError(
-        f"{shown} cannot be {first['input']!r}: {first['msg']}.", where, "See the recipes in recipes/ for examples."
+        f"{shown} cannot be {first['input']!r}: {first['msg']}.",
+        where,
+        "See `curate recipes less-is-more` for an example.",
     )
 
 

@@ -109,7 +109,7 @@ def test_version(curate):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "generate", "score", "select", "pair", "weigh", "export", "run", "inspect", "metrics", "demo"],
+    ["", "generate", "score", "select", "pair", "weigh", "export", "run", "inspect", "recipes", "metrics", "demo"],
 )
 def test_every_command_has_help(curate, command):
     code, out, _ = curate(*([command] if command else []), "--help")

@@ -45,7 +45,7 @@ def test_every_command_runs_in_the_order_of_the_page(
     assert len(commands) - len(here) == 4
     assert {command[0] for command in here} == COMMANDS - {"metrics", "demo"}
     for command in here:
-        app([*command, *([] if command[0] == "inspect" else ["--quiet"])], standalone_mode=False)
+        app([*command, *([] if command[0] in ("inspect", "recipes") else ["--quiet"])], standalone_mode=False)
 
 
 def _write(name: str, rows: list[dict[str, object]]) -> None:
@@ -128,5 +128,17 @@ def test_every_recipe_that_measures_log_probabilities_names_the_model_to_train()
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     app(["--help"], standalone_mode=False)
     shown = capsys.readouterr().out
-    for command in ("inspect", "generate", "score", "select", "pair", "weigh", "export", "run", "metrics", "demo"):
+    for command in (
+        "inspect",
+        "generate",
+        "score",
+        "select",
+        "pair",
+        "weigh",
+        "export",
+        "run",
+        "recipes",
+        "metrics",
+        "demo",
+    ):
         assert command in shown
