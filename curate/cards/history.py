@@ -105,7 +105,7 @@ def _reasons(counted: object) -> dict[str, int]:
 
 
 def comparison(
-    before: str, after: str, rows: tuple[int, int], means: Mapping[str, tuple[float | None, float | None]]
+    before: str, after: str, rows: tuple[int, int], figures: Mapping[str, tuple[float | None, float | None]]
 ) -> dict[str, Any]:
     """What the manifest of a selection says of the rows before and after it, for the cards of all that is made of them.
 
@@ -113,21 +113,27 @@ def comparison(
         before: what the rows before are.
         after: what the rows after are.
         rows: how many they are.
-        means: the mean of each column over both; None where no row has a value.
+        figures: what is known of both, None where it is not: means by column, others by what they are called.
     """
-    rounded = [[name, *(None if one is None else float(f"{one:.6g}") for one in both)] for name, both in means.items()]
-    return {"before": before, "after": after, "rows": list(rows), "means": rounded}
+    rounded = [
+        [name, *(None if one is None else float(f"{one:.6g}") for one in both)] for name, both in figures.items()
+    ]
+    return {"before": before, "after": after, "rows": list(rows), "figures": rounded}
 
 
 def before_and_after(manifest: Manifest) -> str:
-    """The means of the rows before and after the last selection or pairing, as a table; empty if none is known."""
+    """The rows before and after the last selection or pairing, as a table; empty if nothing is known of them."""
     compared = newest(manifest, "compared")
-    if not isinstance(compared, Mapping) or not compared.get("means"):
+    if not isinstance(compared, Mapping) or not compared.get("figures"):
         return ""
     before, after = compared["rows"]
-    header = ("mean", f"{escaped(compared['before'])} ({before:,})", f"{escaped(compared['after'])} ({after:,})")
-    rows = [(escaped(name) if " " in name else code(name), *map(_shown, both)) for name, *both in compared["means"]]
+    header = ("", f"{escaped(compared['before'])} ({before:,})", f"{escaped(compared['after'])} ({after:,})")
+    rows = [(_named(name), *map(_shown, both)) for name, *both in compared["figures"]]
     return table(header, rows)
+
+
+def _named(name: str) -> str:
+    return f"{code(name)}, mean" if name.isidentifier() else escaped(name)
 
 
 def _shown(value: object) -> str:

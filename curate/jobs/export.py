@@ -283,7 +283,8 @@ def _summary(result: ExportResult) -> Summary:
     yield f"{pairs} exported for {result.format}, {result.rows:,} rows, {bad:,} unusable."
     yield from summary.unusable(result.rejected, result.rejects)
     if result.labels:
-        yield ", ".join(f"{count:,} responses {name}" for name, count in result.labels.items()) + "."
+        good, bad_ones, neither = result.labels.values()
+        yield f"{good:,} responses desirable, {bad_ones:,} undesirable, {neither:,} left out: {NAMES[None]}."
     yield f"columns: {', '.join(result.columns)}"
     yield f"wrote {result.out}: {', '.join(result.files)}"
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.cards.compared import compared
+from curate.cards.history import comparison
 from curate.errors import SettingsError, closest, did_you_mean
 from curate.jobs import summary
 from curate.jobs.contract import Job
@@ -32,7 +32,7 @@ from curate.schema import FLAG_MEANINGS, FLAGS
 from curate.selection.checking import check_select
 from curate.selection.decision import REASON, Decision, decide
 from curate.selection.filters import check_flags, no_flags
-from curate.selection.moved import LABELS, Figures, PromptCounter, moved, warnings_of
+from curate.selection.moved import LABELS, Figures, PromptCounter, moved, sources_moved, told, warnings_of
 from curate.selection.notes import kept_notes
 from curate.selection.pick import Amount, End, parse_amount
 from curate.selection.presets import find_preset, with_preset
@@ -105,17 +105,16 @@ def _select(
     table: Table, settings: SelectSettings, end: End, amount: Amount | None, unread: RejectsFile, reporter: Reporter
 ) -> SelectResult:
     _check_apart(settings, unread)
-    best_high = high_first(settings)
     ranking = ranking_values(table, settings)
     values, used = ranking.values, ranking.used
     decision = decide(table, settings, values, end, amount)
     added = {settings.by: _slices(settings.by, values)} if values is not None and settings.by and used else {}
-    order = "highest" if best_high else "lowest"
+    order = "highest" if high_first(settings) else "lowest"
     notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
-    manifest = _manifest(table, settings, decision, order, used) | {"notes": notes}
-    ranked = {settings.by: values} if settings.by and values is not None else {}
-    if means := compared(table, decision.mask, ranked):
-        manifest["compared"] = means
+    figures, sources = moved(table, decision.mask), sources_moved(table, decision.mask)
+    shown = told(figures | sources, settings.by, values, decision.mask)
+    compared = comparison("all rows", "rows kept", (table.rows, decision.kept), shown)
+    manifest = _manifest(table, settings, decision, order, used) | {"notes": notes, "compared": compared}
 
     def others() -> None:
         if settings.left_out is not None:
@@ -127,8 +126,6 @@ def _select(
     copy_rows(table, added, manifest, settings.out, decision.mask, others, order_of, prompts.see)
     for note in notes:
         reporter.note(note)
-    best = values[decision.mask & ~np.isnan(values)] if values is not None else np.zeros(0)
-    cut = float(best.min() if best_high else best.max()) if best.size else None
     return SelectResult(
         settings.out,
         decision.mask.size,
@@ -137,18 +134,20 @@ def _select(
         settings.preset,
         settings.by,
         order,
-        cut,
+        None if values is None else _cut(values[decision.mask], order),
         bool(added),
         used,
         table.rejected,
         unread.path,
-        *_moved(table, decision, prompts, settings.by),
+        figures | prompts.figures() | sources,
+        tuple(warnings_of(figures | prompts.figures(), prompts, settings.by)),
     )
 
 
-def _moved(table: Table, decision: Decision, prompts: PromptCounter, by: str | None) -> tuple[Figures, tuple[str, ...]]:
-    found = moved(table, decision.mask, prompts)
-    return found, tuple(warnings_of(found, prompts, by))
+def _cut(kept: np.ndarray, order: str) -> float | None:
+    """The worst value kept; None if no row has one."""
+    known = kept[~np.isnan(kept)]
+    return float(known.min() if order == "highest" else known.max()) if known.size else None
 
 
 def _slices(name: str, values: np.ndarray) -> Slices:

@@ -67,13 +67,12 @@ class PromptCounter:
         return float((1 - dropped**rows_of_each).sum())
 
 
-def moved(table: Table, kept: np.ndarray, prompts: PromptCounter) -> Figures:
-    """The figures that the table's columns give.
+def moved(table: Table, kept: np.ndarray) -> Figures:
+    """The figures that the table's columns of numbers give.
 
     Args:
         table: all rows.
         kept: bool [rows].
-        prompts: has seen all of them.
     """
     names = set(table.schema.names)
     found: Figures = {}
@@ -88,7 +87,20 @@ def moved(table: Table, kept: np.ndarray, prompts: PromptCounter) -> Figures:
         found[LENGTH_RATIO] = _both(_of(table, (TOKENS.chosen, TOKENS.rejected), _ratio), kept, np.median)
     if FLAGS.name in names and _holds_texts(table.schema.field(FLAGS.name).type, in_lists=True):
         found[REFUSAL] = _both(_flagged(table, REFUSAL), kept, np.mean)
-    return found | prompts.figures() | _sources(table, kept)
+    return found
+
+
+def told(figures: Figures, by: str | None, values: np.ndarray | None, kept: np.ndarray) -> Figures:
+    """The figures as a manifest and a card call them, with the mean of what the rows were ranked by in front.
+
+    Args:
+        figures: what moved.
+        by: the metric or column; None without a ranking.
+        values: of all rows: float64 [rows], NaN where missing.
+        kept: bool [rows].
+    """
+    ranked = {by: _both(values, kept, np.mean)} if by is not None and values is not None else {}
+    return ranked | {LABELS.get(name, name): both for name, both in figures.items()}
 
 
 def warnings_of(found: Figures, prompts: PromptCounter, by: str | None) -> Iterator[str]:
@@ -150,7 +162,7 @@ def _flagged(table: Table, flag: str) -> np.ndarray:
     return values
 
 
-def _sources(table: Table, kept: np.ndarray) -> Figures:
+def sources_moved(table: Table, kept: np.ndarray) -> Figures:
     """The shares of the most frequent sources, where a column names them."""
     name = next((one for one in SOURCES if one in table.schema.names), None)
     if name is None or not _holds_texts(table.schema.field(name).type):

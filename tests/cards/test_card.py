@@ -64,10 +64,19 @@ def test_the_two_pairs_are_the_best_and_the_middle_one(made: Path) -> None:
     assert re.findall(r"`reward_margin` (\S+)$", shown, re.M) == ["5", "4"]
 
 
-def test_means_before_and_after_the_selection(made: Path) -> None:
+def test_figures_before_and_after_the_selection(made: Path) -> None:
     shown = section((made / "for_trl" / "README.md").read_text(), "Before and after")
-    assert "| mean | all rows (8) | rows kept (2) |" in shown
-    assert "| `reward_margin` | 1.5 | 4.5 |" in shown  # (0 + ... + 7) / 8 - 2, and (6 + 7) / 2 - 2
+    assert "|  | all rows (8) | rows kept (2) |" in shown
+    assert "| `reward_margin`, mean | 1.5 | 4.5 |" in shown  # (0 + ... + 7) / 8 - 2, and (6 + 7) / 2 - 2
+    assert "| chosen / rejected length, median |" in shown
+
+
+def test_figures_before_and_after_pairing(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "c.jsonl", candidate_rows(4))
+    curate.pair(data, tmp_path / "out")
+    shown = section((tmp_path / "out" / "README.md").read_text(), "Before and after")
+    assert "|  | max-min pairs (2) | new pairs (1) |" in shown
+    assert "| `dcrm`, mean |" in shown
 
 
 def test_rows_left_out_are_counted_step_by_step_with_the_reason(made: Path) -> None:
