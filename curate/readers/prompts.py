@@ -70,7 +70,7 @@ def _named(row: Row) -> bool:
 
 
 def _answered(row: Row, spelling: Spelling) -> bool:
-    row = replace(spelling, messages=frozenset(), lists=frozenset()).row(row)
+    row = replace(spelling, messages=frozenset(), lists=frozenset(), spoken=False).row(row)
     slots = slots_of(row)
     columns = (*RESPONSES, *(slots.columns if slots else ()))
     return any(decoded(row.get(name)) not in (None, "", []) for name in columns)

@@ -27,6 +27,14 @@ ABOUT = re.compile(
 )
 """Words at the start or end of a name that mark a column about the prompt or its making."""
 LEAST_WORDS = 2
+OF_MEDIA = re.compile(r"(?:\b|_)(?:images?|imgs?|pictures?|pics?|photos?|screenshots?|videos?|audios?|frames?)(?:\b|_)")
+IN_TEXT = re.compile(
+    r"\A(?:iVBORw0KGgo|/9j/|R0lGOD|UklGR)|\A[^\n]+\.(?:png|jpe?g|gif|webp|bmp|tiff?|mp4|webm|avi|mov|wav|mp3|flac|ogg)"
+    r"(?:\?\S*)?\Z",
+    re.IGNORECASE,
+)
+"""The beginning of an image in base64, or the name of a file."""
+DATA_URL = ("data:image/", "data:audio/", "data:video/")
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 MOST_NAMES = 20
 
@@ -125,7 +133,7 @@ def what_is_read(layout: Layout, rows: Sequence[Row], named: Collection[str] = (
 
 def _refuse_media(names: Sequence[str], good: Sequence[tuple[Row, Record]]) -> None:
     for name in names:
-        if any(_is_media(row.get(name)) for row, _ in good):
+        if any(_is_media(row.get(name), folded(name)) for row, _ in good):
             raise InputError(
                 f"The column {name} holds images or sounds, which are not read.",
                 "A model would not see what the prompts may ask about.",
@@ -133,12 +141,16 @@ def _refuse_media(names: Sequence[str], good: Sequence[tuple[Row, Record]]) -> N
             )
 
 
-def _is_media(value: object) -> bool:
-    """Whether a value holds an image or a sound, or a file's bytes as the datasets library stores them."""
+def _is_media(value: object, name: str) -> bool:
+    """Whether a value in a column of this name holds an image or a sound, or says where one is."""
     if isinstance(value, list):
-        return any(map(_is_media, value))
+        return any(_is_media(one, name) for one in value)
     if isinstance(value, Mapping):
-        return isinstance(value.get("bytes"), bytes) and "path" in value
+        # as the datasets library stores a file
+        named = isinstance(value.get("path"), str) and IN_TEXT.search(value["path"]) is not None
+        return "bytes" in value and "path" in value and (isinstance(value["bytes"], bytes) or named)
+    if isinstance(value, str):
+        return value.startswith(DATA_URL) or (OF_MEDIA.search(name) is not None and IN_TEXT.search(value) is not None)
     return isinstance(value, bytes) and value.startswith(MAGIC)
 
 

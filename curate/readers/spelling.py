@@ -12,8 +12,11 @@ from curate.readers.contract import Row
 from curate.readers.parts.column_names import ANSWERS, KNOWN, ONE_ANSWER, ONE_SCORE, SIDES, SIMPO_RESPONSES, folded
 from curate.readers.parts.messages import decoded, message_list
 from curate.readers.parts.sides import both_sides, in_messages
+from curate.readers.parts.transcripts import parse_spoken
+from curate.readers.table_forms import are_spoken, sides_in_words, turned, turned_columns
 
 SPELLED = KNOWN | {*ONE_ANSWER, *ONE_SCORE}
+OF_SIDES = frozenset(name for chosen, others in SIDES for name in (chosen, *others))
 LISTS = (SIMPO_RESPONSES, *ANSWERS)
 # the judge's own instruction, with both responses in it, is in the columns without the prefix
 ORIGINAL = "orig_"
@@ -29,6 +32,8 @@ class Spelling:
         names: maps the layouts' column names to the table's.
         messages: columns whose texts are all the JSON of messages.
         lists: columns of lists whose texts are all the JSON of messages.
+        turned: columns whose messages or responses are structs of lists.
+        spoken: whether both sides are transcripts of `User:` and `Assistant:` lines.
         inside: the column whose structs contain the rows, or None.
         prefix: the prefix of the columns that are read, without it, in place of all others; empty if there is none.
     """
@@ -36,12 +41,15 @@ class Spelling:
     names: Mapping[str, str]
     messages: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    turned: frozenset[str] = frozenset()
+    spoken: bool = False
     inside: str | None = None
     prefix: str = ""
 
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.names or self.messages or self.lists or self.inside or self.prefix)
+        forms = self.messages or self.lists or self.turned or self.spoken
+        return bool(self.names or forms or self.inside or self.prefix)
 
     def row(self, row: Row) -> Row:
         """A row as layouts read it."""
@@ -68,6 +76,10 @@ class _Spelled(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         value = self._row[self._own.get(name, name)]
+        if name in self._spelling.turned:
+            value = turned(value)
+        if self._spelling.spoken and name in OF_SIDES and isinstance(value, str):
+            return parse_spoken(value)
         if name in self._spelling.messages and isinstance(value, str):
             return _opened(value, name)
         if name in self._spelling.lists and isinstance(listed := decoded(value), list):
@@ -99,13 +111,13 @@ def spelling_of(sample: Sequence[Row]) -> Spelling:
     columns = dict.fromkeys(name for row in sample for name in row)
     prefix = ORIGINAL if set(PROMETHEUS) <= set(columns) else ""
     columns = dict.fromkeys(name.removeprefix(prefix) for name in columns if name.startswith(prefix))
-    names = {
-        folded(name): name
-        for name in columns
-        if name not in SPELLED and folded(name) in SPELLED and folded(name) not in columns
-    }
-    rows = [Spelling(names, prefix=prefix).row(row) for row in sample] if names or prefix else sample
-    return Spelling(names, _json_sides(rows), _json_lists(rows), prefix=prefix)
+    names = {folded(name): name for name in columns if name not in SPELLED and folded(name) in SPELLED}
+    rows: Sequence[Row] = [Spelling(names, prefix=prefix).row(row) for row in sample] if names or prefix else sample
+    if words := sides_in_words(rows):
+        names |= {known: names.get(own, own) for known, own in words.items()}
+        rows = [Spelling(names, prefix=prefix).row(row) for row in sample]
+    forms = _json_sides(rows), _json_lists(rows), turned_columns(rows), are_spoken(rows)
+    return Spelling(names, *forms, prefix=prefix)
 
 
 def _json_sides(rows: Sequence[Row]) -> frozenset[str]:
@@ -114,7 +126,7 @@ def _json_sides(rows: Sequence[Row]) -> frozenset[str]:
     found = sum(all(in_messages(decoded(side)) for side in sides) for sides in texts)
     if not found or 2 * found < len(texts):
         return frozenset()
-    return frozenset(name for chosen, others in SIDES for name in (chosen, *others))
+    return OF_SIDES
 
 
 def _json_lists(rows: Sequence[Row]) -> frozenset[str]:

@@ -71,7 +71,7 @@ def test_layouts_are_total(row):
 def test_every_file_of_the_room_is_found_in_order():
     found = all_layouts()
     names = {"responses", "simpo", "sharegpt", "implicit", "transcript", "explicit", "choice", "wide", "ranked"}
-    assert {layout.name for layout in found} == names | {"structs", "rejection", "long"}
+    assert {layout.name for layout in found} == names | {"structs", "rejection", "long", "indexed", "indexed_from_1"}
     assert [layout.priority for layout in found] == sorted(layout.priority for layout in found)
 
 

@@ -32,7 +32,7 @@ def test_two_structs_of_pairs_are_refused():
 
 @pytest.mark.parametrize(
     "verdict",
-    [{"preference": 0}, {"winner": "response_1"}, {"label": 1}, {"best_response_idx": 1}, {"Chosen Index": 0}],
+    [{"preference": 1}, {"winner": "response_1"}, {"label": 1}, {"best_response_idx": 1}, {"label": 0}],
 )
 def test_a_verdict_on_a_list_is_not_lost(verdict):
     row = {"prompt": "q", "responses": ["g", "b"]}

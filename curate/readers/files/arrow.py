@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -109,7 +111,18 @@ def chunks_of(batches: Iterable[pa.RecordBatch], rows: int, name: str) -> Iterat
         table = decode(table)
         origins = [f"{name}:{number}" for number in range(first, first + table.num_rows)]
         first += table.num_rows
-        yield Chunk(table, table.to_pylist(), origins)
+        yield Chunk(table, _rows_of(table), origins)
+
+
+def _rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """The table's rows, maps as mappings; bytes that are text as text, as Hive writes them."""
+    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="lossy")
+    for field in table.schema:
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            for row in rows:
+                with contextlib.suppress(UnicodeDecodeError, AttributeError):
+                    row[field.name] = row[field.name].decode("utf-8")
+    return rows
 
 
 def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

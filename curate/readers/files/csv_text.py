@@ -15,13 +15,17 @@ import pyarrow as pa
 from curate.readers.contract import Chunk, Reject
 from curate.readers.files.limits import LINE_BYTES, TOO_LONG, check_columns, lines
 from curate.readers.files.streams import open_bytes
+from curate.readers.parts.column_names import CHOSEN, PROMPTS, REJECTED, folded
 
 # a number with leading zeros is an identifier, and remains text
 WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})\Z", re.ASCII)
 DECIMAL = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z|[-+]?(nan|inf)\Z", re.ASCII | re.IGNORECASE)
 WITH_COMMA = re.compile(r"[-+]?(0|[1-9]\d*)(,\d+)?\Z", re.ASCII)
+# 1.234,5 and, in the same column, 1.234 and 0,5
+DOTTED = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|0|[1-9]\d*)(,\d+)?\Z", re.ASCII)
 TRUTH = re.compile(r"(true|false)\Z", re.IGNORECASE)
 
+NAMED = re.compile(r"sep=([,;\t|])")
 SEPARATORS = (",", ";", "\t", "|")
 
 Kind = tuple[re.Pattern[str] | None, pa.DataType, Callable[[str], Any]]
@@ -29,10 +33,12 @@ KINDS: tuple[Kind, ...] = (
     (WHOLE, pa.int64(), int),
     (DECIMAL, pa.float64(), float),
     (WITH_COMMA, pa.float64(), lambda text: float(text.replace(",", "."))),
+    (DOTTED, pa.float64(), lambda text: float(text.replace(".", "").replace(",", "."))),
     (TRUTH, pa.bool_(), lambda text: text.lower() == "true"),
     (None, pa.string(), str),
 )
-COMMA, TEXT = 2, len(KINDS) - 1
+TEXTS = frozenset({*CHOSEN, *REJECTED, *PROMPTS})
+COMMAS, TEXT = {2, 3}, len(KINDS) - 1
 
 
 def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
@@ -45,7 +51,7 @@ def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
         csv.Error: the file is not CSV.
     """
     header = _header(path)
-    kinds = _settle(path, len(header))
+    kinds = _settle(path, header)
     good: list[tuple[int, list[str]]] = []
     rejects: list[Reject] = []
     for number, cells in enumerate(_records(path)):
@@ -64,11 +70,11 @@ def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
 def _lines(path: Path) -> Iterator[list[str]]:
     # the default limit of 128 KiB per cell is too short for long conversations
     csv.field_size_limit(LINE_BYTES)
+    delimiter, skipped = _delimiter(path)
     with open_bytes(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
         whole = (_not_too_long(line) for line in lines(text, ("\n", "\r")))
-        head = next(whole, "")
-        yield from csv.reader(itertools.chain([head], whole), delimiter=_delimiter(path, head))
+        yield from csv.reader(itertools.islice(whole, skipped, None), delimiter=delimiter)
 
 
 def _not_too_long(line: str | None) -> str:
@@ -78,13 +84,14 @@ def _not_too_long(line: str | None) -> str:
     return line
 
 
-def _separator_of(path: Path) -> str:
+def _delimiter(path: Path) -> tuple[str, int]:
+    """What separates a file's cells, and how many lines say only that: Excel reads a first line `sep=;`."""
     with open_bytes(path) as stream:
-        return _delimiter(path, stream.readline(LINE_BYTES).decode("utf-8", "replace").partition("\r")[0])
-
-
-def _delimiter(path: Path, header: str) -> str:
-    return "\t" if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]) else separator(header)
+        head = stream.readline(LINE_BYTES).decode("utf-8-sig", "replace").partition("\r")[0].rstrip("\n")
+    named = NAMED.fullmatch(head)
+    if named is not None:
+        return named[1], 1
+    return ("\t" if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]) else separator(head)), 0
 
 
 def separator(header: str) -> str:
@@ -128,9 +135,10 @@ def _is_broken(cell: str) -> bool:
     return False
 
 
-def _settle(path: Path, width: int) -> list[int]:
+def _settle(path: Path, header: list[str]) -> list[int]:
     """For each column the first of KINDS that fits all its cells; decimal commas only with semicolons."""
-    kinds = set(range(TEXT)) - (set() if _separator_of(path) == ";" else {COMMA})
+    kinds = set(range(TEXT)) - (set() if _delimiter(path)[0] == ";" else COMMAS)
+    width = len(header)
     fits = [set(kinds) for _ in range(width)]
     seen = [False] * width
     for cells in _records(path):
@@ -140,7 +148,15 @@ def _settle(path: Path, width: int) -> list[int]:
             if cell and fits[place]:
                 seen[place] = True
                 fits[place] = {kind for kind in fits[place] if _fits(kind, cell)}
-    return [min(kinds) if kinds and found else TEXT for kinds, found in zip(fits, seen, strict=True)]
+    return [
+        min(kinds) if kinds and found and not _holds_text(name) else TEXT
+        for kinds, found, name in zip(fits, seen, header, strict=True)
+    ]
+
+
+def _holds_text(column: str) -> bool:
+    """Whether a column of this name holds prompts or responses, which may all be numbers in a table of sums."""
+    return folded(column) in TEXTS
 
 
 def _fits(kind: int, cell: str) -> bool:

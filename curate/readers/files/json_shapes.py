@@ -26,7 +26,17 @@ def rows_within(whole: object) -> list[Any] | None:
         )
     if lists:
         return list(whole[lists[0]])
-    return _by_column(whole) or _by_key(whole)
+    return _split(whole) or _by_column(whole) or _by_key(whole)
+
+
+def _split(whole: dict[str, Any]) -> list[Any] | None:
+    """The rows of pandas' `orient="split"`: names, and a list of values for each row."""
+    names, values = whole.get("columns"), whole.get("data")
+    if not whole.keys() <= {"columns", "data", "index"} or not isinstance(names, list) or not isinstance(values, list):
+        return None
+    if not all(isinstance(row, list) and len(row) == len(names) for row in values):
+        return None
+    return [dict(zip(names, row, strict=True)) for row in values]
 
 
 def _is_rows(value: object) -> bool:

@@ -78,6 +78,26 @@ def why_not_a_row(value: object) -> str | None:
     return TOO_DEEP if is_deep(value) else None
 
 
+class TwiceError(ValueError):
+    """An object names a key twice, with different values: nobody knows which was meant."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs) and (twice := next((key for key, value in pairs if made[key] != value), None)):
+        raise TwiceError(f"the object names the key {twice[:40]} twice")
+    return made
+
+
+loaded = json.JSONDecoder(object_pairs_hook=_once).decode
+"""The value of a JSON text.
+
+Raises:
+    TwiceError: an object names a key twice, with different values.
+    ValueError: it is not valid JSON.
+"""
+
+
 def parse_json(line: bytes) -> tuple[object, str | None]:
     """The value of a JSON text, or the reason why it has none.
 
@@ -88,9 +108,11 @@ def parse_json(line: bytes) -> tuple[object, str | None]:
     except UnicodeDecodeError:
         return None, "the line is not valid UTF-8"
     try:
-        value = json.loads(text)
+        value = loaded(text)
     except RecursionError:
         return None, TOO_DEEP
+    except TwiceError as error:
+        return None, str(error)
     except ValueError:
         return None, "the line is not valid JSON"
     if has_escapes(line) and not is_deep(value) and has_lone_surrogate(value):
@@ -142,7 +164,7 @@ def json_array(path: Path, rows: int) -> Iterator[Chunk]:
     """
     source = whole_file(path).removeprefix(BYTE_ORDER_MARK)
     try:
-        values = json.loads(source.decode("utf-8"))
+        values = loaded(source.decode("utf-8"))
     except RecursionError:
         raise ValueError("the JSON array is nested too deeply") from None
     yield from _chunks_of(values, path.name, rows, has_escapes(source))
@@ -162,6 +184,11 @@ def _chunks_of(values: Iterable[object], name: str, rows: int, escapes: bool) ->
     yield from maker.take()
 
 
+def json_lines_or_array(path: Path, rows: int) -> Iterator[Chunk]:
+    """A `.jsonl` file, which some scripts write as one array."""
+    return json_array(path, rows) if _first_byte(path) == b"[" else json_lines(path, rows)
+
+
 def json_file(path: Path, rows: int) -> Iterator[Chunk]:
     """A `.json` file: an array if its first character is `[`, else JSON lines, or one object that contains the rows.
 
@@ -175,11 +202,13 @@ def json_file(path: Path, rows: int) -> Iterator[Chunk]:
         return json_lines(path, rows)
     source = whole_file(path).removeprefix(BYTE_ORDER_MARK)
     try:
-        whole = json.loads(source.decode("utf-8"))
+        whole = loaded(source.decode("utf-8"))
     except RecursionError:
         raise ValueError("the JSON object is nested too deeply") from None
     found = rows_within(whole)
-    return json_lines(path, rows) if found is None else _chunks_of(found, path.name, rows, has_escapes(source))
+    if found is None and b"\n" not in source.strip():
+        return json_lines(path, rows)
+    return _chunks_of([whole] if found is None else found, path.name, rows, has_escapes(source))
 
 
 def _is_one_object(path: Path) -> bool:

@@ -13,7 +13,7 @@ from curate.readers.files.arrow import arrow_file, parquet_file
 from curate.readers.files.csv_text import csv_file
 from curate.readers.files.damage import readable
 from curate.readers.files.hub import HUB, open_hub
-from curate.readers.files.json_text import json_file, json_lines
+from curate.readers.files.json_text import json_file, json_lines_or_array
 from curate.readers.files.paths import READABLE, find_files, suffix_of
 from curate.readers.files.streams import fingerprint
 
@@ -21,7 +21,7 @@ READERS: dict[str, Callable[[Path, int], Iterator[Chunk]]] = {
     ".parquet": parquet_file,
     ".arrow": arrow_file,
     ".json": json_file,
-    ".jsonl": json_lines,
+    ".jsonl": json_lines_or_array,
     ".csv": csv_file,
     ".tsv": csv_file,
 }

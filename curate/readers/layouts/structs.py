@@ -9,7 +9,7 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row, Tie
 from curate.readers.parts.column_names import ANSWERS
-from curate.readers.parts.messages import decoded
+from curate.readers.parts.messages import decoded, is_message
 from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.readers.parts.scores import number
 from curate.readers.parts.sides import both_sides, pair_of
@@ -47,7 +47,15 @@ def _names_a_pair(row: Row) -> bool:
     found = _structs(row)
     if found is None or len(found) != 2 or both_sides(row) is not None:
         return False
-    return row.get(CHOICE) is not None or all(isinstance(one, Mapping) and one.get(RANK) is not None for one in found)
+    if row.get(CHOICE) is not None or _preferred(found) is not None:
+        return True
+    return all(isinstance(one, Mapping) and one.get(RANK) is not None for one in found)
+
+
+def _preferred(found: Sequence[Mapping[str, Any]]) -> list[float] | None:
+    """The labels of Gemini's two messages, 1 for the preferred one; None if the scores are not labels."""
+    scores = [number(one.get("score")) for one in found if is_message(one.get("completion"))]
+    return [score for score in scores if score is not None] if sorted(map(str, scores)) == ["0.0", "1.0"] else None
 
 
 def matches_pair(sample: Sequence[Row]) -> bool:
@@ -98,6 +106,8 @@ def _chosen(row: Row, found: Sequence[Mapping[str, Any]]) -> int:
         if choice not in (0, 1) or isinstance(choice, bool):
             raise RowError(f"choice is {str(choice)[:40]!r}, not 0 or 1")
         return int(choice)
+    if (labels := _preferred(found)) is not None:
+        return labels.index(1)
     ranks = [number(one.get(RANK)) for one in found]
     if ranks[0] is None or ranks[1] is None:
         raise RowError("a response has no rank")
@@ -109,7 +119,7 @@ def _chosen(row: Row, found: Sequence[Mapping[str, Any]]) -> int:
 LAYOUTS = (
     Layout(
         "ranked",
-        "prompt|context + completions: two structs of a rank and a completion",
+        "prompt|context|contents + completions: two structs of a rank, or Gemini's score, and a completion",
         22,
         "pairs",
         matches_pair,

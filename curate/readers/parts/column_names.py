@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import re
 
+_NOUNS = ("response", "answer", "completion", "output")
+_MORE_NOUNS = (*_NOUNS, "text", "reply", "message", "generation", "summary")
+_WORDS = (
+    *((("chosen", "rejected"), _MORE_NOUNS), (("accepted", "rejected"), _MORE_NOUNS)),
+    *((("preferred", "rejected"), _NOUNS), (("preferred", "dispreferred"), _NOUNS)),
+    *((("preferred", "non_preferred"), _NOUNS), (("better", "worse"), _NOUNS), (("good", "bad"), _NOUNS)),
+    *((("winning", "losing"), _NOUNS), (("winner", "loser"), _NOUNS), (("win", "lose"), _NOUNS)),
+    (("positive", "negative"), _NOUNS),
+)
 SIDES = (
     ("chosen", ("rejected", "reject", "rejected_response")),
     ("accepted", ("rejected",)),
-    ("chosen_response", ("rejected_response",)),
+    ("accept", ("reject",)),
     ("preferred", ("rejected", "dispreferred", "non_preferred")),
-    ("preferred_response", ("dispreferred_response", "non_preferred_response", "rejected_response")),
-    ("preferred_output", ("non_preferred_output", "dispreferred_output")),
-    *((f"{name}_chosen", (f"{name}_rejected",)) for name in ("response", "answer", "completion", "output")),
-    *((f"chosen_{name}", (f"rejected_{name}",)) for name in ("answer", "completion", "output")),
-    ("better_response", ("worse_response",)),
-    ("winning_response", ("losing_response",)),
+    *((f"{good}_{noun}", (f"{bad}_{noun}",)) for (good, bad), nouns in _WORDS for noun in nouns),
+    *((f"{noun}_{good}", (f"{noun}_{bad}",)) for (good, bad), nouns in _WORDS for noun in nouns),
     ("response_j", ("response_k",)),
+    ("response_w", ("response_l",)),
 )
 """The preferred response, and the other one; `response_j` is preferred in the pairs made of StackExchange."""
+WORDS_OF_SIDES = (
+    *(("winner", "loser"), ("win", "lose"), ("winning", "losing"), ("positive", "negative"), ("pos", "neg")),
+    *(("y_w", "y_l"), ("yw", "yl"), ("better", "worse"), ("good", "bad"), ("selected", "rejected")),
+    *(("chosen", "unchosen"), ("chosen", "not_chosen")),
+)
+"""The same in words that may also be counts or models: only texts next to a prompt are sides."""
 CHOSEN = tuple(chosen for chosen, _ in SIDES)
 REJECTED = tuple(dict.fromkeys(name for _, others in SIDES for name in others))
 
 PROMPT = ("prompt", "question")
 INSTRUCTION, INPUT = "instruction", "input"
-LATE_PROMPT = ("query", "problem", "user_prompt", "user_input")
+LATE_PROMPT = ("query", "problem", "user_prompt", "user_input", "prompt_text", "question_text")
 PROMPTS = (*PROMPT, INSTRUCTION, INPUT, *LATE_PROMPT)
 """Columns that may hold the prompt; only one does, and the others must be part of it."""
 
-CONVERSATIONS = ("conversations", "messages", "conversation", "trajectory")
+CONVERSATIONS = ("conversations", "messages", "conversation", "trajectory", "contents")
 CONTEXT = ("context",)
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt")
 HISTORY = (
@@ -87,11 +99,24 @@ VERDICTS = (
 """Which of two responses is better, as a word or a number."""
 TURN = "turn"
 
+BOTH_POSITIONS = tuple(
+    (f"{good}_{word}", f"{bad}_{word}")
+    for good, bad in (("chosen", "rejected"), ("winner", "loser"), ("best", "worst"), ("preferred", "rejected"))
+    for word in ("index", "idx")
+)
+"""Positions of both sides in a list of responses."""
+POSITIONS = (
+    *(f"{good}_{word}" for good in ("best", "chosen", "winner", "preferred", "better") for word in ("index", "idx")),
+    *("best_response_index", "best_response_idx"),
+)
+"""Where the better of two responses is."""
+
 KNOWN = frozenset(
     {
         *(*CHOSEN, *REJECTED, *PROMPTS, *CONVERSATIONS, *CONTEXT, *PASSAGES, *SYSTEM, *HISTORY, *UNREAD_NAMES),
         *(*ANSWERS, *REWARDS, *RANKS, *SIGNED, *VERDICTS, TURN, SIMPO_RESPONSES, SIMPO_REWARDS),
-        *(name for names in REWARD_PAIRS for name in names),
+        *(name for names in (*REWARD_PAIRS, *BOTH_POSITIONS) for name in names),
+        *POSITIONS,
         *(f"winner_{label}" for label in ("a", "b", "model_a", "model_b", "tie")),
     }
 )

@@ -20,7 +20,15 @@ from curate.readers.parts.column_names import (
     UNREAD_NAMES,
 )
 from curate.readers.parts.history import history_messages
-from curate.readers.parts.messages import decoded, holds_something, kind_of, message_list, normalise
+from curate.readers.parts.messages import (
+    CONTENTS,
+    decoded,
+    holds_something,
+    kind_of,
+    message_list,
+    normalise,
+    text_of,
+)
 from curate.readers.parts.prompt_columns import Prompt, find_prompt, first_name, without_answer
 from curate.readers.parts.transcripts import is_written_out, parse_prompt
 from curate.readers.parts.unread import refuse_unread
@@ -153,6 +161,24 @@ def _with_history(row: Row, messages: tuple[Message, ...], column: str | None) -
     return (*system, *earlier, *own)
 
 
+def system_text(value: Any, name: str) -> Any:
+    """A system text, which Gemini gives as a struct of parts, and others as a list of parts or as a message.
+
+    Raises:
+        RowError: it is a struct or a list without a text.
+    """
+    if not isinstance(value, list | dict) or not holds_something(value):
+        return value
+    if isinstance(value, list) and all(isinstance(part, dict) for part in value):
+        return text_of(value)
+    parts = (
+        next((value[key] for key in CONTENTS if value.get(key) is not None), None) if isinstance(value, dict) else None
+    )
+    if parts is None:
+        raise RowError(f"{name} is {kind_of(value)}, not the text of a system message")
+    return text_of(parts)
+
+
 def with_system(row: Row, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The context preceded by the row's system text, unless it has that already.
 
@@ -162,9 +188,7 @@ def with_system(row: Row, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     for name in SYSTEM:
         if name not in row:
             continue
-        text = row[name]
-        if isinstance(text, list | dict) and holds_something(text):
-            raise RowError(f"{name} is {kind_of(text)}, not the text of a system message")
+        text = system_text(row[name], name)
         if not isinstance(text, str) or not text.strip():
             continue
         if not messages or messages[0]["role"] != "system":

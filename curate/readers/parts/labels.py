@@ -23,8 +23,11 @@ def resolved(row: Row, chosen: Any, rejected: Any) -> tuple[Any, Any]:
     """
     if isinstance(chosen, str) and len(chosen) > LONGEST:
         return chosen, rejected
-    if _is_number(chosen) and _is_number(rejected):
-        raise RowError(f"chosen and rejected are numbers ({chosen} and {rejected}), not texts")
+    if (_is_number(chosen) and _is_number(rejected)) or _are_positions(row, chosen, rejected):
+        raise RowError(
+            f"chosen and rejected are numbers ({chosen} and {rejected}), not texts; if they are positions in a list, "
+            "name them chosen_index and rejected_index"
+        )
     if not (_is_short(chosen) and _is_short(rejected)) or chosen == rejected:
         return chosen, rejected
     slots = slots_of(row)
@@ -47,6 +50,14 @@ def resolved(row: Row, chosen: Any, rejected: Any) -> tuple[Any, Any]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_positions(row: Row, chosen: object, rejected: object) -> bool:
+    """Whether both sides are written numbers next to a list of responses, and not among these."""
+    if not (isinstance(chosen, str) and isinstance(rejected, str) and chosen.isdigit() and rejected.isdigit()):
+        return False
+    listed = _listed(row)
+    return listed is not None and not (chosen in listed and rejected in listed)
 
 
 def _is_short(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ ROLES = {
     "chatbot": "assistant",
     "ai": "assistant",
 }
+CONTENTS = ("content", "value", "parts")
+"""What a message says: OpenAI's key, ShareGPT's, Gemini's."""
 TOOL_ROLES = {"tool", "function", "observation", "function_call", "ipython"}
 NOT_TEXT = {
     "tool_calls": "tool calls are not read yet",
@@ -33,17 +36,23 @@ NOT_TEXT = {
     ),
 }
 """Fields of a message that the model reads but the text does not contain."""
+TWICE = re.compile(r"\s*\"\s*\[?\s*\{\s*\\\"(?:role|content|from|value)\\\"")
+"""The JSON text of messages as a JSON string, which a column holds that was encoded twice."""
+PARTS_IN_TEXT = re.compile(r'\s*\[\s*\{\s*"type"\s*:\s*"(?:text|image|image_url|input_text|input_image|audio|video)"')
 TEXT_PARTS = ("text", "input_text", "output_text", None)
 
 
 def decoded(value: object) -> object:
     """A list or mapping written as JSON text, as in CSV files; anything else unchanged."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+    if not isinstance(value, str):
+        return value
+    twice = value.lstrip().startswith('"') and TWICE.match(value) is not None
+    if not twice and not value.lstrip().startswith(("[", "{")):
         return value
     try:
-        inner = json.loads(value)
+        inner = json.loads(json.loads(value)) if twice else json.loads(value)
         json.dumps(inner, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return value
     return value if is_deep(inner) else inner
 
@@ -77,7 +86,10 @@ def normalise(messages: object, name: str = "the conversation") -> list[Message]
         raise RowError(f"{name} is {kind_of(messages)} where messages are expected")
     if not messages:
         raise RowError(f"{name} has no messages")
-    return [_message(one, name) for one in messages]
+    made = [_message(one, name) for one in messages]
+    if all(PARTS_IN_TEXT.match(message["content"]) for message in made):
+        return [{**message, "content": text_of(decoded(message["content"]))} for message in made]
+    return made
 
 
 def kind_of(value: object) -> str:
@@ -108,7 +120,7 @@ def _message(value: object, name: str) -> Message:
             raise RowError(NOT_TEXT[key])
     if role not in ROLES:
         raise RowError(f"the role {role[:30]!r} is not known")
-    content = value.get("content") if value.get("content") is not None else value.get("value")
+    content = next((value[key] for key in CONTENTS if value.get(key) is not None), None)
     return {"role": ROLES[role], "content": text_of(content)}
 
 
@@ -184,8 +196,7 @@ def split_shared(
     Args:
         chosen: normalised messages of the preferred side, response last.
         rejected: the same for the other side.
-        prompt: messages named as the prompt. If both sides begin with it, they are whole conversations; otherwise they
-            follow it.
+        prompt: messages named as the prompt. A side that begins with it is a whole conversation; others follow it.
 
     Raises:
         RowError: a side does not end with the assistant, the contexts differ, or there is no context.
@@ -195,8 +206,7 @@ def split_shared(
         raise RowError("the conversation has no messages")
     if prompt:
         start = list(prompt)
-        if not all(len(side) > len(start) and side[: len(start)] == start for side in sides):
-            sides = [start + side for side in sides]
+        sides = [side if len(side) > len(start) and side[: len(start)] == start else start + side for side in sides]
     ends_with_assistant(sides)
     context, other = (side[:-1] for side in sides)
     if context != other:

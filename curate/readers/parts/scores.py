@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,11 @@ REWARD_COLUMNS = tuple(
 CHOSEN_NAMED, REJECTED_NAMED = (named_reward("").chosen, named_reward("").rejected)
 LISTED = ((SIMPO_RESPONSES, (SIMPO_REWARDS,)), *((name, REWARDS) for name in RESPONSES))
 
+MINUS = "\u2212"
+THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,})")
+DOTTED_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})")
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,(?:\d{1,2}|\d{4,})")
+
 Measured = dict[str, tuple[Any, ...]]
 
 
@@ -32,10 +38,20 @@ def number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
     try:
-        found = float(value)
+        found = float(_plain(value) if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def _plain(text: str) -> str:
+    """A number's text as Python writes it; `1,234` stays as it is, since it may be a thousand or a little over one."""
+    text = text.strip().replace(MINUS, "-")
+    if THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
+    if DOTTED_THOUSANDS.fullmatch(text):
+        return text.replace(".", "").replace(",", ".")
+    return text.replace(",", ".") if DECIMAL_COMMA.fullmatch(text) else text
 
 
 def value_of(kind: Type, value: object) -> Any:
@@ -94,9 +110,18 @@ def pair_measured(row: Row, responses: Sequence[str]) -> Measured:
     names = _present(row)
     if names is not None:
         found[REWARD.name] = (number(row[names[0]]), number(row[names[1]]))
-    elif (scores := _looked_up(row, responses)) is not None:
+    elif (scores := _looked_up(row, responses) or _by_side(row)) is not None:
         found[REWARD.name] = scores
     return found
+
+
+def _by_side(row: Row) -> tuple[Any, ...] | None:
+    """The rewards of a pair in one struct, as `{"chosen": 5, "rejected": 3}`."""
+    for name in REWARDS:
+        value = decoded(row.get(name))
+        if isinstance(value, Mapping) and "chosen" in value and "rejected" in value:
+            return number(value["chosen"]), number(value["rejected"])
+    return None
 
 
 def _named(row: Row) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from curate.errors import RowError
@@ -15,6 +16,7 @@ from curate.readers.parts.context import read_prompt, with_context
 from curate.readers.parts.labels import resolved
 from curate.readers.parts.markup import Template
 from curate.readers.parts.messages import (
+    CONTENTS,
     ROLES,
     asked,
     decoded,
@@ -37,13 +39,20 @@ PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
 
 def both_sides(row: Row) -> tuple[Any, Any] | None:
     """The values of chosen and rejected; None if one is missing."""
-    for name, others in SIDES:
+    for name, others in _side_columns(tuple(row)):
         chosen = row.get(name)
         if chosen is not None:
             rejected = first_present(row, others)
             if rejected is not None:
                 return chosen, rejected
     return None
+
+
+@lru_cache(maxsize=256)
+def _side_columns(columns: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Those of `SIDES` that a row with these columns may have."""
+    present = frozenset(columns)
+    return tuple((name, others) for name, others in SIDES if name in present and not present.isdisjoint(others))
 
 
 def mostly(sample: Sequence[Row], fits: Callable[[Row, Any, Any], bool]) -> bool:
@@ -145,7 +154,7 @@ def last_text(side: Any) -> str | None:
         return side
     last = side[-1] if isinstance(side, list) and side else side
     if isinstance(last, dict):
-        last = last.get("content") if last.get("content") is not None else last.get("value")
+        last = next((last[key] for key in CONTENTS if last.get(key) is not None), None)
     return last if isinstance(last, str) else None
 
 

@@ -28,7 +28,7 @@ from curate.readers.parts.messages import kind_of
 
 STEMS = (
     *("response", "answer", "output", "completion", "generation", "conversation", "human_ref"),
-    *("summary", "candidate", "reply", "assistant", "model_response", "model_output", "conv"),
+    *("summary", "candidate", "reply", "assistant", "model_response", "model_output", "conv", "messages"),
 )
 _STEM = "|".join(sorted(STEMS, key=len, reverse=True))
 COLUMN = re.compile(rf"(?P<stem>{_STEM})_?(?P<label>[a-h]|\d{{1,2}})|model_(?P<before>[a-h]|\d)_(?P<after>{_STEM})")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curate.errors import RowError
-from curate.readers.parts.messages import kind_of, message_list
+from curate.readers.parts.messages import is_message, kind_of, message_list
 from curate.readers.parts.scores import number
 
 TEXTS = ("response", "answer", "completion", "text", "content", "output", "generation", "generated_text", "summary")
@@ -36,7 +36,11 @@ def is_struct(value: object) -> bool:
 
 
 def _key(value: Mapping[str, Any]) -> str | None:
-    return next((key for key in TEXTS if isinstance(value.get(key), str) or message_list(value.get(key))), None)
+    for key in TEXTS:
+        inner = value.get(key)
+        if isinstance(inner, str) or is_message(inner) or message_list(inner) is not None:
+            return key
+    return None
 
 
 def told(value: object) -> Told:

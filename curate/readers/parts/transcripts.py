@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from curate.errors import RowError
 from curate.readers.parts.markup import UNKNOWN, Template, closed, parse_markup, template_of
@@ -26,7 +27,7 @@ def is_transcript(value: object) -> bool:
         return False
     if value.startswith("\n\n"):
         return START.match(value) is not None
-    return value.lstrip("\n").startswith("Human:") and "\n\nAssistant:" in value
+    return value.lstrip().startswith("Human:") and "\n\nAssistant:" in value
 
 
 def is_written_out(value: object) -> bool:
@@ -43,7 +44,7 @@ def parse_transcript(text: str) -> list[Message]:
     if not is_transcript(text):
         first = START.search(text)
         raise RowError("there is text before the first turn" if first else "the transcript has no turns")
-    text = text if text.startswith("\n\n") else "\n\n" + text.lstrip("\n")
+    text = text if text.startswith("\n\n") else "\n\n" + text.lstrip()
     return [{"role": ROLES[who.lower()], "content": said.strip()} for who, said in TURN.findall(text)]
 
 
@@ -101,8 +102,7 @@ def _without_open(turns: list[Message]) -> list[Message]:
 
 def _loose(text: str) -> list[Message]:
     """The turns of `Human: ... Assistant:`, if a marker opens a line and the last, open, marker ends the text."""
-    body = OPEN.sub("", text).lstrip()
-    parts = LINE.split(body)
+    parts = LINE.split(OPEN.sub("", text).lstrip())
     spoken = zip(parts[1::2], parts[2::2], strict=True)
     turns = [{"role": ROLES[who.lower()], "content": said.strip()} for who, said in spoken]
     system = SYSTEM.fullmatch(parts[0])
@@ -114,6 +114,38 @@ def _loose(text: str) -> list[Message]:
     if any(MARKER.search(turn["content"]) for turn in turns):
         raise RowError("a turn's marker stands within a line of the prompt")
     return turns if system is None else [{"role": "system", "content": system[1].strip()}, *turns]
+
+
+def is_spoken(text: str) -> bool:
+    """Whether a text opens with a `User:` or `System:` line and has an `Assistant:` line, in no stricter form."""
+    opened = LINE.match(text.lstrip())
+    if is_written_out(text):
+        return False
+    if (opened is None or ROLES[opened[1].lower()] != "user") and SYSTEM.match(text) is None:
+        return False
+    return any(ROLES[who.lower()] == "assistant" for who in LINE.findall(text))
+
+
+def parse_spoken(text: str) -> list[Message]:
+    """The turns of `User:` and `Assistant:` lines, the answer last.
+
+    Raises:
+        RowError: the turns do not alternate, or it is not clear where one ends.
+    """
+    asked, found, said = _last_answer(text.strip())
+    if not found:
+        raise RowError("the transcript has no answer")
+    if MARKER.search(said):
+        raise RowError("a turn's marker stands within a line of the response")
+    return [*_loose(asked), {"role": "assistant", "content": said.strip()}]
+
+
+def _last_answer(text: str) -> tuple[str, bool, str]:
+    """A transcript's text before its last marker, whether that marks an answer, and what follows it."""
+    last = next(iter(deque(LINE.finditer(text), maxlen=1)), None)
+    if last is None or ROLES[last[1].lower()] != "assistant":
+        return text, False, ""
+    return text[: last.start()], True, text[last.end() :]
 
 
 def said_after(text: str, how: Template | str) -> str:

@@ -13,6 +13,7 @@ from curate.readers.parts.sides import both_sides
 from curate.readers.parts.slots import Slots, place_of, slots_of
 
 SHP = "human_ref"
+WORDS = ("winner", "preference", "preferred", "better_response", "better_response_id", "choice", "verdict")
 STRONGEST = 10
 """Known scales end at 3 or 5; -100 and the like mark rows without a judgement."""
 
@@ -33,7 +34,26 @@ def verdict_of(row: Row, slots: Slots) -> int | None:
         found = _signed(row, slots)
     if found is None:
         found = _named(row, slots)
-    return _by_score(row, slots) if found is None else found
+    if found is None:
+        return _by_score(row, slots)
+    _check_words(row, slots, found)
+    return found
+
+
+def _check_words(row: Row, slots: Slots, found: int) -> None:
+    """Refuse a row in which one of the other columns names the other response, as a word.
+
+    Raises:
+        RowError: names the column.
+    """
+    for name in WORDS:
+        if isinstance(row.get(name), str):
+            try:
+                place = place_of(row[name], slots, row)
+            except (Tie, RowError):
+                continue
+            if place is not None and place != found:
+                raise RowError(f"{name} names another response than the row's other verdict")
 
 
 def _one_hot(row: Row, slots: Slots) -> int | None:
@@ -42,6 +62,8 @@ def _one_hot(row: Row, slots: Slots) -> int | None:
     if columns is None:
         return None
     won = [_holds(row[name]) for name in columns]
+    if any(won) and any(_holds(row.get(name)) for name in ("winner_tie", "winner_model_tie")):
+        raise RowError(f"{columns[won.index(True)]} says that a response won, and another column that it is a tie")
     if all(one is None for one in won):
         raise RowError(f"{' and '.join(columns)} say nothing")
     if not any(won):
@@ -86,8 +108,8 @@ def _named(row: Row, slots: Slots) -> int | None:
     value = row[name]
     if value is None:
         raise RowError(f"{name} is null: there is no verdict")
-    if name == "labels" and folded(slots.columns[0]).startswith(SHP) and value in (0, 1):
-        return 1 - int(value)
+    if name == "labels" and folded(slots.columns[0]).startswith(SHP) and (first := number(value)) in (0, 1):
+        return 1 - int(first or 0)
     if isinstance(value, bool):
         raise RowError(f"{name} is {kind_of(value)}, which does not say which response is better")
     place = place_of(value, slots, row)
