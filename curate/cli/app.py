@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from curate.cli.usage import renamed
 from curate.errors import SettingsError
 from curate.jobs import JOBS
 
@@ -26,9 +27,14 @@ OTHERS = ("run", "recipes", "metrics", "demo")
 FILES = {name: f"curate.jobs.{name}" for name in JOBS} | {name: f"curate.cli.{name}" for name in OTHERS}
 BEST_OF_N2 = Annotated[
     bool,
-    typer.Option("--best-of-n2", help="The same as --strategy=best-of-n2, the default.", rich_help_panel="How to pair"),
+    typer.Option(
+        "--best-of-n2",
+        metavar="",
+        help="The same as --strategy=best-of-n2, the default.",
+        rich_help_panel="How to pair",
+    ),
 ]
-SHARED: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}
+SHARED: dict[str, Any] = {"pretty_exceptions_enable": False}
 
 
 class Commands(TyperGroup):
@@ -41,7 +47,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that is called, whole."""
         name, listed, rest = super().resolve_command(ctx, args)
-        return name, listed and whole(str(name)), rest
+        return name, listed and whole(str(name)), renamed(rest)
 
 
 def docstring(file: str) -> str:
@@ -55,14 +61,16 @@ def docstring(file: str) -> str:
 def whole(name: str) -> Any:
     """The command with its options."""
     from curate.cli.command import command, job_command
+    from curate.cli.examples import EXAMPLES
 
-    one = typer.Typer(**SHARED)
+    one = typer.Typer(add_completion=False, **SHARED)
+    as_command = one.command(name, epilog="\n\n".join(["Examples:", *EXAMPLES[name]]))
     if name in OTHERS:
         settings, call = import_module(FILES[name]).COMMAND
-        one.command(name)(command(settings, call, docstring(FILES[name])))
+        as_command(command(name, settings, call, docstring(FILES[name])))
     else:
         extra, before = ({"best_of_n2": BEST_OF_N2}, _best_of_n2) if name == "pair" else ({}, dict)
-        one.command(name)(job_command(name, extra, before))
+        as_command(job_command(name, extra, before))
     return get_command(one)
 
 
@@ -96,7 +104,8 @@ app = typer.Typer(
 @app.callback(help=ABOUT)
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Take what stands before a command's name."""

@@ -17,11 +17,12 @@ from pydantic.fields import FieldInfo
 
 from curate.cli import starting
 from curate.cli.console import reporter, say
+from curate.cli.examples import Completion, completing
 from curate.jobs import help_of, job
 from curate.settings import flags, make, option_of, parse_options
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as JSON.")]
 LAST = ("json", "quiet")
 Call = Callable[..., None]
 
@@ -48,13 +49,14 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
         elif not quiet:
             say(one.summary(result))
 
-    return _described(run, one.settings, help_of(name), {**extra, "json": Json, "quiet": Quiet})
+    return _described(run, name, one.settings, help_of(name), {**extra, "json": Json, "quiet": Quiet})
 
 
-def command(settings: type[BaseModel], call: Call, help: str) -> Call:
+def command(name: str, settings: type[BaseModel], call: Call, help: str) -> Call:
     """What typer calls for a command that is not a job.
 
     Args:
+        name: of the command.
         settings: its signature.
         call: takes the settings and, if it has that argument, whether to be quiet.
         help: what it does.
@@ -65,16 +67,16 @@ def command(settings: type[BaseModel], call: Call, help: str) -> Call:
         quiet = {"quiet": values.pop("quiet")} if speaks else {}
         call(make(settings, _given(values)), **quiet)
 
-    return _described(run, settings, help, {"quiet": Quiet} if speaks else {})
+    return _described(run, name, settings, help, {"quiet": Quiet} if speaks else {})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _described(run: Call, settings: type[BaseModel], help: str, extra: Mapping[str, Any]) -> Call:
+def _described(run: Call, name: str, settings: type[BaseModel], help: str, extra: Mapping[str, Any]) -> Call:
     """The function with the settings' fields as parameters; extra ones follow the first two, how to speak is last."""
-    options = [parameter(settings, field) for field in in_order(settings)]
+    options = [parameter(settings, field, completing(name, field)) for field in in_order(settings)]
     more = [_parameter(key, kind, False) for key, kind in extra.items() if key not in LAST]
     last = [_parameter(key, extra[key], False) for key in LAST if key in extra]
     parameters = [*options[:2], *more, *options[2:], *last]
@@ -91,20 +93,23 @@ def in_order(settings: type[BaseModel]) -> list[str]:
     return list(dict.fromkeys([name for name in ("data", "out") if name in known] + own))
 
 
-def parameter(settings: type[BaseModel], name: str) -> inspect.Parameter:
-    """The argument or option for one field, with the field's help, spelling, choices and default."""
+def parameter(settings: type[BaseModel], name: str, completion: Completion | None) -> inspect.Parameter:
+    """The argument or option for one field, with the field's help, spelling, choices, default and completion."""
     info, stated = settings.model_fields[name], option_of(settings, name)
     kind, default = _typed(info)
     if stated.argument:
-        shown: Any = typer.Argument(metavar=stated.metavar, help=info.description, show_default=False)
+        shown: Any = typer.Argument(
+            metavar=stated.metavar, help=info.description, show_default=False, autocompletion=completion
+        )
     else:
         shown = typer.Option(
             *flags(settings, name),
-            metavar=stated.metavar,
+            metavar="" if kind is bool else stated.metavar,
             help=info.description,
             rich_help_panel=stated.panel,
             show_default=kind is not bool and default is not None,
             min=_least(info) if kind in (int, int | None) else None,
+            autocompletion=completion,
         )
     return _parameter(name, Annotated[kind, shown], inspect.Parameter.empty if info.is_required() else default)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import typer
@@ -26,6 +26,8 @@ MEANT: dict[str, str] = {
     "--n": "--samples",
 }
 """Options that other tools have, and what they are called here."""
+EARLIER = {"--rejects": "--left-out"}
+"""Options under the names of earlier releases, which are taken but not listed."""
 WHAT_MODELS_DO = (
     "Three options take a model: --reward MODEL scores the responses; --policy MODEL and --reference MODEL measure "
     "their log-probabilities."
@@ -43,6 +45,12 @@ def as_error(error: Any) -> CurateError:
     if meant:
         return SettingsError(what, command, f"Did you mean {meant.replace(chr(39), '')}")
     return SettingsError(what if what.endswith(".") else f"{what}.", command, _help(command))
+
+
+def renamed(words: Sequence[str]) -> list[str]:
+    """Words of a command line with options under their present names."""
+    parts = [word.partition("=") for word in words]
+    return [EARLIER.get(option, option) + equals + value for option, equals, value in parts]
 
 
 def _option(option: str, ctx: Any) -> str:

@@ -50,10 +50,9 @@ class Option:
 
 
 def flags(settings: type[BaseModel], name: str) -> tuple[str, ...]:
-    """How the command line spells a setting: `--long-name`, the one letter where there is one, its earlier name."""
+    """How the command line spells a setting: `--long-name`, and the one letter where there is one."""
     stated = option_of(settings, name)
-    was = f"--{stated.was.replace('_', '-')}" if stated.was else None
-    return (f"--{(stated.spelled or name).replace('_', '-')}", *filter(None, [stated.short, was]))
+    return (f"--{(stated.spelled or name).replace('_', '-')}", *filter(None, [stated.short]))
 
 
 def option(
@@ -88,7 +87,7 @@ class DataSettings(BaseModel):
 
     data: tuple[str, ...] = option(
         help="Paths, globs or folders (.parquet .json .jsonl .csv .tsv .arrow, also .gz .zst), or hf://owner/name.",
-        metavar="DATA...",
+        metavar="DATA",
         record=Record.MEANT,
         argument=True,
         min_length=1,

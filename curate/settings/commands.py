@@ -138,7 +138,7 @@ class SelectSettings(MetricSettings):
     sort: str | None = option(
         None,
         "Write the rows kept by this metric or column, its better end first. Default: the input's order.",
-        metavar="METRIC[:highest|:lowest]",
+        metavar="METRIC[:lowest]",
     )
     one_per_prompt: bool = option(False, "First keep only the best row of each prompt.")
     drop_ties: bool = option(False, "First leave out pairs of equal rewards.")

@@ -14,7 +14,7 @@ ROWS = 900
 COMMANDS = {
     "inspect": ["inspect", "FILE"],
     "score": ["score", "FILE", "-o", "out/o.parquet"],
-    "select": ["select", "FILE", "--by", "x", "--top", "10%", "-o", "out/o.parquet", "--rejects", "out/n.parquet"],
+    "select": ["select", "FILE", "--by", "x", "--top", "10%", "-o", "out/o.parquet", "--left-out", "out/n.parquet"],
     "select --where": ["select", "FILE", "--where", "x > 2", "--one-per-prompt", "-o", "out/o.parquet"],
     "weigh": ["weigh", "FILE", "--method", "repo", "-o", "out/o.parquet"],
     "export": ["export", "FILE", "--to", "trl", "--keep-scores", "-o", "out/o"],

@@ -32,7 +32,7 @@ def test_no_other_spelling_is_left_over():
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_the_command_line_has_every_setting(kind):
     assert set(in_order(kind)) == set(kind.model_fields)
-    assert next(parameter(kind, name).name for name in in_order(kind)) == "data"
+    assert next(parameter(kind, name, None).name for name in in_order(kind)) == "data"
 
 
 def test_what_says_only_where_is_not_in_the_manifest():
