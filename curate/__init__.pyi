@@ -204,6 +204,7 @@ def export(
     desirable_above: float | None = ...,
     undesirable_below: float | None = ...,
     keep_scores: bool = ...,
+    push: str | None = ...,
 ) -> ExportResult: ...
 def report(
     data: Data,

@@ -27,7 +27,9 @@ FLAGS = {"options": "--set", "rows_as": "--as", "out": "-o"}
 FIELDS = {flag: name for name, flag in FLAGS.items()}
 MAPPINGS = {"options", "set"}
 """Settings of many: their values are `metric.parameter=value`, or the input of a recipe with `=value`."""
-OPTION = re.compile(r"`curate [^`]*`|(?<![\w/-])(--set [\w.*-]*[\w*]|-o\b|--[a-z][a-z-]*)(?:=([^\s;`]*[^\s;`,.)]))?")
+OPTION = re.compile(
+    r"`(?:curate|hf) [^`]*`|(?<![\w/-])(--set [\w.*-]*[\w*]|-o\b|--[a-z][a-z-]*)(?:=([^\s;`]*[^\s;`,.)]))?"
+)
 
 
 class CurateError(Exception):

@@ -124,7 +124,7 @@ def _check_name(out: Path) -> None:
 def _foreign(out: Path) -> str | None:
     if out.is_file():
         return out.name
-    known = _known_files()
+    known = known_files()
     entries = sorted(out.iterdir())
     foreign = [one.name for one in entries if one.name not in known or one.is_symlink() or not one.is_file()]
     if not foreign and not _is_ours(out):
@@ -137,7 +137,7 @@ def _is_ours(out: Path) -> bool:
     return readme.is_file() and MARK in readme.read_text(encoding="utf-8", errors="replace")
 
 
-def _known_files() -> set[str]:
+def known_files() -> set[str]:
     """Every file name that any exporter writes."""
     found = {README, *PLOTS}
     for exporter in all_exporters().values():

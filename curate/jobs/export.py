@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,14 +10,13 @@ import pyarrow as pa
 from pydantic import Field
 
 from curate.cards.content import Gathering
-from curate.errors import RowError, SettingsError
-from curate.exporters.extras import Extras, extras_of, has_rewards
-from curate.exporters.folder import EXPORT, Telling, write_export
-from curate.exporters.labels import NAMES, Label, Labels, labels_of, unrated
-from curate.exporters.refusals import refuse_pair
-from curate.exporters.registry import Exporter, Pair, find_exporter
-from curate.exporters.registry import Row as MadeRow
-from curate.hashing import text_hash
+from curate.errors import SettingsError
+from curate.exporters.extras import extras_of, has_rewards
+from curate.exporters.folder import EXPORT, Telling, known_files, write_export
+from curate.exporters.labels import NAMES, Labels, labels_of, unrated
+from curate.exporters.push import check_push, push, repository_of
+from curate.exporters.registry import Exporter, find_exporter
+from curate.exporters.rows import Exporting
 from curate.jobs import space, summary
 from curate.jobs.contract import Job
 from curate.jobs.lines import Summary
@@ -28,11 +24,9 @@ from curate.jobs.results import Shown
 from curate.jobs.space import check_disk
 from curate.plan.shape import Shape
 from curate.progress import Reporter
-from curate.readers import Chunk, Layout, Reject, Row, detect, first_rows, input_paths, source_notes
+from curate.readers import detect, first_rows, input_paths, source_notes
 from curate.readers.files.table import Table, open_table
 from curate.readers.reading import what_is_read
-from curate.readers.unusable import nothing_usable, reject_table
-from curate.responses.stage import CHUNK_ROWS
 from curate.settings import ReadingSettings, Settings, option
 from curate.storage.disk import disk_errors
 from curate.storage.places import Place
@@ -67,6 +61,12 @@ class ExportSettings(Settings, ReadingSettings):
         metavar="Y",
     )
     keep_scores: bool = option(False, "Keep what curate measured, in columns named curate_...")
+    push: str | None = option(
+        None,
+        "Also upload the folder to this data set of the Hugging Face hub; a new one is private. Needs a token "
+        "(`hf auth login`, or HF_TOKEN).",
+        metavar="hf://OWNER/NAME",
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,6 +83,7 @@ class ExportResult(Shown):
         columns: the columns written.
         files: names of the files in the folder `out`.
         labels: how many responses are desirable, undesirable, and left out by reason, where ratings decide.
+        pushed: where the folder was uploaded to.
     """
 
     out: Path
@@ -95,6 +96,7 @@ class ExportResult(Shown):
     columns: tuple[str, ...]
     files: tuple[str, ...]
     labels: dict[str, int] = field(default_factory=dict)
+    pushed: str | None = None
 
 
 def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
@@ -105,9 +107,15 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
     """
     exporter = check_export(settings)
     inputs = input_paths(settings.data)
+    if settings.push is not None:
+        check_push(settings.push)
     with claimed((Place(settings.out, EXPORT), rejects_of(settings.out)), inputs):
         check_disk(settings.out, inputs, space.EXPORT)
-        return _export(settings, exporter, reporter)
+        result = _export(settings, exporter, reporter)
+        if settings.push is None:
+            return result
+        with reporter.step("uploading", None):
+            return replace(result, pushed=push(settings.out, settings.push, sorted(known_files())))
 
 
 def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) -> ExportResult:
@@ -128,7 +136,7 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
         return _manifest(table, settings, job, rows)
 
     with RejectsFile(settings.out, strict=settings.strict) as rejects:
-        job = _Job(exporter, layout, extras, labels, rejects, Gathering(_selected_by(table)))
+        job = Exporting(exporter, layout, extras, labels, rejects, Gathering(_selected_by(table)))
         telling = Telling(manifest, job.shown.content)
         rows = write_export(exporter, schema, job.batches(table, reporter), telling, settings.out, rejects.place)
     with disk_errors(settings.out):
@@ -157,11 +165,13 @@ def check_export(settings: ExportSettings) -> Exporter:
     """Return the exporter, after checking what can be checked without data.
 
     Raises:
-        SettingsError: the format is unknown, cannot store the extra columns to be kept or has no labels, or the limits
-            of the labels contradict each other.
+        SettingsError: the format is unknown, cannot store the extra columns to be kept or has no labels, the limits of
+            the labels contradict each other, or the data set to upload to is not named as one.
     """
     exporter = find_exporter(settings.to)
     _labels(settings, exporter)
+    if settings.push is not None:
+        repository_of(settings.push)
     if exporter.unpaired and settings.keep_scores:
         raise SettingsError(
             f"A row of {exporter.name} is one response; it cannot hold a pair's scores.",
@@ -172,7 +182,7 @@ def check_export(settings: ExportSettings) -> Exporter:
     return exporter
 
 
-def _manifest(table: Table, settings: ExportSettings, job: _Job, rows: int) -> dict[str, Any]:
+def _manifest(table: Table, settings: ExportSettings, job: Exporting, rows: int) -> dict[str, Any]:
     left_out = {"left_out": {f"response {NAMES[None]}": job.labelled[None]}} if job.labelled[None] else {}
     return {
         "command": "export",
@@ -197,74 +207,6 @@ def _given(settings: ExportSettings) -> dict[str, Any]:
     return settings.model_dump(include={*ReadingSettings.model_fields, *LIMITS}, exclude_defaults=True)
 
 
-class _Job:
-    """The rows of one export, built and counted chunk by chunk."""
-
-    def __init__(
-        self,
-        exporter: Exporter,
-        layout: Layout,
-        extras: Extras,
-        labels: Labels,
-        rejects: RejectsFile,
-        shown: Gathering,
-    ) -> None:
-        self.exporter, self.layout, self.extras, self.labels = exporter, layout, extras, labels
-        self.rejects, self.shown = rejects, shown
-        self.pairs = 0
-        self.labelled: Counter[Label] = Counter()
-        self._seen: set[bytes] = set()
-
-    def batches(self, table: Table, reporter: Reporter) -> Iterator[list[MadeRow]]:
-        """The rows of every chunk.
-
-        Raises:
-            InputError: no row is usable, or one is not and the run is strict.
-        """
-        with reporter.step("exporting", None) as step:
-            for chunk in table.source.chunks(CHUNK_ROWS):
-                yield self._made(chunk)
-                step.advance(len(chunk.rows))
-        if not self.pairs:
-            raise nothing_usable(self.rejects.first, table.source.name)
-        self.labels.check(self.labelled)
-
-    def _made(self, chunk: Chunk) -> list[MadeRow]:
-        made: list[MadeRow] = []
-        bad = list(chunk.rejects)
-        for row, origin in zip(chunk.rows, chunk.origins, strict=True):
-            try:
-                rows = self._rows_of(row)
-            except RowError as error:
-                bad.append(Reject(origin, str(error), json.dumps(row, ensure_ascii=False, default=str)))
-                continue
-            self.pairs += 1
-            made += [one for one in rows if not self.exporter.unpaired or self._is_wanted(one)]
-        self.rejects.add([reject_table(bad)])
-        return made
-
-    def _rows_of(self, row: Row) -> list[MadeRow]:
-        record = self.layout.parse(row)
-        if record.pair is None:
-            raise RowError("the row names no chosen and rejected response")
-        chosen, rejected = (record.responses[place] for place in record.pair)
-        pair = Pair(record.prompt, chosen, rejected, self.labels.of(record))
-        refuse_pair(pair, self.exporter)
-        extras = self.extras.of(row, record)
-        rows = [one | extras for one in self.exporter.rows(pair)]
-        self.shown.add(record, row)
-        return rows
-
-    def _is_wanted(self, row: MadeRow) -> bool:
-        """Whether a row of one response is new, and has a label."""
-        key = text_hash(json.dumps(row, sort_keys=True, ensure_ascii=False))
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        self.labelled[row["label"]] += 1
-        return row["label"] is not None
-
-
 def _shape(settings: ExportSettings, before: Shape) -> Shape:
     """The shape of what `curate export` writes: for the trainer, not for a later step."""
     if before.kind == "candidates":
@@ -287,6 +229,8 @@ def _summary(result: ExportResult) -> Summary:
         yield f"{good:,} responses desirable, {bad_ones:,} undesirable, {neither:,} left out: {NAMES[None]}."
     yield f"columns: {', '.join(result.columns)}"
     yield f"wrote {result.out}: {', '.join(result.files)}"
+    if result.pushed is not None:
+        yield f"uploaded to {result.pushed}"
 
 
 JOB = Job("export", ExportSettings, export, _summary, check_export, shape=_shape, suffix="")

@@ -89,6 +89,7 @@ NOT_HERE = {
     ("dtype", "float16"),
     ("rows_as", "pairs"),
     ("strategy", "rs-dpo"),
+    ("push", "hf://owner/name"),
 }
 """Values that need what this machine or this data lacks; that they are no paths is seen without a run."""
 SPECIAL = {
