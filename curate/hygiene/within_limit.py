@@ -12,6 +12,9 @@ import numpy as np
 from curate.hygiene import Again, Found, Pairs
 from curate.render import Renderer
 
+AT_ONCE = 256
+"""Pairs whose token ids are in memory at once."""
+
 
 class WithinLimit:
     """The flag `identical_truncated`.
@@ -29,6 +32,11 @@ class WithinLimit:
         """Tokenise both sides of each pair that may have been cut."""
         same = np.zeros(len(pairs), bool)
         wanted = [i for i in range(len(pairs)) if self._may_be(pairs, i)]
+        for start in range(0, len(wanted), AT_ONCE):
+            self._compare(pairs, wanted[start : start + AT_ONCE], same)
+        self._pieces.append(same)
+
+    def _compare(self, pairs: Pairs, wanted: list[int], same: np.ndarray) -> None:
         sides = [
             self._renderer.render([(pairs.prompts[i], texts[i]) for i in wanted], [others[i] for i in wanted])
             for texts, others in ((pairs.chosen, pairs.rejected), (pairs.rejected, pairs.chosen))
@@ -36,7 +44,6 @@ class WithinLimit:
         for i, one, other in zip(wanted, *sides, strict=True):
             cut = (one.truncated or other.truncated) and not (one.dropped or other.dropped)
             same[i] = cut and one.ids == other.ids
-        self._pieces.append(same)
 
     def _may_be(self, pairs: Pairs, i: int) -> bool:
         cut = self._among is None or self._among[pairs.first + i]

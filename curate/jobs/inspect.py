@@ -1,7 +1,7 @@
 """Say which layout the data has, and what is wrong with it; loads no model.
 
-Problems come by severity: high (the pair teaches something wrong), medium (it teaches little, or look at it), low
-(unusual). --deep also compares all pairs with each other.
+A problem is high (the pair teaches something wrong), medium (it teaches little)
+or low (unusual). --deep also compares all pairs with each other.
 """
 
 from __future__ import annotations
