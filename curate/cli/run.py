@@ -38,6 +38,9 @@ class RunSettings(BaseModel):
     )
     plan: bool = option(False, "Print what would run and what it costs; fetch and open nothing.")
     fresh: bool = option(False, FRESH)
+    report: Path | None = option(
+        None, "Also write the page of `curate report` on the last step that selects or pairs.", metavar="FILE.html"
+    )
 
 
 def run(settings: RunSettings, quiet: bool) -> None:
@@ -49,7 +52,10 @@ def run(settings: RunSettings, quiet: bool) -> None:
         console.say(plan_lines(plan_run(file, given, place)))
         return
     prepared = prepare(file, given, place, None if settings.fresh else day_of(place))
-    result = run_steps(prepared, console.reporter(quiet), fresh=settings.fresh, on_step=_silent if quiet else _say_step)
+    reporter = console.reporter(quiet)
+    result = run_steps(
+        prepared, reporter, fresh=settings.fresh, on_step=_silent if quiet else _say_step, page=settings.report
+    )
     if not quiet:
         console.say(run_lines(result))
 

@@ -26,6 +26,8 @@ def run_lines(result: RunResult) -> Summary:
         before = " (done before)" if step.result is None else ""
         yield f"{step.name:>12}  {step.out}{before}"
     yield f"final output: {result.final}"
+    if result.report is not None:
+        yield f"wrote {result.report}"
     if result.final.suffix == ".parquet":
         yield Next(f"curate show {quoted(result.final)}")
 

@@ -20,6 +20,7 @@ from curate.errors import SettingsError
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.lines import Grid, Summary
+from curate.jobs.report import page_of_result, page_places
 from curate.jobs.results import Written
 from curate.jobs.space import PAIR, check_disk
 from curate.metrics.advice import narrow_note
@@ -71,6 +72,7 @@ class PairResult(Written):
         unread: columns of the data that were not read.
         judges: per judge how many pairs or responses got each verdict.
         compared: the mean over the old and over the new pairs, by metric.
+        report: the page that shows the result; None without one.
         edit_distances: counts for the candidate pairs: distinct `pairs` of texts, how many of them were `measured`, and
             how many comparisons were `broken_off` because they could no longer win.
     """
@@ -89,6 +91,7 @@ class PairResult(Written):
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    report: Path | None = None
 
 
 @with_its_metrics
@@ -99,9 +102,9 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = input_paths(settings.data)
-    with claimed(table_places(settings.out), inputs):
+    with claimed([*table_places(settings.out), *page_places(settings)], inputs):
         check_disk(settings.out, inputs, PAIR)
-        return _pair(settings, reporter)
+        return replace(_pair(settings, reporter), report=page_of_result(settings, reporter))
 
 
 def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
@@ -185,12 +188,7 @@ def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, r
 
 
 def _finish(
-    plan: Plan,
-    pairing: Pairing,
-    pools: Pools,
-    manifest: dict[str, Any],
-    workspace: Workspace,
-    reporter: Reporter,
+    plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any], workspace: Workspace, reporter: Reporter
 ) -> PairResult:
     settings, picked = pairing.settings, pairing.picked(workspace.shards("pairs"))
     new, old = picked.new, picked.old
@@ -282,7 +280,8 @@ def _summary(result: PairResult) -> Summary:
     yield from summary.read(result)
     yield from summary.parameters(result.parameters)
     yield Grid(("mean", BEFORE[result.old], "new pairs"), [(name, *both) for name, both in result.compared.items()])
-    yield from summary.written(result.out, "curate show OUT", f"curate export OUT --to trl -o @{result.out.stem}_trl")
+    show = ("curate show OUT", f"curate export OUT --to trl -o @{result.out.stem}_trl")
+    yield from summary.written(result.out, *show, page=result.report)
 
 
 JOB = Job(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.errors import InputError, SettingsError
+from curate.errors import CurateError, InputError, SettingsError
 from curate.jobs import results, summary
 from curate.jobs.contract import Job
 from curate.jobs.lines import Summary
@@ -26,14 +26,14 @@ from curate.reporting.kept import Kept, read_kept
 from curate.reporting.page import PAGE, page_of, write_page
 from curate.reporting.texts import Texts, pair_layout, read_texts
 from curate.selection.values import ranking_values
-from curate.settings import MetricSettings, Record, SelectSettings, option
+from curate.settings import ColumnSettings, MetricSettings, PairSettings, Record, SelectSettings, option
 from curate.storage.places import Place
 from curate.storage.placing import claimed
 from curate.writers.history import manifests_of
 from curate.writers.rejects_file import RejectsFile
 
 
-class ReportSettings(MetricSettings):
+class ReportSettings(MetricSettings, ColumnSettings):
     """The options of `curate report`."""
 
     out: Path = option(help="An .html file.", metavar="OUT", short="-o")
@@ -88,10 +88,36 @@ def report(settings: ReportSettings, reporter: Reporter) -> ReportResult:
     selections = [str(one) for one in (settings.selected, settings.compare) if one]
     inputs = [*input_paths(settings.data), *(input_paths(selections) if selections else ())]
     with claimed([Place(settings.out, PAGE)], inputs):
-        table = open_table(settings.data, settings.out)
+        table = open_table(settings.data, settings.out, settings.columns)
         with RejectsFile(settings.out, strict=settings.strict) as unread:
             unread.add(table.rejects())
             return _report(table, settings, unread, reporter)
+
+
+def page_places(settings: SelectSettings | PairSettings) -> list[Place]:
+    """Where a command's `--report` will write, to be held with its other outputs."""
+    return [] if settings.report is None else [Place(settings.report, PAGE)]
+
+
+def page_of_result(settings: SelectSettings | PairSettings, reporter: Reporter) -> Path | None:
+    """Write the page that a command's `--report` asks for, after its output is in place.
+
+    Returns:
+        The page; None if none was asked for, or if it could not be written, which a note says: the output stays.
+    """
+    if settings.report is None:
+        return None
+    asked = ReportSettings(data=(str(settings.out),), out=settings.report, metrics=settings.metrics)
+    if isinstance(settings, SelectSettings):
+        ranked = {"by": settings.by, "options": settings.options}
+        asked = asked.model_copy(update={"data": settings.data, "selected": settings.out, **ranked})
+    try:
+        table = open_table(asked.data, asked.out)
+        with RejectsFile(asked.out) as none_here:
+            return _report(table, asked, none_here, reporter).out
+    except CurateError as error:
+        reporter.note(f"warning: the page was not written; the output is complete. {str(error).splitlines()[0]}")
+        return None
 
 
 def check_report(settings: ReportSettings) -> None:

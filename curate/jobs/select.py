@@ -19,6 +19,7 @@ from curate.errors import SettingsError, closest, did_you_mean
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.lines import Grid, Summary
+from curate.jobs.report import page_of_result, page_places
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
 from curate.metrics.catalogue import in_force, with_its_metrics
@@ -66,6 +67,7 @@ class SelectResult(Written):
         rejects: the file that contains them; None when there are none.
         compared: over all rows and over those kept: means, medians, shares and counts, by name.
         warnings: what moved so much between the two that the selection may teach it.
+        report: the page that shows the result; None without one.
     """
 
     out: Path
@@ -82,6 +84,7 @@ class SelectResult(Written):
     rejects: Path | None
     compared: Figures = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    report: Path | None = None
 
 
 @with_its_metrics
@@ -98,7 +101,8 @@ def select(settings: SelectSettings, reporter: Reporter) -> SelectResult:
         table = open_table(settings.data, settings.out)
         with RejectsFile(settings.out, strict=settings.strict) as unread:
             unread.add(table.rejects())
-            return _select(table, settings, end, amount, unread, reporter)
+            result = _select(table, settings, end, amount, unread, reporter)
+        return replace(result, report=page_of_result(settings, reporter))
 
 
 def _select(
@@ -162,10 +166,11 @@ def _places(settings: SelectSettings) -> list[Place]:
             value=settings.left_out,
             hint="Name another file.",
         )
-    if settings.left_out is None:
-        return [Place(settings.out, TABLE)]
-    not_kept = Kind(TABLE.check_name, lambda path: None if is_reject_file(path) else TABLE.foreign(path))
-    return [Place(settings.out, TABLE), Place(settings.left_out, not_kept)]
+    places = [Place(settings.out, TABLE)]
+    if settings.left_out is not None:
+        not_kept = Kind(TABLE.check_name, lambda path: None if is_reject_file(path) else TABLE.foreign(path))
+        places.append(Place(settings.left_out, not_kept))
+    return [*places, *page_places(settings)]
 
 
 def _check_apart(settings: SelectSettings, unread: RejectsFile) -> None:
@@ -269,7 +274,7 @@ def _summary(result: SelectResult) -> Summary:
     for warning in result.warnings:
         yield f"warning: {warning}"
     show = ("curate show OUT", f"curate export OUT --to trl -o @{result.out.stem}_trl")
-    yield from summary.written(result.out, *(show if result.kept else ()))
+    yield from summary.written(result.out, *(show if result.kept else ()), page=result.report)
 
 
 JOB = Job("select", SelectSettings, select, _summary, check_select, shape=_shape, volume=_volume)

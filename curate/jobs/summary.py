@@ -40,14 +40,17 @@ class Measured(Protocol):
         """How many rows carry each flag."""
 
 
-def written(out: Path, *commands: str) -> Summary:
+def written(out: Path, *commands: str, page: Path | None = None) -> Summary:
     """Where the output is, and what to type next.
 
     Args:
         out: the output.
         commands: with `OUT` for it, and `@NAME` for a file of this name next to it.
+        page: the page on it.
     """
     yield f"wrote {out}"
+    if page is not None:
+        yield f"wrote {page}"
     for command in commands:
         yield Next(" ".join(_filled(word, out) for word in command.split()))
 

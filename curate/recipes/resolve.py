@@ -222,6 +222,9 @@ def _settings(job: Job, values: dict[str, Any], out: Path) -> Settings:
         if name not in known:
             raise SettingsError(f"{job.name} has no setting {name}.", setting=name, hint=did_you_mean(name, known))
     given = {name: value for name, value in values.items() if value is not None}
+    if isinstance(given.get("report"), str):
+        # next to the outputs, wherever the recipe runs
+        given["report"] = out.parent / given["report"]
     for name in (name for name, one in fields.items() if one.is_required() and name not in {"out", *given}):
         hint = "data: ${inputs.data}, or the output of an earlier step." if name == "data" else f"Add {name}: ..."
         raise SettingsError(f"{job.name} needs {name}.", setting=name, hint=hint)

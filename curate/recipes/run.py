@@ -20,6 +20,7 @@ from curate.plan.template_date import DATE
 from curate.progress import Reporter
 from curate.readers.files.streams import fingerprint
 from curate.recipes.check import Prepared
+from curate.recipes.page import shown_in, write_page_of
 from curate.recipes.resolve import Step
 from curate.storage.disk import disk_errors, write_bytes
 from curate.storage.places import Kind, Place, check_place
@@ -59,12 +60,14 @@ class RunResult:
         out: the output folder.
         steps: in order.
         final: the last step's output.
+        report: the page that was asked for; None without one.
     """
 
     recipe: str
     out: Path
     steps: tuple[StepResult, ...]
     final: Path
+    report: Path | None = None
 
 
 def run(
@@ -73,6 +76,7 @@ def run(
     *,
     fresh: bool = False,
     on_step: Callable[[StepResult], None] = lambda _: None,
+    page: Path | None = None,
 ) -> RunResult:
     """Run the steps that are not finished yet.
 
@@ -81,12 +85,14 @@ def run(
         reporter: shown the progress.
         fresh: run every step again.
         on_step: called with every step when it is finished.
+        page: also write a page on the last step that selects or pairs.
 
     Raises:
         CurateError: anything that the user can fix; finished steps are kept, and not repeated after the fix.
     """
     out = prepared.out
     check_place(Place(out, RUN))
+    shown = None if page is None else shown_in(page, prepared.steps)
     if not fresh:
         check_recipe(out, prepared.file.recipe.name)
     existed = out.exists()
@@ -101,7 +107,8 @@ def run(
         if not existed:
             _remove_if_bare(out)
         raise
-    return RunResult(prepared.file.recipe.name, out, done, done[-1].out)
+    written = None if shown is None else write_page_of(shown, reporter)
+    return RunResult(prepared.file.recipe.name, out, done, done[-1].out, written)
 
 
 def day_of(out: Path) -> date | None:

@@ -2,6 +2,7 @@
 
 from curate.settings.base import (
     FRESH,
+    ColumnSettings,
     DataSettings,
     Files,
     MetricSettings,
@@ -28,6 +29,7 @@ from curate.settings.models import MeasureSettings, ModelSettings
 
 __all__ = [
     "FRESH",
+    "ColumnSettings",
     "DataSettings",
     "Files",
     "GenerateSettings",

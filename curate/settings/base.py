@@ -145,6 +145,14 @@ class Settings(DataSettings):
 Files = Annotated[tuple[Path, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str | Path) else v)]
 
 
+class PageSettings(BaseModel):
+    """What every command whose result a page can show shares."""
+
+    report: Path | None = option(
+        None, "Also write the page of `curate report` on the result.", metavar="FILE.html", record=Record.PLACE
+    )
+
+
 class MetricSettings(Settings):
     """What every command that computes metrics shares."""
 

@@ -12,6 +12,7 @@ from curate.settings.base import (
     ColumnSettings,
     Files,
     MetricSettings,
+    PageSettings,
     Record,
     option,
 )
@@ -96,7 +97,7 @@ class ScoreSettings(MeasureSettings):
     )
 
 
-class PairSettings(MeasureSettings):
+class PairSettings(MeasureSettings, PageSettings):
     """The options of `curate pair`."""
 
     strategy: Strategy = option(
@@ -112,7 +113,7 @@ class PairSettings(MeasureSettings):
     seed: int = option(0, "For strategies that draw.", panel=PAIRING)
 
 
-class SelectSettings(MetricSettings):
+class SelectSettings(MetricSettings, PageSettings):
     """The options of `curate select`."""
 
     preset: str | None = option(

@@ -71,6 +71,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "per": [{"per": "source"}],
     "sort": [{"sort": "id"}],
     "left_out": [{"left_out": "rejects.parquet"}],
+    "report": [{"report": "page.html"}],
     "max_length_gap": [{"max_length_gap": 3}],
     "temperature": [{"temperature": (0.5, 1.0)}],
     "top_p": [{"top_p": 0.5}],
@@ -185,7 +186,7 @@ def at(value: Any, place: str) -> Any:
 def do(command: str, values: dict[str, Any], place: str, out: str) -> None:
     values = {"out": "out" if command == "export" else "out.parquet", **BASE[command], **values}
     settings = {key: value for key, value in at(values, place).items() if value is not None}
-    settings |= {key: out + values[key] for key in ("out", "left_out") if key in values}
+    settings |= {key: out + values[key] for key in ("out", "left_out", "report") if key in values}
     COMMANDS[command].run(make(COMMANDS[command].settings, settings), Silent())
 
 
