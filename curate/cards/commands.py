@@ -88,6 +88,8 @@ def _models(manifest: Mapping[str, Any]) -> Iterator[str]:
         name, kind, target = (str(part) for part in (*reward, "", "", "")[:3])
         if kind != "columns":
             yield from ("--reward", shlex.quote(f"{name}={target}" if name else target))
+    for evaluation in (manifest.get("flags_from") or {}).get("decontaminate") or []:
+        yield from ("--decontaminate", shlex.quote(str(evaluation.get("name"))))
 
 
 def _method(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -122,7 +122,7 @@ def plan_flags(plan: Plan, settings: ScoreSettings) -> Flagging:
 
 def _facts(wanted: Sequence[str], sources: Sequence[Source], limit: Limit | None) -> dict[str, Any]:
     packages = versions(sorted({PACKAGES[flag] for flag in wanted if flag in PACKAGES}))
-    prompts = [one.fingerprints() for one in sources]
+    prompts = [one for source in sources for one in source.fingerprints()]
     facts = {"flags": list(wanted), "versions": packages, "decontaminate": prompts, "limit": limit and limit.facts}
     return {name: value for name, value in facts.items() if value}
 

@@ -58,6 +58,7 @@ def spelled(given: Mapping[str, Any]) -> str:
         elif value is True:
             words.append(f"--{name.replace('_', '-')}")
         elif value is not False:
-            shown = f'"{value}"' if " " in str(value) else value
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            shown = f'"{text}"' if " " in text else text
             words.append(f"--{name.replace('_', '-')} {shown}")
     return " ".join(words)

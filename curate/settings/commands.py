@@ -86,7 +86,6 @@ class ScoreSettings(MeasureSettings):
         "self_identification, knowledge_cutoff, identical_truncated.",
         metavar="FLAG[,FLAG...]|all",
         panel=FLAGGING,
-        record=Record.MEANT,
     )
     decontaminate: Files = option(
         (),

@@ -96,6 +96,13 @@ def test_a_condition_is_named_as_the_reason(scored: Path) -> None:
     assert "source = 'x'" in verdict.reason
 
 
+def test_flags_are_named_as_the_reason_and_in_the_rule(scored: Path) -> None:
+    best = selected(scored, by="reward_margin", top="100%", drop_flags=("empty", "rm_disagrees"))
+    reasons = [curate.explain(scored, f"row:{row}", selected=best).verdict for row in (1, 5)]
+    assert {one.reason for one in reasons if one} == {None, "flag rm_disagrees"}
+    assert reasons[0] is not None and "--drop-flags empty,rm_disagrees" in reasons[0].rule
+
+
 def test_a_group_has_its_own_cut(scored: Path) -> None:
     best = selected(scored, by="reward_margin", top="1", per="source")
     verdict = curate.explain(scored, "row:2", selected=best).verdict

@@ -3,6 +3,7 @@ import json
 import polars as pl
 import pytest
 
+from curate.cards.commands import command_of
 from curate.errors import InputError, SettingsError, StoreError
 from curate.hygiene.flags import NAMES
 from curate.schema import FLAG_MEANINGS
@@ -149,6 +150,14 @@ def test_leaks_are_flagged_and_told_by_evaluation(tmp_path, data):
     manifest = read_manifest(tmp_path / "o.parquet")
     assert "eval.jsonl" in json.dumps(manifest["flags_from"]["decontaminate"])
     assert str(tmp_path) not in json.dumps(manifest)
+
+
+def test_the_command_on_a_card_looks_for_the_same_flags(tmp_path, data):
+    evaluation = write_jsonl(tmp_path / "eval.jsonl", [{"question": "Why is the sky blue"}])
+    run_score(data, tmp_path / "o.parquet", add_flags=["duplicate", "contradiction"], decontaminate=evaluation)
+    assert command_of(read_manifest(tmp_path / "o.parquet")) == (
+        "curate score d.jsonl --decontaminate eval.jsonl --add-flags duplicate,contradiction -o OUT.parquet"
+    )
 
 
 def test_an_evaluation_that_is_not_there_stops_before_anything_is_read(tmp_path, data):
