@@ -119,6 +119,7 @@ def select(
     order: Literal["highest", "lowest"] | None = ...,
     where: str | None = ...,
     per: str | None = ...,
+    per_weights: Mapping[str, float] = ...,
     sort: str | None = ...,
     one_per_prompt: bool = ...,
     drop_ties: bool = ...,

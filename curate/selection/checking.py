@@ -23,7 +23,32 @@ def check_select(settings: SelectSettings) -> tuple[SelectSettings, End, Amount 
         from curate.selection.where import condition
 
         condition(resolved.where)
+    if resolved.per_weights:
+        _check_weights(resolved, amount)
     return resolved, end, amount
+
+
+def _check_weights(settings: SelectSettings, amount: Amount | None) -> None:
+    """Refuse weights of groups that decide nothing.
+
+    Raises:
+        SettingsError: nothing says what the groups are, or how many rows are to be divided.
+    """
+    shown = ",".join(f"{name}={weight:g}" for name, weight in settings.per_weights.items())
+    if settings.per is None:
+        raise SettingsError(
+            "Weights are of groups, and nothing says which column names the groups.",
+            setting="per_weights",
+            value=shown,
+            hint="For example: --per=source.",
+        )
+    if amount is None:
+        raise SettingsError(
+            "Weights divide a number of rows, and nothing says how many.",
+            setting="per_weights",
+            value=shown,
+            hint="For example: --top=10% or --top=5000, of all groups together.",
+        )
 
 
 def _amount(settings: SelectSettings) -> tuple[End, Amount | None]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import polars as pl
 
 from curate.readers.files.table import Table
-from curate.selection.filters import eligible, group_column, ranking_frame, tie_breakers
-from curate.selection.pick import Amount, End, pick, pick_whole
+from curate.selection.filters import eligible, groups_of, ranking_frame, tie_breakers
+from curate.selection.pick import Amount, End, divided, pick, pick_whole
 from curate.selection.values import high_first
 from curate.settings import SelectSettings
 
@@ -27,12 +28,14 @@ class Decision:
         alive: the eligible rows, among which the values decide: bool [rows].
         codes: the number of the reason why each row is dropped, 0 if it is kept: uint8 [rows].
         reasons: the reasons by number.
+        short: the groups that have fewer rows than their weight gives them: how many they should have, and have.
     """
 
     mask: np.ndarray
     alive: np.ndarray
     codes: np.ndarray
     reasons: list[str]
+    short: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def kept(self) -> int:
@@ -66,13 +69,17 @@ def decide(
     """
     best_high = high_first(settings)
     left = eligible(table, settings, values, best_high)
+    groups = None if settings.per is None else groups_of(table, settings)
     alive = left.alive.copy()
+    short: dict[str, tuple[int, int]] = {}
     if amount is None or values is None:
         kept = left.alive.copy()
-    elif settings.per is not None:
-        frame = ranking_frame(table, left.alive, values, group_column(table, settings.per))
+    elif groups is not None:
+        frame = ranking_frame(table, left.alive, values, groups)
+        parts = divided(amount.of(int(alive.sum())), settings.per_weights) if settings.per_weights else amount
         kept = np.zeros(table.rows, bool)
-        kept[pick(frame, end, amount, high_first=best_high).to_numpy()] = True
+        kept[pick(frame, end, parts, high_first=best_high).to_numpy()] = True
+        short = _short(parts, groups.filter(pl.Series(kept)))
     else:
         ties = partial(tie_breakers, table)
         kept = pick_whole(values, left.alive, ties, end, amount, high_first=best_high)
@@ -80,7 +87,15 @@ def decide(
         kept &= _within(values, settings)
         left.drop(~kept & np.isnan(values), f"no value of {settings.by}")
     left.drop(~kept, f"not within {_bounds(settings)}")
-    return Decision(kept, alive, left.codes, left.reasons)
+    return Decision(kept, alive, left.codes, left.reasons, short)
+
+
+def _short(parts: Amount | Mapping[str, int], kept: pl.Series) -> dict[str, tuple[int, int]]:
+    """The groups that have fewer rows than their part: the part, and the rows kept."""
+    if isinstance(parts, Amount):
+        return {}
+    counted = Counter(kept.to_list())
+    return {name: (part, counted[name]) for name, part in sorted(parts.items()) if counted[name] < part}
 
 
 def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
@@ -94,4 +109,5 @@ def _within(values: np.ndarray, settings: SelectSettings) -> np.ndarray:
 
 def _bounds(settings: SelectSettings) -> str:
     shown = {name: getattr(settings, name) for name in ("top", "bottom", "middle", "above", "below")}
-    return " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)
+    told = " ".join(f"--{name} {value}" for name, value in shown.items() if value is not None)
+    return f"{told} by weight" if settings.per_weights else told

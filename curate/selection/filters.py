@@ -19,6 +19,7 @@ from curate.selection.pick import best_of_each
 from curate.settings import SelectSettings
 
 MARGIN = "reward_margin"
+UNWEIGHED = "its group has no weight"
 CHUNK_ROWS = 4096
 
 
@@ -56,6 +57,8 @@ def eligible(table: Table, settings: SelectSettings, values: np.ndarray | None, 
     if settings.max_length_gap is not None:
         for rows, reason in too_far_apart(table, settings.max_length_gap):
             found.drop(rows, reason)
+    if settings.per is not None and settings.per_weights:
+        found.drop(~groups_of(table, settings).is_in(list(settings.per_weights)).fill_null(False).to_numpy(), UNWEIGHED)
     if settings.one_per_prompt:
         frame = ranking_frame(table, found.alive, values, _prompt_keys(table))
         best = np.zeros(table.rows, bool)
@@ -83,6 +86,28 @@ def tie_breakers(table: Table, rows: np.ndarray) -> pl.Series:
     if PAIR_ID.name in table.schema.names:
         return table.taken(PAIR_ID.name, rows)
     return pl.Series(PAIR_ID.name, rows)
+
+
+def groups_of(table: Table, settings: SelectSettings) -> pl.Series:
+    """The group of every row; where groups have weights, as text.
+
+    Raises:
+        SettingsError: there is no such column, or no row is in a group that has a weight.
+    """
+    groups = group_column(table, str(settings.per))
+    if not settings.per_weights:
+        return groups
+    named = groups.cast(pl.String)
+    there = set(named.unique().drop_nulls())
+    for name in settings.per_weights:
+        if name not in there:
+            raise SettingsError(
+                f"No row has {name!r} as its {settings.per}.",
+                setting="per_weights",
+                value=",".join(f"{one}={weight:g}" for one, weight in settings.per_weights.items()),
+                hint=did_you_mean(name, there),
+            )
+    return named
 
 
 def group_column(table: Table, name: str) -> pl.Series:

@@ -32,6 +32,7 @@ def kept_notes(
         else:
             frame = ranking_frame(table, decision.alive, values, group_column(table, settings.per))
             found.append(group_cuts_note(by, frame, kept, tie_breaker))
+            found += [_short_note(settings.per, name, *one) for name, one in decision.short.items()]
         found += [belief_note(by, values[kept]), _same_model_note(table, by)]
     if {REWARD.chosen, REWARD.rejected} <= set(names) and decision.kept:
         margins = _margins(table)
@@ -42,6 +43,14 @@ def kept_notes(
             explained = shares_explained(margins, values, kept, float(scale), "the rows kept")
             found.append(narrow_note(margins, float(scale), explained))
     yield from (note for note in found if note is not None)
+
+
+def _short_note(per: str, name: str, wanted: int, kept: int) -> str:
+    """Warn that a group has fewer rows than its weight gives it."""
+    return (
+        f"{per} {name} has {kept:,} of the {wanted:,} rows that its weight asks for, so {wanted - kept:,} fewer rows "
+        "are kept in all."
+    )
 
 
 def _same_model_note(table: Table, by: str) -> str | None:

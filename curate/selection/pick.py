@@ -6,10 +6,10 @@ of their values, and tie-breakers are read only for rows that tie at a cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -74,18 +74,32 @@ def best_of_each(frame: pl.DataFrame, key: str, *, high_first: bool) -> pl.DataF
     return ranked(frame, high_first=high_first).unique(key, keep="first", maintain_order=True)
 
 
-def pick(frame: pl.DataFrame, end: End, amount: Amount, *, high_first: bool) -> pl.Series:
+def divided(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """Divide a number of rows between groups by their weights, so that the parts add up to it.
+
+    Each group gets the whole part of its exact share, and those with the largest remainders one more; equal remainders
+    go by the groups' names.
+    """
+    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
+    shares = {name: total * weight / sum(exact.values()) for name, weight in exact.items()}
+    found = {name: int(share) for name, share in shares.items()}
+    for name in sorted(found, key=lambda one: (found[one] - shares[one], one))[: total - sum(found.values())]:
+        found[name] += 1
+    return found
+
+
+def pick(frame: pl.DataFrame, end: End, amount: Amount | Mapping[str, int], *, high_first: bool) -> pl.Series:
     """The `row` numbers of the best, worst or middle rows of each group; rows without a value are never picked.
 
     Args:
         frame: has columns `row`, `value`, `tie` and `group`; shares refer to a group's rows, nulls included.
         end: which part; the middle drops equal numbers at both ends (one more at the worse end if odd).
-        amount: how many rows of each group.
+        amount: how many rows of each group, or how many by group.
         high_first: whether a larger value is better.
     """
     order = ranked(frame, high_first=high_first if end != "bottom" else not high_first)
     sizes = order.group_by("group").len()
-    wanted = pl.Series("wanted", [amount.of(rows) for rows in sizes["len"].to_list()], dtype=pl.Int64)
+    wanted = pl.Series("wanted", [_wanted(amount, *one) for one in sizes.iter_rows()], dtype=pl.Int64)
     counted = order.join(sizes.with_columns(wanted), on="group", nulls_equal=True, maintain_order="left").with_columns(
         known=pl.col("value").count().over("group").cast(pl.Int64),
         place=pl.int_range(pl.len(), dtype=pl.Int64).over("group"),
@@ -93,6 +107,10 @@ def pick(frame: pl.DataFrame, end: End, amount: Amount, *, high_first: bool) -> 
     first = pl.lit(0) if end != "middle" else pl.max_horizontal((pl.col("known") - pl.col("wanted")) // 2, pl.lit(0))
     inside = (pl.col("place") >= first) & (pl.col("place") < first + pl.col("wanted")) & pl.col("value").is_not_null()
     return counted.filter(inside)["row"]
+
+
+def _wanted(amount: Amount | Mapping[str, int], group: Any, rows: int) -> int:
+    return amount.of(rows) if isinstance(amount, Amount) else amount.get(group, 0)
 
 
 def pick_whole(

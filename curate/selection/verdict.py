@@ -57,6 +57,8 @@ def spelled(given: Mapping[str, Any]) -> str:
             words += [f"--set {metric}.{key}={one}" for metric, own in value.items() for key, one in own.items()]
         elif value is True:
             words.append(f"--{name.replace('_', '-')}")
+        elif isinstance(value, Mapping):
+            words.append(f"--{name.replace('_', '-')} {','.join(f'{key}={one:g}' for key, one in value.items())}")
         elif value is not False:
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             shown = f'"{text}"' if " " in text else text

@@ -40,6 +40,24 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
+def _weights(value: Any) -> Any:
+    """`GROUP=WEIGHT`, or text with commas between several, as a mapping; a group's own name may have a `=`."""
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        return value
+    pairs = [one.rpartition("=") for part in parts for one in str(part).split(",") if one.strip()]
+    if not all(name.strip() and weight.strip() for name, _, weight in pairs):
+        raise ValueError("weights are given as GROUP=WEIGHT, for example code=2,math=1")
+    found = {name.strip(): weight.strip() for name, _, weight in pairs}
+    if len(found) < len(pairs):
+        raise ValueError("a group is given twice")
+    return found
+
+
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weights = Annotated[dict[str, Weight], BeforeValidator(_weights)]
+
+
 class GenerateSettings(ModelSettings, ColumnSettings):
     """The options of `curate generate`."""
 
@@ -135,6 +153,12 @@ class SelectSettings(MetricSettings, PageSettings):
         metavar="SQL",
     )
     per: str | None = option(None, "Take the share or count within each group.", metavar="COLUMN")
+    per_weights: Weights = option(
+        {},
+        "Divide --top, --bottom or --middle between the groups of --per by these weights: code=2,math=1 keeps twice as "
+        "many of code. Groups without a weight are left out.",
+        metavar="GROUP=WEIGHT[,...]",
+    )
     sort: str | None = option(
         None,
         "Write the rows kept by this metric or column, its better end first. Default: the input's order.",

@@ -69,6 +69,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "below": [{"top": None, "below": 0.0}],
     "where": [{"where": "id < 9"}],
     "per": [{"per": "source"}],
+    "per_weights": [{"per": "source", "per_weights": "x=2,y=0.5"}],
     "sort": [{"sort": "id"}],
     "left_out": [{"left_out": "rejects.parquet"}],
     "report": [{"report": "page.html"}],
