@@ -16,8 +16,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from curate.cli import starting
-from curate.cli.console import reporter, say
+from curate.cli.console import say
 from curate.cli.examples import Completion, completing
+from curate.cli.reporters import reporter
 from curate.jobs import help_of, job
 from curate.settings import flags, make, option_of, parse_options
 

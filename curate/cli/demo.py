@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from curate.cli import console
+from curate.cli.reporters import reporter
 from curate.demo.run import DemoResult, run
 from curate.jobs.lines import Grid, Summary
 from curate.jobs.summary import distributions
@@ -25,7 +26,7 @@ class DemoSettings(BaseModel):
 
 def demo(settings: DemoSettings, quiet: bool) -> None:
     """Do the whole job on the embedded world."""
-    result = run(settings.output, console.reporter(quiet), seed=settings.seed, train=settings.train)
+    result = run(settings.output, reporter(quiet), seed=settings.seed, train=settings.train)
     if not quiet:
         console.say(_summary(result))
 

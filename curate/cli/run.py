@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from curate.cli import console
+from curate.cli.reporters import reporter
 from curate.cli.run_summaries import plan_lines, run_lines, step_lines
 from curate.recipes.check import prepare
 from curate.recipes.file import read_recipe
@@ -52,10 +53,8 @@ def run(settings: RunSettings, quiet: bool) -> None:
         console.say(plan_lines(plan_run(file, given, place)))
         return
     prepared = prepare(file, given, place, None if settings.fresh else day_of(place))
-    reporter = console.reporter(quiet)
-    result = run_steps(
-        prepared, reporter, fresh=settings.fresh, on_step=_silent if quiet else _say_step, page=settings.report
-    )
+    on_step = _silent if quiet else _say_step
+    result = run_steps(prepared, reporter(quiet), fresh=settings.fresh, on_step=on_step, page=settings.report)
     if not quiet:
         console.say(run_lines(result))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from curate.errors import CurateError, SettingsError, closest, did_you_mean
+from curate.errors import CurateError, SettingsError, closest
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises before a command is called. Typer does not export it, and older releases take it from click."""
@@ -64,7 +64,8 @@ def _option(option: str, ctx: Any) -> str:
 
 
 def _nearest(option: str, known: Collection[str]) -> str:
-    return did_you_mean(option, known) if closest(option, known) else ""
+    names = closest(option.strip("-"), [name.strip("-") for name in known])
+    return f"Did you mean {' or '.join(f'--{name}' for name in names)}?" if names else ""
 
 
 def _help(command: str) -> str:

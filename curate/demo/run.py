@@ -119,7 +119,7 @@ def _train(models: Path, seed: int, reporter: Reporter) -> None:
         def progress(stage: str, step: int, total: int) -> None:
             if stage not in steps:
                 stack.close()
-                steps[stage] = (stack.enter_context(reporter.step(f"training {stage}", total)), 0)
+                steps[stage] = (stack.enter_context(reporter.step(f"training {stage}", total, unit="steps")), 0)
             shown, before = steps[stage]
             shown.advance(step - before)
             steps[stage] = (shown, step)

@@ -104,6 +104,7 @@ def run(
     shards: Shards,
     reporter: Reporter,
     devices: Sequence[str] = (),
+    unit: str = "responses",
 ) -> None:
     """Measure every item that is not yet in the shards. Can be interrupted at any point and called again.
 
@@ -114,6 +115,7 @@ def run(
         shards: where to store results.
         reporter: shown the progress.
         devices: where to copy a scorer that can be shared, one process each; by default this process does everything.
+        unit: what the items are.
     """
     shards.sift()
     done = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
@@ -121,12 +123,13 @@ def run(
     if done.count >= total and (said_before or not total):
         return
     buffer = Buffer(scorer.schema, shards)
-    with reporter.step(scorer.title, total, done.count) as step:
-        place = _place(scorer, devices, reporter)
+    place = _place(scorer, devices, reporter)
+    with reporter.step(f"loading {scorer.title}", None, unit=""):
         notes = place.open()
-        shards.put_notes(notes)
-        for note in notes:
-            reporter.note(note)
+    shards.put_notes(notes)
+    for note in notes:
+        reporter.note(note)
+    with reporter.step(scorer.title, total, done.count, unit) as step:
         try:
             # Closed here: left to the garbage collector, it would join its thread wherever that happens to run.
             with closing(ahead(scorer, windows, done)) as items:

@@ -120,6 +120,11 @@ def parameters(known: Mapping[str, Mapping[str, Any]]) -> Summary:
 
 
 def distributions(metrics: Sequence[MetricSummary]) -> Grid:
-    """One row per metric."""
-    rows = [(m.name, m.mean, m.low, m.median, m.high, m.nulls) for m in metrics]
+    """One row per metric; those that agree in every figure share one."""
+    names: dict[tuple[float | None, ...], list[str]] = {}
+    for one in metrics:
+        names.setdefault((one.mean, one.low, one.median, one.high, one.nulls), []).append(one.name)
+    rows = [
+        (" = ".join(same) if figures[0] is not None else ", ".join(same), *figures) for figures, same in names.items()
+    ]
     return Grid(("metric", "mean", "5%", "median", "95%", "null"), rows)

@@ -111,7 +111,7 @@ class Pairing:
         """Build every prompt's pairs and store their numbers in shards, one per chunk of prompts. Resumable."""
         shards.sift()
         finished = set(shards.numbers())
-        with reporter.step("pairing", pools.size) as step:
+        with reporter.step("pairing", pools.size, unit="prompts") as step:
             for number, chunk in enumerate(pools.chunks()):
                 if number not in finished:
                     shards.put(number, self._chunk(pools, chunk))

@@ -26,7 +26,7 @@ def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, dev
     rewards = np.full(staged.names.size, np.nan)
     if judge.pairwise:
         rows = staged.counts.size
-        local.run(judge, staged.judging_windows(), rows, shards, reporter, devices)
+        local.run(judge, staged.judging_windows(), rows, shards, reporter, devices, "pairs")
         found = local.results(judge, shards, rows)
         first = staged.first_slots[:-1]
         rewards[first], rewards[first + 1] = found["chosen"], found["rejected"]

@@ -15,7 +15,7 @@ from curate.metrics.advice import scales_note
 from curate.metrics.alignment_potential import zscore
 from curate.plan.models import ALONE, ResponseScorer
 from curate.plan.scoring import Plan
-from curate.progress import Reporter
+from curate.progress import Numbered, Reporter
 from curate.responses.judged import judged
 from curate.responses.table import Staged
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
@@ -70,11 +70,13 @@ def _run_all(
     """Numbers by scorer; and, for models that read whole conversations, how the starts of responses were found."""
     found: dict[str, Numbers] = {}
     borders: Counters = {}
+    count, place = len(plan.scorers) - plan.reference_is_policy, 0
     for scorer in plan.scorers:
         if scorer.name == "reference" and plan.reference_is_policy:
             found[scorer.name], borders[scorer.name] = found["policy"], borders["policy"]
             continue
-        found[scorer.name] = _run(scorer, staged, workspace, reporter, plan.devices)
+        place += 1
+        found[scorer.name] = _run(scorer, staged, workspace, Numbered(reporter, place, count), plan.devices)
         if isinstance(scorer, ModelScorer) and scorer.name != ALONE:
             borders[scorer.name] = local.counts(workspace.shards(scorer.name), "border")
             for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
@@ -155,7 +157,7 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
     scorers: list[Scorer] = [plan.edit, *([plan.embedding] if plan.embedding else [])]
     for scorer in scorers:
         shards = workspace.shards(scorer.name)
-        local.run(scorer, staged.pair_windows(), rows, shards, reporter)
+        local.run(scorer, staged.pair_windows(), rows, shards, reporter, unit="pairs")
         found |= local.results(scorer, shards, rows)
     return found
 

@@ -2,86 +2,10 @@ import io
 import re
 
 import pytest
-from rich.console import Console
 
-from curate.cli import console
-from curate.cli.console import LiveReporter, PlainReporter, print_error, reporter, say
+from curate.cli.console import print_error, say
 from curate.errors import SettingsError
 from curate.jobs.lines import Grid, Marked, Next, Strong, cell
-from curate.progress import Silent
-
-
-def test_plain_lines_tell_rows_tokens_and_speed():
-    said = []
-    with PlainReporter(said.append).step("policy m", 10) as step:
-        step.advance(4, 100)
-        step.advance(6, 50)
-    assert len(said) == 1
-    assert re.fullmatch(r"policy m: 10 of 10 rows, [\d,]+ rows/s, [\d,]+ tokens/s", said[0])
-
-
-def test_tokens_are_left_out_where_none_are_counted():
-    said = []
-    with PlainReporter(said.append).step("reading", None) as step:
-        step.advance(1234)
-    assert re.fullmatch(r"reading: 1,234 rows, [\d,]+ rows/s", said[0])
-
-
-def test_a_line_every_ten_seconds_with_the_time_left(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    said = []
-    with PlainReporter(said.append).step("s", 100) as step:
-        for second in range(1, 26):
-            now[0] = float(second)
-            step.advance(2, 10)
-    assert said == [
-        "s: 20 of 100 rows, 2 rows/s, 10 tokens/s, 40 s left",
-        "s: 40 of 100 rows, 2 rows/s, 10 tokens/s, 30 s left",
-        "s: 50 of 100 rows, 2 rows/s, 10 tokens/s, 25 s left",
-    ]
-
-
-def test_resumed_work_counts_but_not_in_the_speed(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
-    said = []
-    with PlainReporter(said.append).step("s", 100, done=90) as step:
-        now[0] = 5.0
-        step.advance(10)
-    assert said == ["s: 90 of 100 rows were measured before", "s: 100 of 100 rows, 2 rows/s"]
-
-
-def test_notes_are_marked():
-    said = []
-    PlainReporter(said.append).note("a [b] c")
-    assert said == ["note: a [b] c"]
-
-
-def test_quiet_is_silent_and_a_pipe_is_plain(monkeypatch):
-    monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert isinstance(reporter(True), Silent)
-    assert isinstance(reporter(False), PlainReporter)
-
-
-def test_live_bars_show_the_stage_and_the_speed():
-    out = io.StringIO()
-    live = LiveReporter(Console(file=out, force_terminal=True, width=120, highlight=False))
-    with live.step("policy [m]", 10, done=2) as step:
-        step.advance(8, 100)
-    live.note("a [b] c")
-    assert "10/10" in out.getvalue()
-    assert "tokens/s" in out.getvalue()
-    assert "[b]" in out.getvalue()
-
-
-def test_live_bars_show_brackets_of_model_names_as_they_are():
-    out = io.StringIO()
-    with LiveReporter(Console(file=out, force_terminal=True, width=120, highlight=False)).step(
-        "policy [m]", 10
-    ) as step:
-        step.advance(10)
-    assert "policy [m]" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
 
 
 def test_an_error_is_three_lines_with_its_brackets(capsys):

@@ -24,9 +24,9 @@ class Notes(Silent):
         self.said: list[str] = []
         self.steps: list[str] = []
 
-    def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
-        self.steps.append(name)
-        return super().step(name, total, done)
+    def step(self, name: str, total: int | None, done: int = 0, unit: str = "rows") -> AbstractContextManager[Step]:
+        self.steps += [name] if unit else []
+        return super().step(name, total, done, unit)
 
     def note(self, text: str) -> None:
         self.said.append(text)

@@ -78,8 +78,8 @@ class Told(Silent):
         self.steps: list[tuple[str, int | None, int]] = []
         self.rows = self.tokens = 0
 
-    def step(self, name: str, total: int | None, done: int = 0) -> AbstractContextManager[Step]:
-        self.steps.append((name, total, done))
+    def step(self, name: str, total: int | None, done: int = 0, unit: str = "rows") -> AbstractContextManager[Step]:
+        self.steps += [(name, total, done)] if unit else []
         return nullcontext(self)
 
     def advance(self, rows: int, tokens: int = 0) -> None:
