@@ -147,7 +147,7 @@ FLAG_MEANINGS: dict[str, str] = {
     "no_reward": "a reward is missing though the run measured rewards",
     "duplicate": "an earlier row has the same prompt, chosen and rejected, apart from case and spacing",
     "duplicate_prompt": "an earlier row has the same prompt, apart from case and spacing",
-    "repeated_response": "an earlier row has a response of this pair, of 5 words or more, for another prompt",
+    "repeated_response": "a response, of 5 words or more, first answered another prompt",
     "contradiction": "another row prefers the other of the same two responses to the same prompt",
     "near_duplicate": "an earlier row is nearly the same in prompt, chosen and rejected (80% of three-word runs each)",
     "near_duplicate_prompt": "an earlier row has nearly the same prompt (80% of three-word runs)",

@@ -64,7 +64,7 @@ def _later(rows: pl.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
 
 
 def _repeated(rows: pl.DataFrame) -> np.ndarray:
-    """Rows with a response that an earlier row has for another prompt."""
+    """Rows with a response that first answered another prompt."""
     numbered = rows.with_row_index("row")
     sides = [numbered.filter(f"long_{side}").select("row", "prompt", text=side) for side in ("chosen", "rejected")]
     texts = pl.concat(sides).sort("row", maintain_order=True)

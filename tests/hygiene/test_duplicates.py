@@ -1,3 +1,6 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from curate.hygiene.duplicates import Duplicates
 from tests.hygiene.helpers import HOSTILE, LONG, run
 
@@ -43,3 +46,26 @@ def test_hostile_texts():
 
 def test_nothing_read():
     assert run(Duplicates, []) == {}
+
+
+TEXTS = st.sampled_from(["a", "A", " a ", "b", LONG, LONG.upper(), ""])
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(["p", "P ", "q"]), TEXTS, TEXTS), max_size=8))
+def test_each_flag_is_what_its_meaning_says(rows):
+    plainly = [tuple(" ".join(text.lower().split()) for text in one) for one in rows]
+    expected: dict[str, list[int]] = {flag: [] for flag in NONE}
+    for i, (prompt, chosen, rejected) in enumerate(plainly):
+        earlier = plainly[:i]
+        long = {text for text in (chosen, rejected) if len(text.split()) >= 5}
+        if (prompt, chosen, rejected) in earlier:
+            expected["duplicate"].append(i)
+        if prompt in [one[0] for one in earlier]:
+            expected["duplicate_prompt"].append(i)
+        if chosen != rejected and (prompt, rejected, chosen) in plainly:
+            expected["contradiction"].append(i)
+        owners = [next(one[0] for one in plainly if text in one[1:]) for text in long]
+        if any(owner != prompt for owner in owners):
+            expected["repeated_response"].append(i)
+    assert run(Duplicates, rows) == (expected if rows else {})

@@ -1,14 +1,16 @@
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from curate.errors import MissingExtra
+from curate.hygiene import language
 from curate.hygiene.language import Languages
 from curate.hygiene.near_duplicates import NearDuplicates, parts_of_rows
 from tests.hygiene.helpers import HOSTILE, run
 
-FEW = partial(Languages, ("ENGLISH", "FRENCH", "GERMAN", "CHINESE", "BOKMAL", "DANISH"))
+FEW = partial(Languages, ("ENGLISH", "FRENCH", "GERMAN", "CHINESE"))
 ENGLISH = "What is the capital of the country that lies to the north of Spain, and why?"
 FRENCH = "Quelle est la capitale du pays qui se trouve au nord de l'Espagne, et pourquoi ?"
 GERMAN = "Was ist die Hauptstadt des Landes, das nördlich von Spanien liegt, und warum?"
@@ -41,10 +43,16 @@ def test_a_prompt_without_a_clear_language_has_that_of_its_responses():
     assert run(FEW, rows) == {"language_mismatch": [], "other_language": [2]}
 
 
-def test_languages_that_are_taken_for_one_another_count_as_one():
-    norwegian = "Hva er hovedstaden i landet som ligger nord for Spania, og hvorfor er det slik i dag?"
-    danish = "Hvad er hovedstaden i det land, der ligger nord for Spanien, og hvorfor er det sådan i dag?"
-    assert len(set(FEW().of([norwegian, danish])) - {""}) == 1
+def test_languages_that_are_taken_for_one_another_count_as_one(monkeypatch):
+    names = iter(["DANISH", "NYNORSK", "SWEDISH"])
+
+    class Told:
+        def detect_languages_in_parallel_of(self, texts):
+            return [SimpleNamespace(name=next(names)) for _ in texts]
+
+    monkeypatch.setattr(language, "_detector", lambda among: Told())
+    found = Languages().of(["a", "b", "c"])
+    assert found[0] == found[1] != found[2] == "SWEDISH"
 
 
 def test_hostile_texts():

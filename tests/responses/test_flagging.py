@@ -5,6 +5,7 @@ import pytest
 
 from curate.cards.commands import command_of
 from curate.errors import InputError, SettingsError, StoreError
+from curate.hygiene.duplicates import Duplicates
 from curate.hygiene.flags import NAMES
 from curate.schema import FLAG_MEANINGS
 from tests.commands.helpers import (
@@ -203,3 +204,20 @@ def test_bad_rows_do_not_shift_flags(tmp_path):
 
 def test_every_flag_has_a_meaning():
     assert {*NAMES, "leaked"} <= set(FLAG_MEANINGS)
+
+
+def test_stopped_while_flagging_it_resumes_to_the_same_bytes(tmp_path, data, monkeypatch):
+    asked = {"add_flags": ["duplicate", "near_duplicate"], **MODELS}
+    run_score(data, tmp_path / "whole.parquet", **asked)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(Duplicates, "found", stop)
+        run_score(data, tmp_path / "o.parquet", **asked)
+    assert not (tmp_path / "o.parquet").exists()
+    with monkeypatch.context() as again:
+        again.setattr("curate.backends.fake.FakeBackend.logps", stop)  # nothing is measured again
+        run_score(data, tmp_path / "o.parquet", **asked)
+    assert (tmp_path / "o.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+def stop(*_):
+    raise KeyboardInterrupt
