@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from curate.recipes.run import RunResult
 
 POSITIONAL = ("data", "out")
-TABLE = ".parquet"
 DATA = "Data"
 """Paths, globs, hub names, frames, or results of other functions."""
 IN_MEMORY = "frame.parquet"
@@ -62,8 +61,7 @@ def parameters_of(name: str) -> list[signatures.Parameter]:
 
 def returns_frame(name: str) -> bool:
     """Whether the command writes one table, and so may leave out where to."""
-    one = job(name)
-    return "out" in one.settings.model_fields and one.suffix == TABLE
+    return job(name).writes_table
 
 
 def _optional(name: str, key: str) -> bool:

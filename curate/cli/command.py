@@ -16,9 +16,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from curate.cli import starting
-from curate.cli.console import say
+from curate.cli.console import say, stderr, stdout
 from curate.cli.examples import Completion, completing
 from curate.cli.reporters import reporter
+from curate.cli.standard import streams
 from curate.jobs import help_of, job
 from curate.settings import flags, make, option_of, parse_options
 
@@ -42,13 +43,14 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
         quiet, as_json = values.pop("quiet"), values.pop("json")
         if "options" in values:
             values["options"] = parse_options(values["options"] or [])
-        made = make(one.settings, _given(before(values)))
         starting.make_short_jobs_shorter()
-        result = one.run(made, reporter(quiet))
-        if as_json:
-            typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
-        elif not quiet:
-            say(one.summary(result))
+        with streams(_given(before(values)), writes_table=one.writes_table, as_json=as_json) as piped:
+            result = one.run(make(one.settings, piped.values), reporter(quiet))
+            piped.write()
+            if as_json:
+                typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+            elif not quiet:
+                say(piped.summary(one.summary(result)), stdout() if piped.out is None else stderr())
 
     return _described(run, name, one.settings, help_of(name), {**extra, "json": Json, "quiet": Quiet})
 

@@ -51,9 +51,9 @@ def _escape(text: str) -> str:
     return escape(text)
 
 
-def say(lines: Iterable[Line]) -> None:
-    """Print what a command says."""
-    out = stdout()
+def say(lines: Iterable[Line], out: Console | None = None) -> None:
+    """Print what a command says, by default to standard output."""
+    out = out or stdout()
     for line in lines:
         if isinstance(line, Grid):
             out.print(_table(line))

@@ -63,3 +63,8 @@ class Job:
     models: Callable[[Any, RowKind | None], dict[str, Any]] = _no_models
     costs: Callable[[Any, Volume, RowKind | None], list[ModelCost]] = _no_costs
     suffix: str = ".parquet"
+
+    @property
+    def writes_table(self) -> bool:
+        """Whether its output is one table."""
+        return "out" in self.settings.model_fields and self.suffix == ".parquet"

@@ -86,7 +86,8 @@ class DataSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: tuple[str, ...] = option(
-        help="Paths, globs or folders (.parquet .json .jsonl .csv .tsv .arrow, also .gz .zst), or hf://owner/name.",
+        help="Paths, globs or folders (.parquet .json .jsonl .csv .tsv .arrow, also .gz .zst), hf://owner/name, or - "
+        "for standard input.",
         metavar="DATA",
         record=Record.MEANT,
         argument=True,
@@ -138,7 +139,11 @@ class ReadingSettings(ColumnSettings):
 class Settings(DataSettings):
     """What every command that writes shares."""
 
-    out: Path = option(help="A .parquet file, or a folder of shards.", metavar="OUT", short="-o")
+    out: Path = option(
+        help="A .parquet file, a folder of shards, or - for lines of JSON on standard output.",
+        metavar="OUT",
+        short="-o",
+    )
     strict: bool = option(False, "Make the first bad row an error.", panel=RUN)
 
 
