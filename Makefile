@@ -4,7 +4,7 @@
 # Where there is an NVIDIA GPU, make test-gpu tests what needs one.
 # One more needs an environment of its own, as vLLM without a GPU wants other packages:
 #   make test-vllm
-# And six more, about 11 GB in all, for the readers of the trainers that `curate export` writes for:
+# And seven more, about 12 GB in all, for the readers of the trainers that `curate export` writes for:
 #   make test-trainers
 PYTHON ?= python3
 VENV := .venv

@@ -44,8 +44,8 @@ class ExportSettings(Settings, ReadingSettings):
 
     out: Path = option(help="A folder.", metavar="OUT", short="-o")
     to: str = option(
-        help="trl, trl-reward, kto, openrlhf, llamafactory, axolotl, verl, torchtune, nemo-rl, ms-swift or "
-        "open-instruct.",
+        help="trl, trl-reward, kto, openrlhf, llamafactory, axolotl, verl, torchtune, nemo-rl, ms-swift, "
+        "open-instruct or argilla.",
         metavar="FORMAT",
     )
     desirable_above: Rating | None = option(

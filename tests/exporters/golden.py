@@ -9,6 +9,7 @@ from curate.progress import Silent
 from curate.settings import make
 
 FORMATS = (
+    "argilla",
     "axolotl",
     "kto",
     "llamafactory",

@@ -12,6 +12,7 @@ import yaml
 
 from curate.cards.plots import PLOTS
 from curate.exporters.registry import all_exporters, find_exporter
+from curate.hashing import pair_id, text_of
 
 from .golden import CHOSEN, FORMATS, LONG, PROMPTS, REJECTED, SHORT, rows, run_export, says, write
 
@@ -43,6 +44,15 @@ EXPECTED = {
         "rejected": [[one] for one in answers(REJECTED)],
     },
     "trl-reward": FULL | MARGINS,
+    "argilla": {
+        "pair_id": [
+            pair_id(text_of(prompt), chosen, rejected)
+            for prompt, chosen, rejected in zip(PROMPTS, CHOSEN, REJECTED, strict=True)
+        ],
+        "prompt": [SHORT, LONG],
+        "chosen": list(CHOSEN),
+        "rejected": list(REJECTED),
+    },
     "kto": {
         "prompt": [SHORT, SHORT, LONG, LONG],
         "completion": [[one] for one in answers([CHOSEN[0], REJECTED[0], CHOSEN[1], REJECTED[1]])],

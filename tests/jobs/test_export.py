@@ -173,7 +173,7 @@ def test_candidates_without_a_pair_are_refused(tmp_path) -> None:
         run_export(data, tmp_path / "out", "trl")
 
 
-@pytest.mark.parametrize(("word", "hint"), [("tlr", "Did you mean trl"), ("zzz", "Known: axolotl, kto")])
+@pytest.mark.parametrize(("word", "hint"), [("tlr", "Did you mean trl"), ("zzz", "Known: argilla, axolotl")])
 def test_an_unknown_format_is_refused_with_a_hint(tmp_path, data, word, hint) -> None:
     with pytest.raises(SettingsError) as caught:
         run_export(data, tmp_path / "out", word)

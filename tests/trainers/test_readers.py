@@ -16,6 +16,7 @@ NEVER = {"blank", "empty", "same", "no user last"}
 ALTERNATING = {"assistant first", "user twice"}
 MEDIA = {"media", "media in the prompt"}
 REFUSED = {
+    "argilla": NEVER,
     "axolotl": NEVER | {"space before", "space after", "role", "dummy", "letter", "thought"},
     "llamafactory": NEVER | ALTERNATING | MEDIA | {"braces"},
     "ms-swift": NEVER | ALTERNATING | MEDIA,
@@ -36,6 +37,8 @@ def chat(messages: list[dict[str, str]]) -> str:
 def expected(trainer: str, name: str) -> tuple[str, str, str]:
     """The prompt's text, and the two responses', as the trainer should read them."""
     prompt, chosen, rejected = TEXTS[name]
+    if trainer == "argilla":  # people read it, not a model
+        return chat(prompt), chosen, rejected
     if trainer == "verl":  # no template; the end of a turn is the tokenizer's end of sequence
         said = "".join(f"{one['role'].capitalize()}: {one['content']}\n\n" for one in prompt) + "Assistant: "
         return "", f"{said}{chosen}{END}", f"{said}{rejected}{END}"
@@ -82,6 +85,7 @@ def test_the_trainers_parser_takes_the_snippet(reading: tuple[str, Reading]) -> 
     assert (
         found.settings
         == {
+            "argilla": {"status": "ready", "fields": ["prompt", "chosen", "rejected"]},
             "axolotl": {"rl": "dpo", "sequence_len": 4096, "learning_rate": 5e-7, "micro_batch_size": 1},
             "llamafactory": {"stage": "dpo", "beta": 0.1, "length": 4096},
             "ms-swift": {kind: {"type": kind, "length": 4096} for kind in ("dpo", "rm")},
