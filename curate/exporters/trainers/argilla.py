@@ -1,7 +1,7 @@
 """Argilla, for looking at pairs by hand: not a trainer, but a server where people say which response is better.
 
-Tried with its client 2.8.0, without a server: the script's settings and records are what the client's own classes
-accept. With `--keep-scores` the numbers that curate measured become metadata, by which Argilla filters and sorts.
+Tried with its client 2.8.0 against a simulated server only (`make test-trainers`), which gets every text as it was
+written. With `--keep-scores` the numbers that curate measured become metadata, by which Argilla filters and sorts.
 """
 
 from __future__ import annotations
