@@ -199,7 +199,7 @@ def _summary(found: Inspection) -> Summary:
     rows = [(f"{name} words", *quantiles) for name, quantiles in found.lengths.items()]
     yield Grid(("length", "5%", "median", "95%", "most"), rows)
     for reason, (number, places) in found.rejected.items():
-        yield f"  {number:,} rejected: {reason} ({_places(places, number)})"
+        yield f"  {number:,} unusable: {reason} ({_places(places, number)})"
     for example in found.examples:
         yield from _example(example)
 

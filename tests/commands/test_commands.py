@@ -161,8 +161,8 @@ def test_inspect_tells_layout_counts_and_problems(curate, data):
     expected = ["high identical 2", "high duplicate 1", "medium tie 4", "medium refusal 1"]
     assert found == [line.split() for line in expected]
     assert "(d.jsonl:11, 13)" in next(line for line in out.splitlines() if "identical" in line)
-    assert out.count("1 rejected:") == 2
-    assert "d.jsonl" in out.split("rejected:")[-1]
+    assert out.count("1 unusable:") == 2
+    assert "d.jsonl" in out.split("unusable:")[-1]
 
 
 def test_inspect_of_candidates(curate, data):
