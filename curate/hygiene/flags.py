@@ -31,6 +31,8 @@ PACKAGES = {
     "other_language": "lingua-language-detector",
 }
 """The package that decides a flag."""
+OF_PROMPTS = ("duplicate_prompt", NEAR_PROMPT, "other_language")
+"""The flags that a prompt has, whatever its responses."""
 NAMES = (*(flag for flags in OF_TEXTS for flag in flags), IDENTICAL_TRUNCATED)
 """Every flag that can be asked for by name."""
 

@@ -1,7 +1,8 @@
 """Say which layout the data has, and what is wrong with it; loads no model.
 
 A problem is high (the pair teaches something wrong), medium (it teaches little)
-or low (unusual). --deep also compares all pairs with each other.
+or low (unusual). --deep also compares all pairs with each other; of candidates
+only the prompts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from curate.backends.open import open_chat_tokenizer
 from curate.errors import SettingsError
 from curate.hygiene import Check
-from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, find, text_checks, wanted_flags
+from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, OF_PROMPTS, find, text_checks, wanted_flags
 from curate.hygiene.leaks import Leaks, evaluation_prompts
 from curate.hygiene.within_limit import WithinLimit
 from curate.jobs.contract import Job
@@ -92,7 +93,7 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
 
     Raises:
         InputError: it or an evaluation cannot be read, or no layout fits.
-        SettingsError: candidates are to be compared as pairs, or half of a token limit is given.
+        SettingsError: a token limit for candidates, or half of a token limit is given.
         MissingExtra: a package that --deep needs is not installed.
     """
     check_inspect(settings)
@@ -100,7 +101,7 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     rows = first_rows(source)
     layout = detect(rows, ties=settings.ties)
     wanted, checks = _checks(settings, layout)
-    tally = Tally(settings.pairs, places_of_pairs=bool(checks))
+    tally = Tally(settings.pairs, places_of_rows=bool(checks))
     with reporter.step("reading", None) as step:
         count(source, layout, tally, step.advance)
     if checks:
@@ -139,12 +140,13 @@ def check_inspect(settings: InspectSettings) -> None:
 
 def _checks(settings: InspectSettings, layout: Layout) -> tuple[list[str], list[Check]]:
     """The flags to look for beyond those of single rows, and what looks for them."""
-    wanted = [flag for flag in wanted_flags([ALL]) if flag != IDENTICAL_TRUNCATED] if settings.deep else []
-    asked = [name for name in ("deep", "decontaminate", "tokenizer") if getattr(settings, name)]
-    if asked and layout.kind != "pairs":
+    known = wanted_flags([ALL]) if layout.kind == "pairs" else OF_PROMPTS
+    wanted = [flag for flag in known if flag != IDENTICAL_TRUNCATED] if settings.deep else []
+    if settings.tokenizer is not None and layout.kind != "pairs":
         raise SettingsError(
-            "These rows are candidates, and only pairs can be compared.",
-            setting=asked[0],
+            "These rows are candidates: it is not known yet which two to compare.",
+            setting="tokenizer",
+            value=settings.tokenizer,
             hint="Make pairs with `curate pair` first.",
         )
     checks = text_checks(wanted)
@@ -162,14 +164,14 @@ def _check(
     source: Source, layout: Layout, wanted: Sequence[str], checks: Sequence[Check], tally: Tally, reporter: Reporter
 ) -> None:
     """Run the checks, and count what they find."""
-    with reporter.step("comparing", len(tally.pair_places)) as step:
+    with reporter.step("comparing", len(tally.row_places)) as step:
         found = find(checks, lambda: read_pairs(source, layout), step.advance, wanted)
     for flag, mask in found.items():
         rows = np.flatnonzero(mask)
         tally.flags.pop(flag, None)
         if rows.size:
             tally.flags[flag] = int(rows.size)
-            tally.places[flag] = [tally.pair_places[row] for row in rows[:EXAMPLES]]
+            tally.places[flag] = [tally.row_places[row] for row in rows[:EXAMPLES]]
 
 
 def _quantiles(values: list[int]) -> tuple[int, int, int, int]:

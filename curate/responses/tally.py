@@ -39,15 +39,15 @@ class Tally:
     Attributes:
         places: of each reason, and of each flag, the first rows that have it.
         pair_words: words of chosen and rejected of each pair that is not a tie.
-        pair_places: where each pair is; kept on request only.
+        row_places: where each usable row is; kept on request only.
 
     Args:
         samples: how many pairs to keep as examples: those with the smallest hashes, which is a random choice that does
             not depend on the order of the rows.
-        places_of_pairs: whether to keep `pair_places`.
+        places_of_rows: whether to keep `row_places`.
     """
 
-    def __init__(self, samples: int = 0, *, places_of_pairs: bool = False) -> None:
+    def __init__(self, samples: int = 0, *, places_of_rows: bool = False) -> None:
         self.rows = self.rewarded = 0
         self.reasons: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
@@ -56,10 +56,10 @@ class Tally:
         self.responses: Counter[int] = Counter()
         self.words: dict[str, list[int]] = {"prompt": [], "response": []}
         self.pair_words: list[tuple[int, int]] = []
-        self.pair_places: list[str] = []
+        self.row_places: list[str] = []
         self.prompts: set[bytes] = set()
         self.whole: set[bytes] = set()
-        self._samples, self._keeps_places = samples, places_of_pairs
+        self._samples, self._keeps_places = samples, places_of_rows
         self._sampled: list[tuple[int, int, Example]] = []
 
     @property
@@ -88,6 +88,8 @@ class Tally:
         for flag in [*text_flags(record), *self._reward_flags(record), *([] if new else ["duplicate"])]:
             self.flags[flag] += 1
             self._place(flag, place)
+        if self._keeps_places:
+            self.row_places.append(place)
         if record.pair is not None:
             self._add_pair(record, record.pair, words, place, whole if new else None)
 
@@ -96,8 +98,6 @@ class Tally:
     ) -> None:
         if not record.tie:
             self.pair_words.append((words[pair[0]], words[pair[1]]))
-        if self._keeps_places:
-            self.pair_places.append(place)
         chosen, rejected = record.responses[pair[0]], record.responses[pair[1]]
         if whole is None or chosen == rejected or not self._samples:
             return
@@ -135,7 +135,7 @@ def count(source: Source, layout: Layout, tally: Tally, advance: Callable[[int],
 
 
 def read_pairs(source: Source, layout: Layout) -> Iterator[Pairs]:
-    """The pairs of all usable rows, in batches."""
+    """All usable rows in batches; of candidates the prompts alone."""
     first = 0
     for chunk in source.chunks(CHUNK_ROWS):
         found: list[tuple[tuple[Message, ...], str, str]] = []
@@ -144,9 +144,9 @@ def read_pairs(source: Source, layout: Layout) -> Iterator[Pairs]:
                 record = layout.parse(row)
             except RowError:
                 continue
-            if record.pair is not None:
-                chosen, rejected = record.pair
-                found.append((record.prompt, record.responses[chosen], record.responses[rejected]))
+            pair = record.pair if layout.kind == "pairs" else None
+            chosen, rejected = (record.responses[pair[0]], record.responses[pair[1]]) if pair else ("", "")
+            found.append((record.prompt, chosen, rejected))
         if found:
             prompts, one_side, other_side = zip(*found, strict=True)
             yield Pairs(first, prompts, one_side, other_side)

@@ -148,10 +148,18 @@ def test_half_a_limit_is_refused(tmp_path, more, told):
         run(write_jsonl(tmp_path / "d.jsonl", pair_rows(3)), **more)
 
 
-@pytest.mark.parametrize("more", [{"deep": True}, {"decontaminate": "d.jsonl"}, {"tokenizer": "x", "max_length": 9}])
-def test_candidates_cannot_be_compared(tmp_path, more):
-    with pytest.raises(SettingsError, match="only pairs can be compared"):
-        run(write_jsonl(tmp_path / "d.jsonl", candidate_rows()), **more)
+def test_of_candidates_only_the_prompts_are_compared(tmp_path, quick):
+    rows = [*candidate_rows(4), "{broken", *candidate_rows(2, seed=1)]
+    evaluation = write_jsonl(tmp_path / "eval.jsonl", [{"prompt": "p 3"}])
+    found = run(write_jsonl(tmp_path / "d.jsonl", rows), deep=True, decontaminate=evaluation)
+    said = {one.name: one.places for one in found.problems if one.name in (*NAMES, "leaked")}
+    places = ["d.jsonl:6", "d.jsonl:7"]
+    assert said == {"leaked": ["d.jsonl:4"], "duplicate_prompt": places, "near_duplicate_prompt": places}
+
+
+def test_candidates_have_no_token_limit(tmp_path):
+    with pytest.raises(SettingsError, match="These rows are candidates"):
+        run(write_jsonl(tmp_path / "d.jsonl", candidate_rows()), tokenizer="x", max_length=9)
 
 
 def test_a_missing_package_stops_before_the_data_is_read(tmp_path, monkeypatch):
