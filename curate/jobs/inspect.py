@@ -1,8 +1,8 @@
 """Say which layout the data has, and what is wrong with it; loads no model.
 
-A problem is high (the pair teaches something wrong), medium (it teaches little)
-or low (unusual). --deep also compares all pairs with each other; of candidates
-only the prompts.
+High problems teach something wrong, medium ones teach little, low ones are
+unusual. --deep also compares all pairs with each other; of candidates only
+the prompts.
 """
 
 from __future__ import annotations
