@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from curate.cli import console
 from curate.cli.reporters import reporter
 from curate.cli.run_summaries import plan_lines, run_lines, step_lines
+from curate.plan.hours import find_gpu
 from curate.recipes.check import prepare
 from curate.recipes.file import read_recipe
 from curate.recipes.preview import plan_run
@@ -38,6 +39,9 @@ class RunSettings(BaseModel):
         spelled="set",
     )
     plan: bool = option(False, "Print what would run and what it costs; fetch and open nothing.")
+    gpu: str = option(
+        "H100", "The GPU for whose time --plan counts: H100, H200, A100, L40S or RTX4090.", metavar="NAME"
+    )
     fresh: bool = option(False, FRESH)
     report: Path | None = option(
         None, "Also write the page of `curate report` on the last step that selects or pairs.", metavar="FILE.html"
@@ -50,7 +54,7 @@ def run(settings: RunSettings, quiet: bool) -> None:
     given = parse_assignments(settings.assignments)
     place = settings.out or Path(file.recipe.name)
     if settings.plan:
-        console.say(plan_lines(plan_run(file, given, place)))
+        console.say(plan_lines(plan_run(file, given, place), find_gpu(settings.gpu)))
         return
     prepared = prepare(file, given, place, None if settings.fresh else day_of(place))
     on_step = _silent if quiet else _say_step

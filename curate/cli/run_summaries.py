@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from curate.jobs import job
 from curate.jobs.lines import Grid, Next, Strong, Summary, quoted
 from curate.plan.cost import ModelCost
+from curate.plan.hours import ASSUMED_ROWS, UTILISATION, Gpu, hours, memory
 from curate.recipes.preview import PlannedStep, RunPlan
 from curate.recipes.run import RunResult, StepResult
+
+COSTS = ("step", "model", "as", "responses", "tokens", "GPU time")
 
 
 def step_lines(step: StepResult) -> Summary:
@@ -32,8 +36,8 @@ def run_lines(result: RunResult) -> Summary:
         yield Next(f"curate show {quoted(result.final)}")
 
 
-def plan_lines(plan: RunPlan) -> Summary:
-    """Inputs, steps, what each model reads, and what is unknown."""
+def plan_lines(plan: RunPlan, gpu: Gpu) -> Summary:
+    """Inputs, steps, what each model reads and how long that takes, and what is unknown."""
     recipe = plan.recipe
     yield f"{recipe.name}: {' '.join(recipe.about.split())}"
     if recipe.paper is not None:
@@ -45,16 +49,15 @@ def plan_lines(plan: RunPlan) -> Summary:
         yield f"{name:>12}  {_value(value, name, plan)}{about}"
     for step in plan.steps:
         yield _step(step)
-    costs = [_cost(step, cost) for step in plan.steps for cost in step.models]
+    costs = [(step, cost) for step in plan.steps for cost in step.assumed or step.models]
     if costs:
-        header = ("step", "model", "as", "responses", "tokens", "forward FLOPs")
-        yield Grid(header, costs)
-        yield (
-            "Estimates. Equal responses to equal prompts are read only once, but counted each time here. FLOPs are "
-            "2 x parameters x tokens; for drawn responses, prompts are not counted."
-        )
+        yield Grid(COSTS, [_cost(step.name, cost, gpu) for step, cost in costs])
+        yield from cost_lines([cost for _, cost in costs], gpu, sum(step.size or 0 for step in plan.steps))
     for name in plan.unknown:
-        yield f"tokens unknown: the data is not here ({name})."
+        yield (
+            f"The data is not here ({name}): figures are for {ASSUMED_ROWS:,} rows, prompts of about 200 tokens and "
+            "responses of about 350."
+        )
     for note in plan.notes:
         yield f"note: {note}"
     for name in plan.missing:
@@ -81,9 +84,37 @@ def _setting(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _cost(step: PlannedStep, cost: ModelCost) -> tuple[Any, ...]:
+def cost_lines(costs: Sequence[ModelCost], gpu: Gpu, size: int) -> Summary:
+    """The sums: hours on one GPU, memory of the largest model, disk for the texts of every output."""
+    known = [one for one in (hours(cost, gpu) for cost in costs) if one is not None]
+    weights = [one for one in map(memory, costs) if one is not None]
+    if known:
+        least = "at least " if len(known) < len(costs) else "about "
+        rate = f"{gpu.flops / 1e12:.0f} TFLOP/s in bfloat16, {UTILISATION:.0%} of them used"
+        slower = " Drawing responses uses a smaller share." if any(one.role == "draws" for one in costs) else ""
+        yield f"{least}{spent(sum(known))} on one {gpu.name} ({rate}): arithmetic, not a measurement.{slower}"
+    if weights:
+        room = "" if max(weights) < gpu.memory else f", more than the {gpu.memory} of one {gpu.name}"
+        yield f"GPU memory: {max(weights):.1f} GiB for the weights of the largest model{room}, and room for batches."
+    if size:
+        shown = f"{size / 2**30:.2g} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
+        yield f"disk: about {shown} of texts in all outputs, before compression."
+    yield (
+        "Equal responses to equal prompts are read only once, but counted each time here; for drawn responses, prompts "
+        "are not counted."
+    )
+
+
+def spent(hours: float) -> str:
+    """Hours as one says them."""
+    if hours < 1 / 60:
+        return "less than a minute"
+    return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:,.1f} h"
+
+
+def _cost(step: str, cost: ModelCost, gpu: Gpu) -> tuple[Any, ...]:
     tokens = "unknown" if cost.tokens is None else f"{'at most ' if cost.at_most else 'about '}{cost.tokens:,}"
     tokens += " words" if cost.tokens is not None and cost.unit == "words" else ""
     responses = "unknown" if cost.sequences is None else f"{cost.sequences:,}"
-    flops = "unknown" if cost.flops is None else f"{cost.flops:.2g}"
-    return step.name, cost.model, cost.role, responses, tokens, flops
+    time = hours(cost, gpu)
+    return step, cost.model, cost.role, responses, tokens, "unknown" if time is None else spent(time)

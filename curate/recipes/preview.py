@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from curate.plan.cost import ModelCost
+from curate.plan.hours import ASSUMED
 from curate.plan.rewards import parse_reward
 from curate.plan.shape import LayoutOf, Shape, look
 from curate.plan.volume import Volume, is_here, survey
@@ -28,6 +29,8 @@ class PlannedStep:
         rows: rows that it writes; None if not known.
         at_most: whether it may write fewer.
         models: what its models read.
+        assumed: what they would read of the rows that stand for data which is not here; empty if it is.
+        size: characters of its rows' texts; None if not known.
     """
 
     number: int
@@ -39,6 +42,8 @@ class PlannedStep:
     rows: int | None
     at_most: bool
     models: tuple[ModelCost, ...]
+    assumed: tuple[ModelCost, ...] = ()
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
     steps = resolve(file, overrides, out)
     shapes = flow_through(steps, _look_here)
     volumes: dict[str, Volume] = {}
+    stand_ins: dict[str, Volume] = {}
     planned = []
     for step in steps:
         before = _volume(step, volumes)
@@ -78,12 +84,24 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
         known = before.rows is not None
         volumes[step.name] = step.job.volume(step.settings, before, shape.kind) if known else before
         costs = tuple(step.job.costs(step.settings, before, shape.kind))
-        planned.append(_planned(step, volumes[step.name], costs))
+        stand_in = next((stand_ins[one] for one in step.reads if one is not None), ASSUMED)
+        stand_ins[step.name] = step.job.volume(step.settings, stand_in, shape.kind)
+        assumed = () if known else tuple(step.job.costs(step.settings, stand_in, shape.kind))
+        one = _planned(step, volumes[step.name], costs)
+        planned.append(replace(one, assumed=assumed, size=_size(volumes[step.name])))
     recipe = file.recipe
     inputs = {name: one.default for name, one in recipe.inputs.items()} | dict(overrides.inputs)
     missing = {name: recipe.inputs[name].about for name, value in inputs.items() if value is None}
     unknown = dict.fromkeys(name for step in steps for name in _outside(step) if not is_here(name))
     return RunPlan(recipe, out, inputs, missing, tuple(planned), tuple(unknown), tuple(_notes(steps)))
+
+
+def _size(volume: Volume) -> int | None:
+    """Characters of the texts of all rows, from the sample."""
+    if volume.rows is None or not volume.sample:
+        return None
+    texts = [[one["content"] for one in record.prompt] + list(record.responses) for record in volume.sample]
+    return round(volume.rows * sum(len(text) for row in texts for text in row) / len(texts))
 
 
 def _planned(step: Step, volume: Volume, costs: tuple[ModelCost, ...]) -> PlannedStep:

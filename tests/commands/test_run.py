@@ -79,7 +79,7 @@ def test_a_plan_shows_paper_inputs_steps_and_costs(curate, place):
 def test_a_plan_without_its_data_says_so(curate, place):
     code, out, _ = curate("run", "r.yaml", "--plan", "--set", "data=hf://owner/data/train", "--set", "policy=fake:1")
     assert code == 0
-    assert "tokens unknown: the data is not here (hf://owner/data/train)." in out
+    assert "The data is not here (hf://owner/data/train): figures are for 10,000 rows" in out
 
 
 def test_code_of_others_is_named_in_the_plan(curate, place):

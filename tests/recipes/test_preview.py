@@ -76,6 +76,13 @@ def test_data_that_is_elsewhere_is_unknown_and_no_error(file, data):
     assert plan.unknown == (data,)
     assert all(step.rows is None for step in plan.steps)
     assert all(cost.tokens is None and cost.sequences is None for cost in plan.steps[0].models)
+    # 10,000 pairs stand for it, each side after its prompt of 150 words
+    assert [(cost.role, cost.sequences) for cost in plan.steps[0].assumed] == [
+        ("reward", 20_000),
+        ("policy", 20_000),
+        ("reference", 20_000),
+    ]
+    assert planned(file).steps[0].assumed == ()
 
 
 def test_inputs_that_must_be_given_are_listed(file):
