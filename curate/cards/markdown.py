@@ -57,5 +57,5 @@ def visible(text: str) -> str:
 def _wrapped(line: str) -> str:
     if len(line) <= LINE:
         return line
-    pieces = textwrap.wrap(line, LINE, replace_whitespace=False, drop_whitespace=True, break_on_hyphens=False)
+    pieces = textwrap.wrap(line, LINE, replace_whitespace=False, break_long_words=False, break_on_hyphens=False)
     return "\n".join(pieces)

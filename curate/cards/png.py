@@ -32,6 +32,7 @@ def histogram(counts: Sequence[np.ndarray], edges: np.ndarray) -> bytes:
     """
     picture = np.zeros((HEIGHT, WIDTH), np.uint8)
     highest = max(1, *(int(one.max(initial=0)) for one in counts))
+    highest += highest > 1 and highest % 2  # its half is labelled too
     _draw_grid(picture, highest)
     _draw_bars(picture, counts, highest)
     bottom = HEIGHT - BOTTOM

@@ -63,7 +63,7 @@ class Labels:
         if self.above is None or not lacking:
             return None
         limit = f"above {self.above:g}" if lacking[0] else f"below {self.below:g}"
-        return f"warning: no response is {NAMES[lacking[0]]} (rated {limit}); a trainer on single responses needs both."
+        return f"no response is {NAMES[lacking[0]]} (rated {limit}); a trainer on single responses needs both."
 
 
 def labels_of(above: float | None, below: float | None, unpaired: bool, to: str) -> Labels:

@@ -116,7 +116,8 @@ def _select(
     order = "highest" if high_first(settings) else "lowest"
     notes = [*ranking.notes, *kept_notes(table, settings, values, decision, used)]
     figures, sources = moved(table, decision.mask), sources_moved(table, decision.mask)
-    shown = told(figures | sources, settings.by, values, decision.mask)
+    shares = {f"share of {name}": both for name, both in sources.items()}
+    shown = told(figures | shares, settings.by, values, decision.mask)
     compared = comparison("all rows", "rows kept", (table.rows, decision.kept), shown)
     manifest = _manifest(table, settings, decision, order, used) | {"notes": notes, "compared": compared}
 

@@ -99,8 +99,10 @@ def told(figures: Figures, by: str | None, values: np.ndarray | None, kept: np.n
         values: of all rows: float64 [rows], NaN where missing.
         kept: bool [rows].
     """
-    ranked = {by: _both(values, kept, np.mean)} if by is not None and values is not None else {}
-    return ranked | {LABELS.get(name, name): both for name, both in figures.items()}
+    shown = {LABELS.get(name, name): both for name, both in figures.items()}
+    if by is None or by in figures or values is None:
+        return shown
+    return {by: _both(values, kept, np.mean)} | shown
 
 
 def warnings_of(found: Figures, prompts: PromptCounter, by: str | None) -> Iterator[str]:

@@ -67,8 +67,16 @@ def test_the_two_pairs_are_the_best_and_the_middle_one(made: Path) -> None:
 def test_figures_before_and_after_the_selection(made: Path) -> None:
     shown = section((made / "for_trl" / "README.md").read_text(), "Before and after")
     assert "|  | all rows (8) | rows kept (2) |" in shown
-    assert "| `reward_margin`, mean | 1.5 | 4.5 |" in shown  # (0 + ... + 7) / 8 - 2, and (6 + 7) / 2 - 2
+    assert "| reward margin, mean | 1.5 | 4.5 |" in shown  # (0 + ... + 7) / 8 - 2, and (6 + 7) / 2 - 2
+    assert "`reward_margin`" not in shown  # said once
     assert "| chosen / rejected length, median |" in shown
+    assert "| share of source x | 0.375 | 0.5 |" in shown
+
+
+def test_what_ranked_the_rows_stands_first(made: Path, tmp_path: Path) -> None:
+    curate.select(made / "scored.parquet", tmp_path / "o", by="dpo_margin", top="50%")
+    lines = section((tmp_path / "o" / "README.md").read_text(), "Before and after").strip().split("\n")
+    assert lines[2].startswith("| `dpo_margin`, mean | ")
 
 
 def test_figures_before_and_after_pairing(tmp_path: Path) -> None:
