@@ -14,9 +14,20 @@ DIGEST_BYTES = 16
 _version = cache(version)
 
 
+ALWAYS = ("role", "content")
+
+
 def text_of(messages: Sequence[Message]) -> str:
     """The messages in one canonical spelling."""
-    return json.dumps([[m["role"], m["content"]] for m in messages], ensure_ascii=False, separators=(",", ":"))
+    told = [[m["role"], m["content"], *([more] if (more := _more(m)) else [])] for m in messages]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def _more(message: Message) -> Message:
+    """What a message holds besides its role and content, such as calls of tools."""
+    if len(message) == len(ALWAYS):
+        return {}
+    return {key: message[key] for key in sorted(message) if key not in ALWAYS}
 
 
 def text_hash(*parts: str) -> bytes:

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 Type = Literal["string", "f64", "i32", "bool", "list<string>", "list<f64>", "list<i32>"]
 Message = dict[str, str]
+"""A role and a content. A turn that calls tools has their JSON in `tool_calls`; a first message of the role `tools` has
+the JSON of the tools that the conversation offers."""
+TOOLS, TOOL, TOOL_CALLS = "tools", "tool", "tool_calls"
 
 
 @dataclass(frozen=True)

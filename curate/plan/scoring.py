@@ -27,7 +27,9 @@ from curate.plan.rewards import RewardSource, named_columns, parse_reward, plan_
 from curate.plan.template_date import date_notes, dated
 from curate.progress import Reporter
 from curate.readers import Layout, Row, Source, detect, first_rows, open_source, source_notes
+from curate.readers.detect import without_tools
 from curate.readers.files.table import open_table
+from curate.readers.parts.messages import tools_in
 from curate.readers.reading import Reading, what_is_read
 from curate.schema import (
     ALP_ALONE,
@@ -175,7 +177,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     settings = dated(settings)
     source = open_source(settings.data, settings.columns)
     rows = first_rows(source)
-    layout = detect(rows, settings.rows_as or prefer, settings.ties)
+    layout = detect(rows, settings.rows_as or prefer, settings.ties, tools=True)
     sample = list(records(layout, rows))
     as_pairs = layout.kind == "pairs" if prefer == "pairs" and not settings.rows_as else settings.rows_as == "pairs"
     counted_in = Model.of(settings.tokenizer or settings.policy or settings.reference or WORDS).tokenizer
@@ -191,7 +193,10 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.embedding = embedding_scorer(settings, settings.embedder) if settings.embedder else None
     plan.notes += date_notes({one.name: one.facts() for one in plan.scorers}, getattr(settings, "match", None))
     plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
-    plan.notes += _not_computed(plan)
+    plan.notes += [
+        *_not_computed(plan),
+        *_check_tools(plan, writes_prompts=prefer != "pairs" or _writes_prompts(rows, as_pairs)),
+    ]
     for name in settings.options:
         if name != JUDGE_OPTIONS:
             plan.require(name)
@@ -200,6 +205,21 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
             "None of the models reads a chat template.", setting="chat_template", hint="Leave it out, or give a model."
         )
     return plan
+
+
+def _writes_prompts(rows: Sequence[Row], as_pairs: bool) -> bool:
+    """Whether the output has the prompts in a column of its own, which has no place for tools."""
+    return not as_pairs or not any("chosen" in row or "rejected" in row for row in rows)
+
+
+def _check_tools(plan: Plan, *, writes_prompts: bool) -> Iterator[str]:
+    """A note if prompts have tools; rows with them become bad if a scorer cannot read them, or the output has none."""
+    read = plan.scorers and all(isinstance(one, ModelScorer) and one.takes_tools for one in plan.scorers)
+    if writes_prompts or not read:
+        plan.layout = without_tools(plan.layout)
+        plan.sample = [record for record in plan.sample if tools_in(record.prompt) is None]
+    elif any(tools_in(record.prompt) for record in plan.sample):
+        yield "prompts have tools, which each model reads through its chat template."
 
 
 def _not_computed(plan: Plan) -> Iterator[str]:

@@ -38,7 +38,7 @@ class Layout:
     priority: int
     kind: Literal["pairs", "candidates"]
     matches: Callable[[Sequence[Row]], bool]
-    parse: Callable[[Row], Record]
+    parse: Callable[[Row], Record] = field(compare=False)
     parse_tie: Callable[[Row], Record] | None = None
 
 

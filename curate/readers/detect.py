@@ -10,15 +10,22 @@ from typing import Literal
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row, Tie
 from curate.readers.layouts import all_layouts
+from curate.readers.parts.messages import tools_in
 from curate.readers.refusals import check_texts, several_structs, unreadable
 from curate.readers.spelling import Spelling, spelling_of, struct_columns
 from curate.readers.unread_verdicts import check_verdicts
-from curate.schema import Record
+from curate.schema import Message, Record
 
 Ties = Literal["drop", "keep", "error"]
 
 
-def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None = None, ties: Ties = "drop") -> Layout:
+def detect(
+    sample: Sequence[Row],
+    prefer: Literal["pairs", "candidates"] | None = None,
+    ties: Ties = "drop",
+    *,
+    tools: bool = False,
+) -> Layout:
     """The layout of data with these first rows.
 
     Args:
@@ -26,10 +33,40 @@ def detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None 
         prefer: the kind to choose if the data fits both, such as SimPO's, which has a list and a pair.
         ties: what becomes of rows that say that neither response is better: `drop` rejects them, `keep` makes them
             pairs in their own order, flagged, `error` stops at the first.
+        tools: whether prompts with tools, and with calls of them, are read; otherwise such rows are bad.
 
     Raises:
         InputError: no known layout fits, or most rows hold something else than their column names say.
     """
+    found = _detect(sample, prefer, ties)
+    return found if tools else without_tools(found)
+
+
+def without_tools(layout: Layout) -> Layout:
+    """The layout, for which rows with tools, or calls of them, are bad."""
+
+    def parse(row: Row) -> Record:
+        record = layout.parse(row)
+        check_no_tools(record.prompt)
+        return record
+
+    return replace(layout, parse=parse)
+
+
+def check_no_tools(prompt: Sequence[Message]) -> None:
+    """Refuse a prompt with tools, or calls of them.
+
+    Raises:
+        RowError: it has them.
+    """
+    if (found := tools_in(prompt)) is not None:
+        raise RowError(
+            f"the prompt has {found}: `curate score` reads them in columns chosen and rejected, if the chat template "
+            "of every model takes them; nothing else does yet"
+        )
+
+
+def _detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None, ties: Ties) -> Layout:
     spelling = spelling_of(sample)
     rows = _readable(sample, spelling)
     check_texts(rows)

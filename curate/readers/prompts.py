@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.detect import detect
+from curate.readers.detect import check_no_tools, detect
 from curate.readers.parts.column_names import (
     ANSWERS,
     CHOSEN,
@@ -91,6 +91,7 @@ def _alone(row: Row, spelling: Spelling) -> tuple[Message, ...]:
 
 
 def _checked(prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+    check_no_tools(prompt)
     if not prompt or not prompt[-1]["content"].strip():
         raise RowError("the prompt is empty")
     if prompt[-1]["role"] != "user":

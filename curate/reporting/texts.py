@@ -47,7 +47,7 @@ def pair_layout(table: Table) -> Layout:
     Raises:
         InputError: its rows are not pairs.
     """
-    layout = detect(first_rows(table.source), "pairs", "keep")
+    layout = detect(first_rows(table.source), "pairs", "keep", tools=True)
     if layout.kind != "pairs":
         raise InputError(
             "These rows are prompts with a list of responses, not pairs.",

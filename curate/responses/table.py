@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from curate.engines.local import Window
-from curate.schema import FINISH_REASON, MODEL
+from curate.schema import FINISH_REASON, MODEL, Message
 from curate.scorers import JudgedPair, PairItem, ResponseItem
 from curate.storage.shards import Shards
 
@@ -116,9 +116,11 @@ class Staged:
         return [JudgedPair(row + i, messages_of(text), (two[0], two[1])) for i, (text, two) in enumerate(both)]
 
 
-def messages_of(text: str) -> list[dict[str, str]]:
+def messages_of(text: str) -> list[Message]:
     """Parse messages from their canonical spelling."""
-    return [{"role": role, "content": content} for role, content in json.loads(text)]
+    return [
+        {"role": role, "content": content, **(more[0] if more else {})} for role, content, *more in json.loads(text)
+    ]
 
 
 def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:

@@ -15,6 +15,7 @@ from curate.errors import ModelError
 from curate.render import Rendered, Renderer
 from curate.scorers import Batch, Cut, ResponseItem, Scored
 from curate.scorers.batching import halving, packed_batches, token_batches
+from curate.tokens.tools import takes_tools
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class ModelScorer:
         """Role and model."""
         role = "reward model" if self.kind == "reward" else self.name
         return f"{role} {self.spec.model.short!r}"
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the model's chat template writes out tools and calls of them."""
+        return takes_tools(self.renderer.tokenizer)
 
     @property
     def schema(self) -> pa.Schema:

@@ -184,7 +184,7 @@ def _flagged(table: Table, flags: Sequence[str]) -> Iterator[tuple[str, np.ndarr
 
 def _prompt_keys(table: Table) -> pl.Series:
     """A 128-bit hash of each row's prompt, as its layout reads it."""
-    layout = detect(first_rows(table.source))
+    layout = detect(first_rows(table.source), tools=True)
     keys, first = np.zeros((table.rows, 2), np.uint64), 0
     for chunk in table.source.chunks(CHUNK_ROWS):
         for i, (row, origin) in enumerate(zip(chunk.rows, chunk.origins, strict=True)):

@@ -37,7 +37,7 @@ def length_gaps(table: Table) -> tuple[np.ndarray, str]:
 
 def _words(table: Table) -> np.ndarray:
     try:
-        layout = detect(first_rows(table.source), "pairs", "keep")
+        layout = detect(first_rows(table.source), "pairs", "keep", tools=True)
     except InputError as error:
         raise _no_lengths(table) from error
     if layout.kind != "pairs":

@@ -20,6 +20,7 @@ from curate.tokens.dates import CLOCK, clock_of, prints_date
 from curate.tokens.lists import TokenLists, by_pieces, cuts, joined
 from curate.tokens.plain import plain_tokenizer, rust_fingerprint
 from curate.tokens.rust import PieceEncoder
+from curate.tokens.tools import separated
 
 WORD = re.compile(r"\w+|[^\w\s]")
 WORDS = "words"
@@ -162,11 +163,12 @@ class HubTokenizer:
 
     def template(self, messages: Sequence[Message], generation_prompt: bool) -> str:
         """The messages rendered with the chat template, including begin-of-text if the template writes it."""
-        clock = {} if self.day is None else {CLOCK: clock_of(self.day)}
+        more: dict[str, Any] = {} if self.day is None else {CLOCK: clock_of(self.day)}
+        turns, tools = separated(messages)
+        if tools is not None:
+            more["tools"] = tools
         return str(
-            self._tokenizer.apply_chat_template(
-                [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation_prompt, **clock
-            )
+            self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generation_prompt, **more)
         )
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:

@@ -31,8 +31,8 @@ from curate.readers.parts.messages import (
 )
 from curate.readers.parts.prompt_columns import Prompt, find_prompt, first_name, without_answer
 from curate.readers.parts.transcripts import is_written_out, parse_prompt
-from curate.readers.parts.unread import refuse_unread
-from curate.schema import Message
+from curate.readers.parts.unread import offered_tools
+from curate.schema import TOOLS, Message
 
 OTHER_PROMPTS, OF_MESSAGES = frozenset({*PROMPTS, *CONTEXT, *PASSAGES}), frozenset({*CONVERSATIONS, *CONTEXT})
 SHAPING = OTHER_PROMPTS | OF_MESSAGES | {*SYSTEM, *HISTORY, *UNREAD_NAMES}
@@ -78,13 +78,18 @@ def with_context(
     present = SHAPING.intersection(row)
     if not present or present == {column}:
         return messages
-    refuse_unread(row)
+    offered = offered_tools(row)
     if column is not None and not OTHER_PROMPTS.isdisjoint(present):
         _check_other_prompts(row, messages, column)
     if not OF_MESSAGES.isdisjoint(present):
         messages = _with_conversations(row, messages, answers, column, known)
     messages = _with_history(row, messages, column)
-    return with_system(row, messages)
+    messages = with_system(row, messages)
+    if not offered or (messages and messages[0] == offered[0]):
+        return messages
+    if messages and messages[0]["role"] == TOOLS:
+        raise RowError("two columns offer different tools")
+    return (*offered, *messages)
 
 
 def _check_other_prompts(row: Row, messages: tuple[Message, ...], column: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.files.limits import is_deep
-from curate.schema import Message, Record
+from curate.schema import TOOL, TOOL_CALLS, TOOLS, Message, Record
 
 ROLES = {
     "system": "system",
@@ -26,10 +26,10 @@ ROLES = {
 }
 CONTENTS = ("content", "value", "parts")
 """What a message says: OpenAI's key, ShareGPT's, Gemini's."""
-TOOL_ROLES = {"tool", "function", "observation", "function_call", "ipython"}
+RESULTS = frozenset({"tool", "function", "observation", "ipython", "tool_response"})
+CALLS = frozenset({"function_call", "tool_call"})
+"""Roles of a tool's result, and of a call in a message of its own."""
 NOT_TEXT = {
-    "tool_calls": "tool calls are not read yet",
-    "function_call": "tool calls are not read yet",
     **dict.fromkeys(("image", "images", "audio", "audios", "video", "videos"), "a message has images or sound"),
     **dict.fromkeys(
         ("reasoning_content", "reasoning", "thinking"), "a message has reasoning apart from its content, not read yet"
@@ -113,15 +113,71 @@ def _message(value: object, name: str) -> Message:
     role = role_name(value) if isinstance(value, dict) else None
     if not isinstance(value, dict) or role is None:
         raise RowError(f"{name} holds {kind_of(value)} where messages with a role are expected")
-    if role in TOOL_ROLES:
-        raise RowError("tool calls are not read yet")
     for key in value:
         if key in NOT_TEXT and holds_something(value[key]):
             raise RowError(NOT_TEXT[key])
-    if role not in ROLES:
-        raise RowError(f"the role {role[:30]!r} is not known")
     content = next((value[key] for key in CONTENTS if value.get(key) is not None), None)
+    if role in RESULTS:
+        told = {key: value[key] for key in ("name", "tool_call_id") if isinstance(value.get(key), str)}
+        return {"role": TOOL, "content": text_of(content), **told}
+    calls = _calls(content) if role in CALLS else _calls_of(value)
+    if calls and (role in CALLS or ROLES.get(role) == "assistant"):
+        said = "" if content is None or role in CALLS else text_of(content)
+        return {"role": "assistant", "content": said, TOOL_CALLS: json.dumps(calls, ensure_ascii=False)}
+    if calls or role not in ROLES:
+        raise RowError(f"the role {role[:30]!r} {'calls a tool' if calls else 'is not known'}")
     return {"role": ROLES[role], "content": text_of(content)}
+
+
+def _calls_of(message: dict[str, Any]) -> list[Any]:
+    """The calls of tools in a message's own fields."""
+    found = next((message[key] for key in (TOOL_CALLS, "function_call") if holds_something(message.get(key))), None)
+    return [] if found is None else _calls(found)
+
+
+def _calls(value: object) -> list[Any]:
+    """Calls as chat templates read them, each with a function's name and its arguments as a mapping.
+
+    Raises:
+        RowError: they have another form.
+    """
+    listed: Any = decoded(value)
+    calls = []
+    for one in listed if isinstance(listed, list) else [listed]:
+        call: Any = decoded(one)
+        function: Any = decoded(call.get("function", call)) if isinstance(call, dict) else None
+        arguments = decoded(function.get("arguments") or {}) if isinstance(function, dict) else None
+        if not isinstance(arguments, dict) or not isinstance(function.get("name"), str):
+            raise RowError("a call of a tool has no name, or no arguments in JSON: such tool calls cannot be read")
+        named = {"name": function["name"], "arguments": without_nulls(arguments)}
+        known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
+        calls.append({**known, "type": "function", "function": named})
+    return calls
+
+
+def without_nulls(value: Any) -> Any:
+    """A value without the nulls with which Arrow fills the fields that only other rows have."""
+    if isinstance(value, dict):
+        return {key: without_nulls(one) for key, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def said_by(message: Message) -> str:
+    """The text of a response.
+
+    Raises:
+        RowError: it calls tools instead.
+    """
+    if TOOL_CALLS in message:
+        raise RowError("a response calls a tool: tool calls are read in prompts only")
+    return message["content"]
+
+
+def tools_in(prompt: Sequence[Message]) -> str | None:
+    """What a conversation has that only some chat templates render: tools, or calls of them; None for neither."""
+    if any(message["role"] == TOOLS for message in prompt):
+        return "tools"
+    return "tool calls" if any(message["role"] == TOOL or TOOL_CALLS in message for message in prompt) else None
 
 
 def role_name(message: dict[str, Any]) -> str | None:
@@ -213,4 +269,4 @@ def split_shared(
         raise RowError("the two sides do not share the same context")
     if not context:
         raise RowError("there is no prompt before the response")
-    return Record(tuple(context), (sides[0][-1]["content"], sides[1][-1]["content"]), (0, 1))
+    return Record(tuple(context), (said_by(sides[0][-1]), said_by(sides[1][-1])), (0, 1))

@@ -13,7 +13,7 @@ from curate.readers.parts.history import history_messages
 from curate.readers.parts.markup import Template
 from curate.readers.parts.messages import decoded, holds_something, is_message, kind_of, message_list, normalise
 from curate.readers.parts.transcripts import is_written_out, parse_prompt
-from curate.readers.parts.unread import refuse_unread
+from curate.readers.parts.unread import offered_tools
 from curate.schema import Message
 
 MESSAGES, INFO = "messages", "info"
@@ -84,10 +84,12 @@ def _named(row: Row, answers: Sequence[str | None]) -> Prompt | None:
         value = inner
     elif isinstance(value, str) and isinstance(inner, list) and inner and all(isinstance(one, str) for one in inner):
         raise RowError(f"the prompt in {column} is {kind_of(inner)} in JSON, neither text nor messages")
+    offered: list[Message] = []
     if isinstance(value, Mapping):
+        offered = offered_tools(value) if value.get(MESSAGES) is not None else []
         value = _in_struct(value, column)
     if message_list(value) is not None:
-        return Prompt(tuple(without_answer(normalise(value, column), answers)), column)
+        return Prompt((*offered, *without_answer(normalise(value, column), answers)), column)
     if not isinstance(value, str):
         raise RowError(f"the prompt in {column} is {kind_of(value)}, neither text nor messages")
     found = parse_prompt(value)
@@ -101,16 +103,15 @@ def _holds_messages(value: Mapping[str, Any]) -> bool:
 
 
 def _in_struct(value: Mapping[str, Any], column: str) -> Any:
-    """The prompt in a struct: OpenAI's `messages`, which must come without tools, or one text.
+    """The prompt in a struct: OpenAI's `messages`, or one text.
 
     Raises:
-        RowError: there is no prompt, or there are tools.
+        RowError: there is no prompt.
     """
     if is_message(value):
         return [value]
     if value.get(MESSAGES) is not None:
-        refuse_unread(value)
-        return normalise(value[MESSAGES], f"{column}.{MESSAGES}")
+        return value[MESSAGES]
     text = _one_text(value)
     if text is None:
         raise RowError(f"the prompt in {column} is {kind_of(value)}, neither text nor messages")

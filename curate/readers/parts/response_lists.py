@@ -12,7 +12,7 @@ from curate.readers.parts.column_names import CHOSEN, RANKS, REJECTED
 from curate.readers.parts.context import read_prompt, with_context
 from curate.readers.parts.labels import resolved
 from curate.readers.parts.markup import Template
-from curate.readers.parts.messages import asked, decoded, is_message, kind_of, message_list, normalise
+from curate.readers.parts.messages import asked, decoded, is_message, kind_of, message_list, normalise, said_by
 from curate.readers.parts.prompt_columns import written_out
 from curate.readers.parts.scores import Measured, number, value_of
 from curate.readers.parts.sides import both_sides, pair_of
@@ -125,7 +125,7 @@ def _shared(sides: Sequence[list[Message]]) -> tuple[tuple[Message, ...], list[s
     context = sides[0][:-1]
     if any(side[:-1] != context for side in sides):
         raise RowError("the responses do not share the same context")
-    return tuple(context), [side[-1]["content"] for side in sides]
+    return tuple(context), [said_by(side[-1]) for side in sides]
 
 
 def response_of(value: object, name: str) -> list[Message]:

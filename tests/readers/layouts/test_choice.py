@@ -87,7 +87,7 @@ def test_ties_are_never_made_pairs(layouts, verdict):
         (ab(winner=None), "winner is null"),
         (ab(winner=True), "truth value"),
         (ab(winner="a", response_a=None), "response_a is missing"),
-        (ab(winner="a", tools=[{"name": "f"}]), "tools"),
+        (ab(winner="a", tools="look it up"), "tools"),
         (ab(winner=1), "told apart by letters"),
         (ab(winner="gpt", model_a="gpt", model_b="gpt"), "names none"),
     ],

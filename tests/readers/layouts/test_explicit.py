@@ -72,7 +72,7 @@ def test_scores_are_read(layouts):
         ({"prompt": None, "chosen": "g", "rejected": "b"}, "no prompt"),
         ({"prompt": "q", "chosen": [], "rejected": [BAD]}, "no messages"),
         ({"prompt": "q", "chosen": USER, "rejected": BAD}, "does not end"),
-        ({"prompt": "q", "tools": [{"name": "f"}], "chosen": "g", "rejected": "b"}, "tools"),
+        ({"prompt": "q", "tools": "look it up", "chosen": "g", "rejected": "b"}, "tools"),
         ({"prompt": "q", "image": {"bytes": b"x", "path": None}, "chosen": "g", "rejected": "b"}, "images"),
         ({"prompt": "q", "initial_reason_steps": "1.", "chosen": "g", "rejected": "b"}, "beginning of the response"),
     ],
