@@ -11,7 +11,6 @@ import io
 import tokenize
 from importlib import import_module
 from importlib.util import find_spec
-from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +19,10 @@ from typer.main import get_command
 
 from curate.cli.usage import renamed
 from curate.errors import SettingsError
-from curate.jobs import JOBS
+from curate.jobs import JOBS, help_and_examples
 
 ABOUT = "Measure, select and build the preference pairs that are worth training on."
-OTHERS = ("run", "recipes", "metrics", "demo")
+OTHERS = ("run", "recipes", "metrics", "cache", "demo")
 FILES = {name: f"curate.jobs.{name}" for name in JOBS} | {name: f"curate.cli.{name}" for name in OTHERS}
 BEST_OF_N2 = Annotated[
     bool,
@@ -41,7 +40,7 @@ class Commands(TyperGroup):
     """Every command by its name; what it takes is known only once it is called."""
 
     def __init__(self, **known: Any) -> None:
-        known["commands"] = {name: TyperCommand(name, help=docstring(file)) for name, file in FILES.items()}
+        known["commands"] = {name: TyperCommand(name, help=docstring(file)[0]) for name, file in FILES.items()}
         super().__init__(**known)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -50,24 +49,24 @@ class Commands(TyperGroup):
         return name, listed and whole(str(name)), renamed(rest)
 
 
-def docstring(file: str) -> str:
-    """The docstring of a module that is not imported."""
+def docstring(file: str) -> tuple[str, list[str]]:
+    """What the docstring of a module says, which is not imported, and its examples."""
     spec = find_spec(file)
     source = spec.loader.get_source(file) if spec and spec.loader else ""  # type: ignore[attr-defined]
     first = next(tokenize.generate_tokens(io.StringIO(source or "").readline))
-    return cleandoc(ast.literal_eval(first.string))
+    return help_and_examples(ast.literal_eval(first.string))
 
 
 def whole(name: str) -> Any:
     """The command with its options."""
     from curate.cli.command import command, job_command
-    from curate.cli.examples import EXAMPLES
 
     one = typer.Typer(add_completion=False, **SHARED)
-    as_command = one.command(name, epilog="\n\n".join(["Examples:", *EXAMPLES[name]]))
+    help, examples = docstring(FILES[name])
+    as_command = one.command(name, epilog="\n\n".join(["Examples:", *examples]))
     if name in OTHERS:
         settings, call = import_module(FILES[name]).COMMAND
-        as_command(command(name, settings, call, docstring(FILES[name])))
+        as_command(command(name, settings, call, help))
     else:
         extra, before = ({"best_of_n2": BEST_OF_N2}, _best_of_n2) if name == "pair" else ({}, dict)
         as_command(job_command(name, extra, before))

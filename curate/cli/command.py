@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from curate.cli import starting
+from curate.cli.completion import Completion, completing
 from curate.cli.console import say, stderr, stdout
-from curate.cli.examples import Completion, completing
 from curate.cli.reporters import reporter
 from curate.cli.standard import streams
 from curate.jobs import help_of, job

@@ -1,4 +1,8 @@
-"""Do the whole job on an embedded world with the tiny models of the package: offline, on a CPU."""
+"""Do the whole job on an embedded world with the tiny models of the package: offline, on a CPU.
+
+Examples:
+    curate demo -o demo-output
+"""
 
 from __future__ import annotations
 

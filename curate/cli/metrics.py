@@ -1,4 +1,9 @@
-"""Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper."""
+"""Print the catalogue of metrics: formula, unit, direction, columns read, parameters, paper.
+
+Examples:
+    curate metrics
+    curate metrics dcrm
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,10 @@
 """List the recipes that come with the package, or print one to copy and change.
 
 `curate run NAME` runs one of them by its name.
+
+Examples:
+    curate recipes
+    curate recipes less-is-more > mine.yaml
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Run the steps of a recipe file: generate, score, pair, select, weigh, export.
 
 Rerun the same command to resume an interrupted run; finished steps are kept.
+
+Examples:
+    curate run less-is-more --plan --set data=pairs.jsonl
+    curate run mine.yaml -o results --set select.top=25%
 """
 
 from __future__ import annotations

@@ -24,8 +24,14 @@ def job(name: str) -> Job:
 
 
 def help_of(name: str) -> str:
-    """What a command does: the docstring of its file."""
-    return cleandoc(import_module(f"{__name__}.{name}").__doc__ or "")
+    """What a command does, as the docstring of its file says."""
+    return help_and_examples(import_module(f"{__name__}.{name}").__doc__ or "")[0]
+
+
+def help_and_examples(docstring: str) -> tuple[str, list[str]]:
+    """The two parts of the docstring of a command's file; the examples are command lines."""
+    text, _, examples = cleandoc(docstring).partition("\n\nExamples:\n")
+    return text, [line.strip() for line in examples.splitlines()]
 
 
 def steps() -> dict[str, Job]:

@@ -1,4 +1,8 @@
-"""Show one pair: each number and its percentile, the terms of each metric, and why a selection kept it or not."""
+"""Show one pair: each number and its percentile, the terms of each metric, and why a selection kept it or not.
+
+Examples:
+    curate explain scored.parquet row:1 --selected best.parquet
+"""
 
 from __future__ import annotations
 

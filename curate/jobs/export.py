@@ -1,4 +1,8 @@
-"""Write what a trainer reads: a folder with its data file and a snippet of its configuration."""
+"""Write what a trainer reads: a folder with its data file and a snippet of its configuration.
+
+Examples:
+    curate export best.parquet -o for_trl --to trl
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 Reads prompts as text or messages, also those of pairs and candidates. Writes one row per prompt, with lists that
 `curate score` and `curate pair` read. Rerun the same command to resume an interrupted run.
+
+Examples:
+    curate generate prompts.jsonl -o sampled.parquet --policy MODEL -n 8
 """
 
 from __future__ import annotations

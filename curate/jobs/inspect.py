@@ -3,6 +3,10 @@
 High problems teach something wrong, medium ones teach little, low ones are
 unusual. --deep also compares all pairs with each other; of candidates only
 the prompts.
+
+Examples:
+    curate inspect pairs.jsonl
+    curate inspect hf://owner/name --columns prompt=question,chosen=answer_a
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 Reads candidates, or pairs, whose responses to the same prompt are then pooled. Measures with the given models what
 the data does not hold yet. Rerun the same command to resume an interrupted run.
+
+Examples:
+    curate pair candidates.parquet -o pairs.parquet --best-of-n2
+    curate pair scored.parquet -o pairs.parquet --strategy max-min
 """
 
 from __future__ import annotations
@@ -42,8 +46,8 @@ from curate.progress import Reporter
 from curate.readers import detect, input_paths
 from curate.registry import applicable
 from curate.responses.carried import carried_schema
-from curate.responses.judged import judge_facts
-from curate.responses.measure import Numbers, border_facts, measure_responses, model_notes
+from curate.responses.facts import cache_facts, measuring_facts
+from curate.responses.measure import Numbers, measure_responses
 from curate.responses.pools import Pools, may_be_chosen, merged
 from curate.responses.stage import stage
 from curate.responses.table import Staged
@@ -135,12 +139,9 @@ def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
             if conflicts:
                 reporter.note(f"{conflicts:,} responses have several different rewards in the data; using their mean.")
         pairing = _pairing(plan, staged, numbers, parameters)
-        manifest = {**identity, "response_starts": border_facts(borders), "notes": model_notes(plan, workspace)}
         _collect(pairing, pools, plan, workspace, reporter)
-        judges = judge_facts(plan, workspace)
-        manifest |= {"columns": plan.reading.facts()} | ({"judges": judges} if judges else {})
+        manifest = {**identity, **measuring_facts(plan, borders, workspace), **cache_facts(plan, workspace)}
         result = _finish(plan, pairing, pools, manifest, workspace, reporter)
-        result = replace(result, judges=judges, unread=plan.reading.unread)
         workspace.finish()
     return result
 
@@ -229,7 +230,7 @@ def _finish(
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     carried = carried_schema(pools.staged, reporter) if carries else None
     flags = _write(pair_tables(carried, pools, new, frame), pools, manifest, settings.out)
-    return replace(result, flags=flags)
+    return replace(result, flags=flags, judges=manifest.get("judges", {}), unread=plan.reading.unread)
 
 
 def _facts(result: PairResult, old: int) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """Show a scored table in one page that opens from disk and can be mailed.
 
 Every number is computed over all rows. A click on a bar filters the page and shows the equal `curate select`.
+
+Examples:
+    curate report scored.parquet --selected best.parquet -o report.html
 """
 
 from __future__ import annotations

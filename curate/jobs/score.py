@@ -1,6 +1,11 @@
 """Measure pairs or candidates, and add metrics.
 
 Rerun the same command to resume an interrupted run.
+
+Examples:
+    curate score pairs.jsonl -o scored.parquet
+    curate score pairs.jsonl -o scored.parquet --reward REWARD_MODEL
+    curate score pairs.jsonl -o scored.parquet --policy MODEL --reference MODEL
 """
 
 from __future__ import annotations
@@ -41,13 +46,14 @@ from curate.plan.columns import computable
 from curate.plan.cost import measuring_costs
 from curate.plan.only_pairs import check_candidates
 from curate.plan.rewards import rewards_reader
-from curate.plan.scoring import Plan, check_settings, check_tokens, make_plan, measured_with
+from curate.plan.scoring import Plan, check_settings, make_plan, measured_with
 from curate.plan.shape import TEXTS, Shape, measured_fields, pair_columns
+from curate.plan.token_check import check_tokens
 from curate.progress import Reporter
 from curate.readers import input_paths
+from curate.responses.facts import cache_facts, measuring_facts
 from curate.responses.flagging import Flagging, plan_flags, with_flags
-from curate.responses.judged import judge_facts
-from curate.responses.measure import Numbers, border_facts, measure_pairs, measure_responses, model_notes
+from curate.responses.measure import Numbers, measure_pairs, measure_responses
 from curate.responses.rows import Columns, write_rows
 from curate.responses.stage import stage
 from curate.responses.table import Staged
@@ -135,11 +141,11 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         numbers, borders = measure_responses(plan, staged, workspace, reporter)
         rejected = reject_counts(staged.rejects.tables(["reason"]))
         manifest = identity | {"rows": {"written": int(staged.counts.size), "rejected": rejected}}
-        manifest |= _measured_with(plan, border_facts(borders), workspace)
+        manifest |= measuring_facts(plan, borders, workspace)
         if plan.as_pairs:
             details = _finish_pairs(plan, flagging, staged, numbers, workspace, manifest, reporter)
         else:
-            details = _finish_candidates(plan, staged, numbers, manifest, reporter)
+            details = _finish_candidates(plan, staged, numbers, workspace, manifest, reporter)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
     details |= {"judges": manifest.get("judges", {}), "unread": plan.reading.unread}
@@ -186,13 +192,6 @@ def _check_match(settings: ScoreSettings) -> None:
         )
 
 
-def _measured_with(plan: Plan, borders: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
-    """What the manifest says about the data and the models, and about the judges if there are any."""
-    judges = judge_facts(plan, workspace)
-    facts = {"columns": plan.reading.facts(), "response_starts": borders, "notes": model_notes(plan, workspace)}
-    return facts | ({"judges": judges} if judges else {})
-
-
 def _finish_pairs(
     plan: Plan,
     flagging: Flagging,
@@ -219,6 +218,7 @@ def _finish_pairs(
         reporter.note(note)
     frame = frame.insert_column(0, held[PAIR_ID.name]).with_columns(flags.alias(FLAGS.name))
     counted = Counter(flag_counts(flags))
+    manifest |= cache_facts(plan, workspace)
     manifest |= {"metrics": used, "flags": dict(sorted(counted.items())), "notes": manifest["notes"] | lacking}
 
     def columns(first: int, rows: int) -> Columns:
@@ -230,7 +230,7 @@ def _finish_pairs(
 
 
 def _finish_candidates(
-    plan: Plan, staged: Staged, numbers: Numbers, manifest: dict[str, Any], reporter: Reporter
+    plan: Plan, staged: Staged, numbers: Numbers, workspace: Workspace, manifest: dict[str, Any], reporter: Reporter
 ) -> dict[str, Any]:
     starts = staged.first_slots
 
@@ -245,6 +245,7 @@ def _finish_candidates(
     counted: Counter[str] = Counter()
     for table in staged.records.tables([FLAGS.name]):
         counted.update(flag_counts(pl.Series(table[FLAGS.name])))
+    manifest |= cache_facts(plan, workspace)
     manifest |= {"flags": dict(sorted(counted.items()))}
     write_rows(staged, columns, manifest, plan.settings.out, reporter)
     return {"flags": dict(counted.most_common())}

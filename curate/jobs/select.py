@@ -2,6 +2,10 @@
 
 Uses the column METRIC when it is there and no parameter of it is set; otherwise computes it from the measurements.
 Rows without a value are never kept; ties are broken by pair_id; the input's order is kept.
+
+Examples:
+    curate select scored.parquet -o best.parquet --by dcrm --top 10%
+    curate select scored.parquet -o kept.parquet --where "length_ratio < 2"
 """
 
 from __future__ import annotations

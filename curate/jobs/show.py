@@ -2,6 +2,11 @@
 
 The best pairs by a metric, the worst, or those that a selection left out. Without --by, the metric that selected FILE
 ranks its pairs, and pairs that nothing selected come in the order of the file.
+
+Examples:
+    curate show best.parquet -n 5
+    curate show best.parquet --left-out
+    curate show scored.parquet --by dcrm
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Everything is computed against the frozen policy of the scored table; the manifest says which rows stood in for a
 trainer's batch.
+
+Examples:
+    curate weigh scored.parquet -o weighed.parquet --method gamma-po
 """
 
 from __future__ import annotations

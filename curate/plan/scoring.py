@@ -13,6 +13,7 @@ from curate.hashing import versions
 from curate.metrics.catalogue import in_force
 from curate.metrics.registry import check_options, columns_read, missing_column
 from curate.model import Model
+from curate.plan.caching import Cache, cache_of
 from curate.plan.columns import computable, fields_after, measurements
 from curate.plan.models import (
     ALONE,
@@ -25,15 +26,12 @@ from curate.plan.models import (
 )
 from curate.plan.rewards import RewardSource, named_columns, parse_reward, plan_rewards
 from curate.plan.template_date import date_notes, dated
-from curate.progress import Reporter
 from curate.readers import Layout, Row, Source, detect, first_rows, open_source, source_notes
 from curate.readers.detect import without_tools
-from curate.readers.files.table import open_table
 from curate.readers.parts.messages import tools_in
 from curate.readers.reading import Reading, what_is_read
 from curate.schema import (
     ALP_ALONE,
-    EDIT_DISTANCE,
     POLICY_LOGPS,
     REF_LOGPS,
     Record,
@@ -46,7 +44,6 @@ from curate.scorers.judging import judge_options
 from curate.scorers.model_scorers import ModelScorer
 from curate.settings import MeasureSettings, for_manifest
 from curate.tokens import WORDS, open_text_tokenizer
-from curate.writers.history import manifests_of, recorded
 
 
 @dataclass
@@ -62,6 +59,7 @@ class Plan:
         embedding: measures the embedding distance of pairs, if an embedder is given.
         devices: devices with a copy of the models each; empty to run in this process.
         notes: what the user should know before the run.
+        cache: where earlier runs kept their numbers, if it is to be used.
     """
 
     settings: MeasureSettings
@@ -76,6 +74,7 @@ class Plan:
     embedding: EmbeddingDistance | None = None
     devices: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    cache: Cache | None = None
 
     def measures(self, role: str) -> bool:
         """Whether a model in this role (`policy`, `reference`) measures the responses."""
@@ -197,6 +196,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
         *_not_computed(plan),
         *_check_tools(plan, writes_prompts=prefer != "pairs" or _writes_prompts(rows, as_pairs)),
     ]
+    plan.cache = cache_of(settings, plan.notes)
     for name in settings.options:
         if name != JUDGE_OPTIONS:
             plan.require(name)
@@ -229,29 +229,6 @@ def _not_computed(plan: Plan) -> Iterator[str]:
         lacking = [one for one in columns_read(name, plan.settings.options, present) if one not in present]
         if lacking:
             yield f"{name} is not computed: it reads {', '.join(lacking)}, which this run does not measure."
-
-
-def check_tokens(plan: Plan, reporter: Reporter) -> None:
-    """Refuse to count words by default when the data's edit distance counts a tokenizer's tokens.
-
-    Raises:
-        SettingsError: it would, and no tokenizer or model is given.
-    """
-    settings = plan.settings
-    if not plan.as_pairs or EDIT_DISTANCE.name not in next(iter(first_rows(plan.source)), {}):
-        return
-    before = recorded(manifests_of(open_table(settings.data, settings.out)), "measured_with", plan.edit.name)
-    now = plan.edit.facts()
-    if before is None or before["tokenizer_hash"] == now["tokenizer_hash"]:
-        return
-    change = f"edit distance counted tokens of {before['tokenizer']!r} in the data; now it counts {now['tokenizer']!r}."
-    if not (settings.tokenizer or settings.policy or settings.reference):
-        raise SettingsError(
-            change[0].upper() + change[1:],
-            f"{EDIT_DISTANCE.name}, and dcrm with it",
-            f"Give the folder of {before['tokenizer']} as --tokenizer, or use --tokenizer={now['tokenizer']}.",
-        )
-    reporter.note(change)
 
 
 def _same_model_note(plan: Plan) -> str:

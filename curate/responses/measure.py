@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +14,7 @@ from curate.metrics.alignment_potential import zscore
 from curate.plan.models import ALONE, ResponseScorer
 from curate.plan.scoring import Plan
 from curate.progress import Numbered, Reporter
+from curate.responses import cached
 from curate.responses.judged import judged
 from curate.responses.table import Staged
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
@@ -76,7 +75,7 @@ def _run_all(
             found[scorer.name], borders[scorer.name] = found["policy"], borders["policy"]
             continue
         place += 1
-        found[scorer.name] = _run(scorer, staged, workspace, Numbered(reporter, place, count), plan.devices)
+        found[scorer.name] = _run(scorer, plan, staged, workspace, Numbered(reporter, place, count))
         if isinstance(scorer, ModelScorer) and scorer.name != ALONE:
             borders[scorer.name] = local.counts(workspace.shards(scorer.name), "border")
             for note in check_borders(scorer.title, borders[scorer.name], scorer.renderer.refusal):
@@ -84,17 +83,33 @@ def _run_all(
     return found, borders
 
 
-def _run(
-    scorer: ResponseScorer, staged: Staged, workspace: Workspace, reporter: Reporter, devices: Sequence[str]
-) -> Numbers:
+def _run(scorer: ResponseScorer, plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
     """The scorer's numbers for every slot."""
     shards = workspace.shards(scorer.name)
     if isinstance(scorer, Judge):
-        return {"reward": judged(scorer, staged, shards, reporter, devices)}
+        return {"reward": judged(scorer, staged, shards, reporter, plan.devices)}
     unique = int((staged.names == np.arange(staged.names.size)).sum())
-    local.run(scorer, staged.response_windows(), unique, shards, reporter, devices)
+    _measure(scorer, staged.response_windows, unique, plan, workspace, reporter)
     found = local.results(scorer, shards, staged.names.size)
     return {name: values[staged.names] for name, values in found.items()}
+
+
+def _measure(
+    scorer: Scorer,
+    windows: cached.Windows,
+    total: int,
+    plan: Plan,
+    workspace: Workspace,
+    reporter: Reporter,
+    unit: str = "responses",
+) -> None:
+    """Fill the scorer's shards; with a cache, from what earlier runs measured."""
+    if plan.cache is not None and isinstance(scorer, cached.Cacheable):
+        if cached.can_be_cached(scorer):
+            cached.run(scorer, windows, total, workspace, plan.cache, reporter, plan.devices, unit)
+            return
+        reporter.note(f"{scorer.title}: its numbers are not kept in the cache, as its model may change unseen.")
+    local.run(scorer, windows(), total, workspace.shards(scorer.name), reporter, plan.devices, unit)
 
 
 def _take_rewards(numbers: Numbers, rewards: Numbers, plan: Plan, reporter: Reporter) -> None:
@@ -156,18 +171,6 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
     rows = staged.counts.size
     scorers: list[Scorer] = [plan.edit, *([plan.embedding] if plan.embedding else [])]
     for scorer in scorers:
-        shards = workspace.shards(scorer.name)
-        local.run(scorer, staged.pair_windows(), rows, shards, reporter, unit="pairs")
-        found |= local.results(scorer, shards, rows)
+        _measure(scorer, staged.pair_windows, rows, plan, workspace, reporter, unit="pairs")
+        found |= local.results(scorer, workspace.shards(scorer.name), rows)
     return found
-
-
-def model_notes(plan: Plan, workspace: Workspace) -> dict[str, list[str]]:
-    """What each model reported about how it runs, for the manifest."""
-    notes = {scorer.name: workspace.shards(scorer.name).notes() or [] for scorer in plan.scorers}
-    return {name: said for name, said in notes.items() if said}
-
-
-def border_facts(borders: Counters) -> dict[str, Any]:
-    """The counts for the manifest."""
-    return {name: dict(sorted(counts.items())) for name, counts in borders.items()}

@@ -17,6 +17,8 @@ Backend = Literal["auto", "torch", "vllm"]
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 MODELS = "Models and scores"
 GPUS = re.compile(r"all|[1-9]\d*|\d+(,\d+)+")
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|GB|TB|)", re.IGNORECASE)
+UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MEANT, PLACE = Record.MEANT, Record.PLACE
 
@@ -42,6 +44,22 @@ def _as_date(value: Any) -> Any:
     raise ValueError("a day is written YYYY-MM-DD")
 
 
+def _as_size(value: Any) -> Any:
+    if (isinstance(value, int) and not isinstance(value, bool) and value >= 0) or isinstance(value, str):
+        value = str(value)
+        if SIZE.fullmatch(value):
+            return value
+    raise ValueError("a size is written 200MB, 50GB or 1.5TB")
+
+
+def bytes_of(size: str) -> int:
+    """The number of bytes in 50GB, 200MB or 1.5TB; a number alone counts bytes."""
+    match = SIZE.fullmatch(size)
+    assert match is not None, size
+    return int(float(match[1]) * UNITS[match[2].upper()])
+
+
+Size = Annotated[str, BeforeValidator(_as_size)]
 Gpus = Annotated[str, BeforeValidator(_as_listed)]
 Day = Annotated[date, BeforeValidator(_as_date)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -126,6 +144,17 @@ class MeasureSettings(MetricSettings, ModelSettings, ReadingSettings):
         metavar="PATH|words",
         panel=MODELS,
         record=MEANT,
+    )
+    cache: Path | None = option(
+        None,
+        "Keep the numbers of models in this folder, and take from it what any earlier run measured. "
+        "Default: the folder that CURATE_CACHE names, if any.",
+        metavar="DIR",
+        panel=RUN,
+        record=PLACE,
+    )
+    cache_limit: Size = option(
+        "50GB", "The cache forgets what was used longest ago beyond this size.", metavar="SIZE", panel=RUN, record=PLACE
     )
     engine: Literal["local", "ray"] = option("local", "Where scorers run.", panel=RUN)
     max_length: PositiveInt | None = option(

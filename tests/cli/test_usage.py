@@ -13,7 +13,7 @@ def curate(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "what", "where", "hint"),
     [
-        ("select s --tpo 10%", "`curate select` has no option --tpo.", "curate select --tpo", "Did you mean --top?"),
+        ("select s --tpo 10%", "`curate select` has no option --tpo.", "curate select --tpo", "Did you mean --top"),
         ("select s --metric dcrm", "has no option --metric", "curate select --metric", "Did you mean --by?"),
         ("score s --output x", "has no option --output", "curate score --output", "Did you mean --out?"),
         ("scor s", "No such command 'scor'.", "curate", "Did you mean score?"),

@@ -45,7 +45,7 @@ def test_every_command_runs_in_the_order_of_the_page(
     assert len(commands) - len(here) == 4
     assert {command[0] for command in here} == COMMANDS - {"metrics", "demo"}
     for command in here:
-        app([*command, *([] if command[0] in ("inspect", "recipes") else ["--quiet"])], standalone_mode=False)
+        app([*command, *([] if command[0] in ("inspect", "recipes", "cache") else ["--quiet"])], standalone_mode=False)
 
 
 def _write(name: str, rows: list[dict[str, object]]) -> None:

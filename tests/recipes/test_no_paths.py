@@ -38,6 +38,8 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "out": [{"out": "folder"}, {}],
     "options": [{"options": {"dpo_margin": {"beta": "0.2"}}}],
     "metrics": [{"metrics": ("@/own_metrics.py",)}, {"metrics": "@/own_metrics.py", "by": "own_margin"}],
+    "cache": [{"cache": "@/numbers", **REAL}],
+    "cache_limit": [{"cache_limit": "1GB"}],
     "chat_template": [{"chat_template": "@/template.jinja", **REAL}],
     "template_date": [{"template_date": "2024-03-05", "chat_template": "@/dated.jinja", **REAL}],
     "policy": [REAL],
