@@ -357,7 +357,8 @@ def test_a_reference_that_is_the_policy_is_measured_once_and_said_to_tell_nothin
     notes, apart = Notes(), Notes()
     run_score(data, tmp_path / "same.parquet", notes, policy="fake:1", reference="fake:1")
     run_score(data, tmp_path / "apart.parquet", apart, **MODELS)
-    assert [name for name in apart.steps if "fake" in name] == ["policy 'fake:1'", "reference 'fake:2'"]
+    both = ["policy 'fake:1' (1 of 2)", "reference 'fake:2' (2 of 2)"]
+    assert [name for name in apart.steps if "fake" in name] == both
     assert [name for name in notes.steps if "fake" in name] == ["policy 'fake:1'"]
     table = pl.read_parquet(tmp_path / "same.parquet")
     assert table["ref_chosen_logps"].equals(table["policy_chosen_logps"])
