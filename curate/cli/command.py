@@ -6,7 +6,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -21,11 +21,16 @@ from curate.cli.console import say, stderr, stdout
 from curate.cli.reporters import reporter
 from curate.cli.standard import streams
 from curate.jobs import help_of, job
+from curate.jobs.contract import Job
+from curate.jobs.lines import Line
 from curate.settings import flags, make, option_of, parse_options
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary.")]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the summary as JSON.")]
-LAST = ("json", "quiet")
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", metavar="", help="Check everything and say what would happen; write nothing.")
+]
+LAST = ("dry_run", "json", "quiet")
 Call = Callable[..., None]
 
 
@@ -40,19 +45,33 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
     one = job(name)
 
     def run(**values: Any) -> None:
-        quiet, as_json = values.pop("quiet"), values.pop("json")
+        quiet, as_json, dry = values.pop("quiet"), values.pop("json"), values.pop("dry_run", False)
         if "options" in values:
             values["options"] = parse_options(values["options"] or [])
         starting.make_short_jobs_shorter()
         with streams(_given(before(values)), writes_table=one.writes_table, as_json=as_json) as piped:
-            result = one.run(make(one.settings, piped.values), reporter(quiet))
-            piped.write()
+            made = make(one.settings, piped.values)
+            result, lines = _tried(one, made, quiet) if dry else _ran(one, made, quiet)
+            if not dry:
+                piped.write()
             if as_json:
                 typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
             elif not quiet:
-                say(piped.summary(one.summary(result)), stdout() if piped.out is None else stderr())
+                say(piped.summary(lines), stdout() if piped.out is None else stderr())
 
-    return _described(run, name, one.settings, help_of(name), {**extra, "json": Json, "quiet": Quiet})
+    dry_run = {"dry_run": DryRun} if one.is_step else {}
+    return _described(run, name, one.settings, help_of(name), {**extra, **dry_run, "json": Json, "quiet": Quiet})
+
+
+def _ran(one: Job, made: Any, quiet: bool) -> tuple[Any, Iterable[Line]]:
+    result = one.run(made, reporter(quiet))
+    return result, one.summary(result)
+
+
+def _tried(one: Job, made: Any, quiet: bool) -> tuple[Any, Iterable[Line]]:
+    from curate.cli.trial import trial  # imports what recipes need
+
+    return trial(one, made, reporter(quiet))
 
 
 def command(name: str, settings: type[BaseModel], call: Call, help: str) -> Call:

@@ -51,7 +51,7 @@ def plan_lines(plan: RunPlan, gpu: Gpu) -> Summary:
         yield _step(step)
     costs = [(step, cost) for step in plan.steps for cost in step.assumed or step.models]
     if costs:
-        yield Grid(COSTS, [_cost(step.name, cost, gpu) for step, cost in costs])
+        yield Grid(COSTS, [cost_cells(step.name, cost, gpu) for step, cost in costs])
         yield from cost_lines([cost for _, cost in costs], gpu, sum(step.size or 0 for step in plan.steps))
     for name in plan.unknown:
         yield (
@@ -112,7 +112,8 @@ def spent(hours: float) -> str:
     return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:,.1f} h"
 
 
-def _cost(step: str, cost: ModelCost, gpu: Gpu) -> tuple[Any, ...]:
+def cost_cells(step: str, cost: ModelCost, gpu: Gpu) -> tuple[Any, ...]:
+    """One model's row of the table that `COSTS` heads."""
     tokens = "unknown" if cost.tokens is None else f"{'at most ' if cost.at_most else 'about '}{cost.tokens:,}"
     tokens += " words" if cost.tokens is not None and cost.unit == "words" else ""
     responses = "unknown" if cost.sequences is None else f"{cost.sequences:,}"
