@@ -142,7 +142,7 @@ FLAG_MEANINGS: dict[str, str] = {
     "truncated": "a response was cut by --max-length",
     "rm_disagrees": "the rejected response has the larger reward",
     "refusal": "a response opens with a refusal",
-    "not_after_user": "the prompt does not end with the user's turn",
+    "not_after_user": "the prompt ends neither with the user's turn nor with a tool's result",
     "user_twice": "two turns of the user follow each other in the prompt",
     "repeats_prompt": "a response begins with the text of the prompt's last turn",
     "template_markup": "a text holds markers of a chat template, such as <|im_start|> or [INST]",

@@ -61,8 +61,8 @@ def check_no_tools(prompt: Sequence[Message]) -> None:
     """
     if (found := tools_in(prompt)) is not None:
         raise RowError(
-            f"the prompt has {found}: `curate score` reads them in columns chosen and rejected, if the chat template "
-            "of every model takes them; nothing else does yet"
+            f"the prompt has {found}, which only `curate score` reads, next to columns chosen and rejected, if every "
+            "model's chat template writes them out"
         )
 
 

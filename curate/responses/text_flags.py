@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from curate.schema import Message, Record
+from curate.schema import TOOL, Message, Record
 
 REFUSAL = re.compile(
     r"\s*(?:i['’]?m (?:really |very |so )?(?:sorry|afraid)|sorry\b|i apologi[sz]e"
@@ -41,7 +41,7 @@ def text_flags(record: Record) -> list[str]:
 
 def _prompt_flags(prompt: Sequence[Message], responses: Sequence[str]) -> list[str]:
     found = []
-    if prompt[-1]["role"] != "user":
+    if prompt[-1]["role"] not in ("user", TOOL):
         found.append("not_after_user")
     if len(prompt) > 1 and any(prompt[i]["role"] == prompt[i + 1]["role"] == "user" for i in range(len(prompt) - 1)):
         found.append("user_twice")

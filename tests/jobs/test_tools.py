@@ -92,6 +92,7 @@ def test_log_probabilities_are_those_behind_the_tools(
     data, out = write_jsonl(tmp_path / "d.jsonl", [given]), tmp_path / "o.parquet"
     curate.score(data, out, policy=str(policy), chat_template=template, tokenizer="words")
     found = pl.read_parquet(out)
+    assert found["flags"].to_list() == [[]]
     for side, answer in (("chosen", "It is 18 degrees."), ("rejected", "No idea.")):
         assert found[f"policy_{side}_logps"][0] == pytest.approx(expected(policy, messages, tools, answer), abs=1e-3)
 
