@@ -85,7 +85,7 @@ def _planned(job: Job, settings: Any) -> Trial:
         before = look(settings.data, layout, columns)
         after = job.shape(settings, before)
         job.models(settings, after.kind)
-        volume = survey(settings.data, layout, columns)
+        volume = survey(settings.data, layout, columns, getattr(settings, "limit", None))
         made = job.volume(settings, volume, after.kind)
         costs = tuple(job.costs(settings, volume, after.kind))
     new = tuple(sorted(after.columns - before.columns))

@@ -36,12 +36,12 @@ from curate.reporting.differences import compared, excerpt
 from curate.reporting.survey import LengthRuler, Problem, length_ruler, problems
 from curate.responses.flagging import evaluations
 from curate.responses.tally import EXAMPLES, Example, Tally, count, read_pairs
-from curate.settings import DataSettings, Files, ReadingSettings, option
+from curate.settings import DataSettings, Files, FirstRows, ReadingSettings, option
 
 CHARACTERS = 400
 
 
-class InspectSettings(DataSettings, ReadingSettings):
+class InspectSettings(DataSettings, ReadingSettings, FirstRows):
     """The options of `curate inspect`."""
 
     deep: bool = option(False, "Also look for duplicates, near-duplicates, contradictions, languages and phrases.")
@@ -101,7 +101,7 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
         MissingExtra: a package that --deep needs is not installed.
     """
     check_inspect(settings)
-    source = open_source(settings.data, settings.columns)
+    source = open_source(settings.data, settings.columns, settings.limit)
     rows = first_rows(source)
     layout = detect(rows, ties=settings.ties)
     wanted, checks = _checks(settings, layout)

@@ -103,7 +103,7 @@ def plan_generation(settings: GenerateSettings) -> GenerationPlan:
     """
     check_generate(settings)
     settings = dated(settings)
-    source = open_source(settings.data, settings.columns)
+    source = open_source(settings.data, settings.columns, settings.limit)
     rows = first_rows(source)
     layout = prompts_layout(rows)
     plan = GenerationPlan(settings, source, layout, Draws(settings.temperature, settings.samples, settings.seed))

@@ -174,7 +174,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     """
     check_settings(settings)
     settings = dated(settings)
-    source = open_source(settings.data, settings.columns)
+    source = open_source(settings.data, settings.columns, settings.limit)
     rows = first_rows(source)
     layout = detect(rows, settings.rows_as or prefer, settings.ties, tools=True)
     sample = list(records(layout, rows))

@@ -59,13 +59,15 @@ def is_here(name: str) -> bool:
     return Path(name).exists() or bool(glob.glob(name, recursive=True))  # noqa: PTH207 (takes absolute patterns too)
 
 
-def survey(data: Sequence[str], layout_of: LayoutOf, columns: Mapping[str, str] | None = None) -> Volume:
+def survey(
+    data: Sequence[str], layout_of: LayoutOf, columns: Mapping[str, str] | None = None, limit: int | None = None
+) -> Volume:
     """Count the rows, and sample up to 512 of them at even distances.
 
     Raises:
         InputError: the data cannot be read.
     """
-    source = open_source(data, columns)
+    source = open_source(data, columns, limit)
     layout = layout_of(first_rows(source))
     sample: list[Record] = []
     rows, stride = 0, 1

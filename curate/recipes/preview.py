@@ -126,7 +126,9 @@ def _volume(step: Step, volumes: Mapping[str, Volume]) -> Volume:
     parts = [volumes[writer] for writer in step.reads if writer is not None]
     if outside:
         columns = getattr(step.settings, "columns", {})
-        parts.append(survey(outside, step.layout, columns) if all(map(is_here, outside)) else Volume())
+        limit = getattr(step.settings, "limit", None)
+        here = all(map(is_here, outside))
+        parts.append(survey(outside, step.layout, columns, limit) if here else Volume())
     return parts[0] if len(parts) == 1 else _summed(parts)
 
 

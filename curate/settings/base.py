@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
 from curate.errors import SettingsError, did_you_mean
 
@@ -133,6 +133,14 @@ class ReadingSettings(ColumnSettings):
         "tie, error stops.",
         panel=READING,
         record=Record.MEANT,
+    )
+
+
+class FirstRows(BaseModel):
+    """How much of the data is read."""
+
+    limit: PositiveInt | None = option(
+        None, "Read only the first N rows, to try the command.", metavar="N", panel=READING
     )
 
 

@@ -11,6 +11,7 @@ from curate.settings.base import (
     RUN,
     ColumnSettings,
     Files,
+    FirstRows,
     MetricSettings,
     PageSettings,
     Record,
@@ -58,7 +59,7 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weights = Annotated[dict[str, Weight], BeforeValidator(_weights)]
 
 
-class GenerateSettings(ModelSettings, ColumnSettings):
+class GenerateSettings(ModelSettings, ColumnSettings, FirstRows):
     """The options of `curate generate`."""
 
     policy: Policies = option(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from curate.settings.base import FRESH, RUN, MetricSettings, ReadingSettings, Record, Settings, option
+from curate.settings.base import FRESH, RUN, FirstRows, MetricSettings, ReadingSettings, Record, Settings, option
 
 Truncation = Literal["keep_start", "keep_end", "drop"]
 Combine = Literal["mean", "min", "median", "zmean"]
@@ -98,7 +98,7 @@ class ModelSettings(Settings):
     fresh: bool = option(False, FRESH, panel=RUN, record=PLACE)
 
 
-class MeasureSettings(MetricSettings, ModelSettings, ReadingSettings):
+class MeasureSettings(MetricSettings, ModelSettings, ReadingSettings, FirstRows):
     """Which models and scores measure the responses."""
 
     reward: tuple[str, ...] = option(
