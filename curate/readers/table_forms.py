@@ -13,6 +13,7 @@ from curate.readers.parts.column_names import (
     HISTORY,
     INPUT,
     INSTRUCTION,
+    ONE_ANSWER,
     PROMPT,
     PROMPTS,
     SIDES,
@@ -53,8 +54,8 @@ def sides_in_words(sample: Sequence[Row]) -> dict[str, str]:
 
 
 def _is_told(row: Row) -> bool:
-    """Whether a row has sides under plainer names, or responses that the words may be a verdict on."""
-    if both_sides(row) is not None or slots_of(row) is not None:
+    """Whether a row has sides under plainer names, or responses that the words may be about."""
+    if both_sides(row) is not None or slots_of(row) is not None or first_present(row, ONE_ANSWER) is not None:
         return True
     return any(isinstance(decoded(row.get(name)), list | dict) for name in ANSWERS)
 

@@ -18,6 +18,7 @@ OF_THE_BEST = re.compile(
 WORDS = "response|answer|output|completion|model|assistant|candidate|option"
 NAMES_ONE = re.compile(rf"(?:(?:{WORDS})_?)?(?:[a-h]|\d{{1,2}})")
 A_VERDICT = re.compile(r"winner|better|verdict|prefer|vote")
+PAIR = 2
 MOST_LABELS = 8
 """A column of more different values than this does not say which of two responses is better."""
 CLASSES = ("label", "labels")
@@ -66,6 +67,8 @@ def _verdict_beside(row: Row, record: Record) -> str | None:
 
 
 def _names_one(value: object, responses: Sequence[str]) -> bool:
+    if isinstance(value, bool):
+        return len(responses) == PAIR
     if isinstance(value, str) and (value in responses or NAMES_ONE.fullmatch(folded(value))):
         return True
     place = None if isinstance(value, str) else number(value)

@@ -20,6 +20,7 @@ from curate.readers.parts.column_names import (
 from curate.readers.parts.messages import decoded
 from curate.readers.parts.response_lists import Columns, parse_candidates
 from curate.readers.parts.scores import number
+from curate.readers.parts.sides import both_sides
 from curate.readers.parts.structs import reward_in
 from curate.schema import Record
 
@@ -108,7 +109,8 @@ def _is_one_of_two(flags: object) -> TypeGuard[list[bool]]:
 def _positions(row: Row) -> tuple[list[int], int] | None:
     """The positions that a row gives, from 0 or from 1, and how many responses it has."""
     listed = _listed(row)
-    if listed is None:
+    sides = both_sides(row)
+    if listed is None or (sides is not None and None in (_position(side, listed) for side in sides)):
         return None
     if (flagged := _flagged(row, listed)) is not None:
         return [flagged, 1 - flagged], TWO

@@ -54,6 +54,10 @@ WORDS = {
         [AB | {"model_a": "x", "model_b": "y", "winner": "y", "loser": "x"}],
         [pair(BAD, GOOD)],
     ),
+    "words about a response": (
+        [Q | {"completion": GOOD, "label": True, "good": "polite it is", "bad": "too long"}],
+        REFUSED,
+    ),
     "win and lose are counts": ([Q | {"response": GOOD, "win": 3, "lose": 1}], REFUSED),
     "passages of a search": ([{"query": ASKED, "positive": GOOD, "negative": BAD}], REFUSED),
     "no prompt": ([{"anchor": ASKED, "positive": GOOD, "negative": BAD}], REFUSED),
@@ -84,6 +88,11 @@ POSITIONS = {
         [Q | {"responses": [{"text": BAD, "chosen": False}, {"text": GOOD, "chosen": True}]}],
         [pair()],
     ),
+    "sides that are there as well": (
+        [Q | sides(GOOD, BAD, responses=["x", "y"], chosen_index=3, rejected_index=0)],
+        [pair()],
+    ),
+    "a truth value on two": ([TWO | {"preference": each} for each in (True, False)], REFUSED),
     "a list of flags": ([TWO | {"is_chosen": [False, True]}], [pair(BAD, GOOD)]),
 }
 TALKS = {
