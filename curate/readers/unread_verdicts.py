@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from curate.errors import InputError, RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.column_names import SIGNED, VERDICTS, folded
+from curate.readers.parts.column_names import ANSWERS, SIGNED, VERDICTS, folded
+from curate.readers.parts.messages import decoded
 from curate.readers.parts.scores import number
 from curate.readers.parts.slots import ORDINALS, TIES
 from curate.schema import MODEL, REWARD, Record
@@ -60,10 +61,17 @@ def _verdict_beside(row: Row, record: Record) -> str | None:
         if name in CLASSES and len(responses) != 2:
             continue
         if (name in VERDICTS or OF_THE_BEST.fullmatch(name)) and (
-            row[column] in models or _names_one(row[column], responses)
+            row[column] in models or _names_one(row[column], responses) or _names_a_struct(row[column], row)
         ):
             return column
     return None
+
+
+def _names_a_struct(value: object, row: Row) -> bool:
+    """Whether a text is in a field, such as its id, of one of the row's responses."""
+    listed = [decoded(row.get(name)) for name in ANSWERS]
+    structs = [one for value in listed if isinstance(value, list) for one in value if isinstance(one, Mapping)]
+    return isinstance(value, str) and any(value in one.values() for one in structs)
 
 
 def _names_one(value: object, responses: Sequence[str]) -> bool:

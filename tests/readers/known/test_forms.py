@@ -93,6 +93,13 @@ POSITIONS = {
         [pair()],
     ),
     "a truth value on two": ([TWO | {"preference": each} for each in (True, False)], REFUSED),
+    "ids of structs": (
+        [
+            Q
+            | {"responses": [{"id": "x", "text": GOOD}, {"id": "y", "text": BAD}], "chosen_id": "y", "rejected_id": "x"}
+        ],
+        REFUSED,
+    ),
     "a list of flags": ([TWO | {"is_chosen": [False, True]}], [pair(BAD, GOOD)]),
 }
 TALKS = {
