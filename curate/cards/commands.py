@@ -20,8 +20,8 @@ DEFAULTS: Mapping[str, type[DataSettings]] = {
 KNOWN = (*DEFAULTS, "weigh", "export")
 ROLES = ("policy", "reference", "embedder")
 UNNAMED = "OUT.parquet"
-FOLDER = "OUT"
-"""What an output folder is called, since no manifest holds its name."""
+FOLDER, SHARDS = "OUT", "FOLDER"
+"""What an output folder is called, and a folder of shards that was read, since no manifest holds their names."""
 SHARD = re.compile(r"data-\d{5}\.parquet")
 
 
@@ -63,7 +63,7 @@ def inputs_of(manifest: Mapping[str, Any]) -> list[str]:
     """The names of what a command read; the shards of a folder, whose name no manifest holds, count as one."""
     staged = manifest.get("staged_from") or {}
     names = [str(one.get("name", "")) for one in manifest.get("inputs") or staged.get("inputs") or []]
-    return list(dict.fromkeys(FOLDER if SHARD.fullmatch(name) else name for name in names))
+    return list(dict.fromkeys(SHARDS if SHARD.fullmatch(name) else name for name in names))
 
 
 def _names_before(manifest: Mapping[str, Any]) -> list[str]:

@@ -30,8 +30,8 @@ def test_the_shards_of_a_folder_count_as_one() -> None:
     export = {"command": "export", "inputs": shards, "settings": {"to": "trl", "keep_scores": False}}
     found = commands_of([{**export, "history": [SELECT, SELECT]}], "OUT")
     assert found[1:] == [
-        "curate select s.parquet --by dcrm --top 10% -o OUT",
-        "curate export OUT --to trl -o OUT",
+        "curate select s.parquet --by dcrm --top 10% -o FOLDER",
+        "curate export FOLDER --to trl -o OUT",
     ]
 
 
