@@ -25,8 +25,7 @@ from curate.metrics.registry import all_metrics, as_numbers, find
 from curate.progress import Reporter
 from curate.readers.files.table import Table, open_table
 from curate.schema import FLAGS, PAIR_ID
-from curate.selection.again import decided_again
-from curate.selection.verdict import Verdict
+from curate.selection.verdict import Verdict, decided_again
 from curate.settings import DataSettings, Files, MetricSettings, Record, option
 from curate.writers.history import manifests_of, recorded
 

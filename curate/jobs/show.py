@@ -41,10 +41,9 @@ from curate.schema import (
     Message,
     Record,
 )
-from curate.selection.again import Again, decided_again, selection_of, source_of
 from curate.selection.decision import REASON
 from curate.selection.values import high_first, ranking_values
-from curate.selection.verdict import spelled
+from curate.selection.verdict import Again, decided_again, selection_of, source_of, spelled
 from curate.settings import DataSettings, Files, MetricSettings, SelectSettings, option
 from curate.settings import Record as Recorded
 from curate.writers.history import manifests_of

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import curate
 from curate.errors import SettingsError
 from curate.readers.files.table import open_table
-from curate.selection.again import decided_again
 from curate.selection.pick import divided
+from curate.selection.verdict import decided_again
 
 WEIGHTS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0.001, 1000), min_size=1)
 
