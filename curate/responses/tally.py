@@ -109,9 +109,11 @@ class Tally:
         rewards = record.measured.get("reward")
         if not rewards:
             return []
-        if all(value is None for value in rewards):
+        known = [value is not None for value in rewards]
+        self.rewarded += any(known)
+        # a pair needs both of its rewards for a margin; candidates can do without some
+        if not (any(known) if record.pair is None else all(known[side] for side in record.pair)):
             return ["no_reward"]
-        self.rewarded += 1
         equal = record.pair is not None and rewards[record.pair[0]] == rewards[record.pair[1]]
         return ["tie"] if equal and not record.tie else []
 

@@ -51,6 +51,16 @@ def test_the_ruler_counts_words_of_pairs_that_are_not_ties(tmp_path):
     assert ruler.auc == pytest.approx(wins / 16)
 
 
+def test_a_pair_with_one_of_its_two_rewards_has_no_reward(tmp_path):
+    scores = [(2.0, 1.0), (None, 1.0), (2.0, None), (None, None), (1.0, 1.0)]
+    rows = [row(f"p {i}", "a", "b", score_chosen=one, score_rejected=two) for i, (one, two) in enumerate(scores)]
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    found = run(data).flags
+    assert (found["no_reward"], found["tie"]) == (3, 1)
+    scored = curate.score(data).flags
+    assert {name: scored[name] for name in ("no_reward", "tie")} == {"no_reward": 3, "tie": 1}
+
+
 @pytest.mark.parametrize(("chosen", "rejected", "auc"), [("a b", "a", 1.0), ("a", "a b", 0.0), ("a", "b", 0.5)])
 def test_the_ends_of_the_ruler(tmp_path, chosen, rejected, auc):
     ruler = run(write_jsonl(tmp_path / "d.jsonl", [row(f"p {i}", chosen, rejected) for i in range(3)])).length
