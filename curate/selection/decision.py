@@ -76,7 +76,7 @@ def decide(
         kept = left.alive.copy()
     elif groups is not None:
         frame = ranking_frame(table, left.alive, values, groups)
-        parts = divided(amount.of(int(alive.sum())), settings.per_weights) if settings.per_weights else amount
+        parts = divided(amount.asked(int(alive.sum())), settings.per_weights) if settings.per_weights else amount
         kept = np.zeros(table.rows, bool)
         kept[pick(frame, end, parts, high_first=best_high).to_numpy()] = True
         short = _short(parts, groups.filter(pl.Series(kept)))

@@ -30,7 +30,11 @@ class Amount:
 
     def of(self, rows: int) -> int:
         """floor(share * rows), exactly; or the count, capped at `rows`."""
-        return int(self.share * rows) if self.share is not None else min(self.count or 0, rows)
+        return min(self.asked(rows), rows)
+
+    def asked(self, rows: int) -> int:
+        """The same, but a count may be more than there are."""
+        return int(self.share * rows) if self.share is not None else self.count or 0
 
 
 def parse_amount(text: str, setting: str) -> Amount:

@@ -99,6 +99,15 @@ def test_a_group_that_is_too_small_is_kept_whole_and_said(
     assert "source chat has 2 of the 4 rows that its weight asks for, so 2 fewer rows are kept in all." in said
 
 
+def test_groups_are_kept_whole_where_more_rows_are_asked_for_than_there_are(data: Path, tmp_path: Path) -> None:
+    weights = {"code": 2, "math": 1}
+    kept = curate.select(data, tmp_path / "o.parquet", by="score", top="30", per="source", per_weights=weights)
+    assert kept.frame["source"].value_counts().sort("source").rows() == [("code", 12), ("math", 6)]
+    chat = {"code": 1, "chat": 1}
+    kept = curate.select(data, tmp_path / "p.parquet", by="score", top="20", per="source", per_weights=chat)
+    assert kept.frame["source"].value_counts().sort("source").rows() == [("chat", 2), ("code", 10)]
+
+
 def test_numbers_name_groups_too(tmp_path: Path) -> None:
     pl.DataFrame({"turns": [1, 1, 2, 2], "score": [1.0, 2.0, 3.0, 4.0]}).write_parquet(tmp_path / "t.parquet")
     result = curate.select(
