@@ -46,8 +46,8 @@ def finished_manifest(out: Path, identity: Mapping[str, Any], *, any_day: bool =
         return None
     wanted = json.loads(json.dumps(identity, sort_keys=True, default=str))
     same = all(_same(manifest.get(key), value, any_day) for key, value in wanted.items())
-    whole = sum(one.num_rows for one in metadata) == rows["written"]
-    with_rejects = not rows["rejected"] or next_to(out, "rejects").is_file()
+    whole = sum(one.num_rows for one in metadata) == rows.get("written")
+    with_rejects = not rows.get("rejected") or next_to(out, "rejects").is_file()
     return manifest if same and whole and with_rejects else None
 
 

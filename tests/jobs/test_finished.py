@@ -50,6 +50,14 @@ def test_an_output_of_another_command_or_not_whole_is_made_again(tmp_path, chang
         assert (tmp_path / "o.rejects.parquet").exists()
 
 
+def test_an_output_of_select_is_replaced(tmp_path):
+    data, out = write_jsonl(tmp_path / "d.jsonl", pair_rows()), tmp_path / "o.parquet"
+    scored = run_score(data, tmp_path / "s.parquet", **MODELS)
+    run_select(tmp_path / "s.parquet", out, by="dcrm", top="1")
+    assert run_score(data, out, **MODELS).rows == scored.rows
+    assert pl.read_parquet(out).height == scored.rows
+
+
 def test_a_function_that_changed_is_called_again(tmp_path, monkeypatch):
     file = tmp_path / "rewards_of_this_test.py"
     file.write_text("def length(rows):\n    return [float(len(row['response'])) for row in rows]\n")
