@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from curate.errors import SettingsError
 from curate.readers.files.table import open_table
@@ -45,7 +46,7 @@ class Kept:
 
 
 def read_kept(selected: Path, columns: Columns, out: Path, setting: str = "selected") -> Kept:
-    """Find the rows of a selection by `pair_id`.
+    """Find the rows of a selection by `pair_id`; of equal rows, the first ones, as many as the selection has.
 
     Raises:
         InputError: the file cannot be read.
@@ -60,10 +61,12 @@ def read_kept(selected: Path, columns: Columns, out: Path, setting: str = "selec
             value=selected,
             hint="Score the pairs with `curate score`, then select from that.",
         )
-    ids = table.numbers([PAIR_ID.name])[PAIR_ID.name].drop_nulls().unique()
-    mask = columns.ids.is_in(ids.implode()).fill_null(False).to_numpy()
-    missing = int((~ids.is_in(columns.ids.implode())).sum())
-    if not mask.any() and ids.len():
+    held = _numbered(columns.ids)
+    wanted = _numbered(table.numbers([PAIR_ID.name])[PAIR_ID.name]).drop_nulls()
+    found = held.join(wanted.with_columns(kept=True), on=["id", "copy"], how="left", maintain_order="left")
+    mask = found["kept"].fill_null(False).to_numpy()
+    missing = wanted.height - int(mask.sum())
+    if not mask.any() and wanted.height:
         raise SettingsError(
             "None of its rows is in the table.",
             setting=setting,
@@ -71,6 +74,11 @@ def read_kept(selected: Path, columns: Columns, out: Path, setting: str = "selec
             hint="Give the table from which they were selected.",
         )
     return Kept(mask, selected.name, newest(manifests_of(table)), missing)
+
+
+def _numbered(ids: pl.Series) -> pl.DataFrame:
+    """Each id, and how many rows before have the same one: equal rows have equal ids."""
+    return pl.DataFrame({"id": ids}).with_columns(copy=pl.int_range(pl.len()).over("id"))
 
 
 def newest(manifests: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -52,6 +52,14 @@ def test_a_selection_of_another_table_is_refused(scored: Path) -> None:
     assert not out.exists()
 
 
+def test_of_equal_rows_as_many_are_kept_as_the_selection_has(scored: Path) -> None:
+    twice, kept = scored.with_name("twice.parquet"), scored.with_name("kept.parquet")
+    rows = pl.read_parquet(scored)
+    pl.concat([rows, rows.head(4)]).write_parquet(twice)
+    pl.concat([rows.head(3), rows.head(1)]).write_parquet(kept)
+    assert curate.report(twice, scored.with_name("r.html"), selected=kept).kept == 4
+
+
 def test_rows_kept_that_are_not_in_the_table_are_counted(scored: Path) -> None:
     kept = scored.with_name("kept.parquet")
     ids = [*pl.read_parquet(scored)["pair_id"].head(5).to_list(), "elsewhere"]
