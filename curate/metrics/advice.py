@@ -58,7 +58,7 @@ def cut_note(by: str, values: np.ndarray, alive: np.ndarray, kept: np.ndarray, t
         if inside < int(equal.sum()):
             return (
                 f"the cut falls among {int(equal.sum()):,} rows of equal {by} ({cut:.6g}): "
-                f"{inside:,} of them were kept, in the order of their {tie_breaker}."
+                f"{inside:,} of them {'was' if inside == 1 else 'were'} kept, in the order of their {tie_breaker}."
             )
     return None
 

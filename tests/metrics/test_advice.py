@@ -58,7 +58,7 @@ def test_a_cut_among_equal_values():
     alive = np.array([True, True, True, False, True, True])
     kept = np.array([True, True, False, False, False, False])
     said = cut_note("m", values, alive, kept, "pair_id")
-    assert said == "the cut falls among 2 rows of equal m (2): 1 of them were kept, in the order of their pair_id."
+    assert said == "the cut falls among 2 rows of equal m (2): 1 of them was kept, in the order of their pair_id."
     assert cut_note("m", values, alive, alive & (values >= 2), "pair_id") is None
     assert cut_note("m", values, alive, np.zeros(6, bool), "pair_id") is None
     # At the middle either end may fall among equals.
