@@ -111,6 +111,7 @@ def doc_of(name: str) -> str:
 
 def _run(name: str, values: dict[str, Any]) -> Any:
     folder = TemporaryDirectory(prefix="curate-")
+    values = {key: one if key == "data" else _place(one) for key, one in values.items()}
     values["data"] = _names(values.get("data", ()), Path(folder.name))
     if returns_frame(name) and values.get("out") is None:
         values["out"] = Path(folder.name) / f"{name}.parquet"
@@ -119,6 +120,12 @@ def _run(name: str, values: dict[str, Any]) -> Any:
     # The folder is deleted with the last reference to the result.
     object.__setattr__(result, "_folder", folder)
     return result
+
+
+def _place(value: Any) -> Any:
+    """The file of another function's result, as `selected=` takes one; anything else as it is."""
+    out = getattr(value, "out", None)
+    return out if isinstance(out, Path) else value
 
 
 def _names(data: Any, folder: Path) -> tuple[str, ...]:

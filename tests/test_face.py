@@ -92,6 +92,15 @@ def test_results_feed_the_next_function_and_go_with_their_folder() -> None:
     assert not place.exists()
 
 
+def test_a_count_may_be_a_number_and_a_selection_a_result(tmp_path: Path) -> None:
+    scored = curate.score(FRAME)
+    best = curate.select(scored, by="dcrm", top=1)
+    assert best.kept == 1
+    assert curate.report(scored, tmp_path / "r.html", selected=best).kept == 1
+    with pytest.raises(CurateError, match="top cannot be True"):
+        curate.select(scored, by="dcrm", top=True)
+
+
 def test_with_an_output_nothing_is_temporary(tmp_path: Path) -> None:
     result = curate.score(FRAME, tmp_path / "o.parquet")
     assert result.out == tmp_path / "o.parquet"

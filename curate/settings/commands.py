@@ -37,6 +37,7 @@ def _several(value: Any) -> Any:
 
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Field(min_length=1)]
+AmountText = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
@@ -141,9 +142,9 @@ class SelectSettings(MetricSettings, PageSettings):
         metavar="NAME",
     )
     by: str | None = option(None, "A metric, or any column of numbers.", metavar="METRIC")
-    top: str | None = option(None, "Keep the best: floor(share * rows), or N.", metavar=AMOUNT)
-    bottom: str | None = option(None, "Keep the worst.", metavar=AMOUNT)
-    middle: str | None = option(None, "Keep the middle by rank.", metavar=AMOUNT)
+    top: AmountText | None = option(None, "Keep the best: floor(share * rows), or N.", metavar=AMOUNT)
+    bottom: AmountText | None = option(None, "Keep the worst.", metavar=AMOUNT)
+    middle: AmountText | None = option(None, "Keep the middle by rank.", metavar=AMOUNT)
     above: float | None = option(None, "Keep only values greater than X.", metavar="X")
     below: float | None = option(None, "Keep only values less than X.", metavar="X")
     order: Order | None = option(None, ORDER_HELP)
