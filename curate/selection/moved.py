@@ -26,6 +26,7 @@ MARGIN, LENGTH_RATIO, REFUSAL, PROMPTS, PROMPT = "reward_margin", "length_ratio"
 DISTANCES = (EDIT_DISTANCE_NORM.name, EDIT_DISTANCE.name, EMBEDDING_DISTANCE.name)
 SOURCES = ("source", "dataset")
 MOST_SOURCES = 4
+NO_SOURCE = "(none)"
 LABELS = {
     MARGIN: "reward margin, mean",
     EDIT_DISTANCE_NORM.name: "edit distance, mean (0..1)",
@@ -176,7 +177,7 @@ def sources_moved(table: Table, kept: np.ndarray) -> Figures:
         column = pl.Series("value", batch[name])
         inside = column.filter(pl.Series(kept[first : first + batch.num_rows]))
         for counter, part in ((before, column), (after, inside)):
-            counter.update(dict(part.drop_nulls().value_counts().iter_rows()))
+            counter.update(dict(part.fill_null(NO_SOURCE).value_counts().iter_rows()))
         first += batch.num_rows
     most = [value for value, _ in sorted(before.items(), key=lambda one: (-one[1], one[0]))[:MOST_SOURCES]]
     if len(before) < 2 or len(before) > table.rows // 2:

@@ -49,6 +49,13 @@ def test_the_figures_are_means_medians_shares_and_counts(tmp_path: Path) -> None
     }
 
 
+def test_rows_without_a_source_are_a_share_too(tmp_path: Path) -> None:
+    assert best(tmp_path, source=[*["x"] * 9, None, None, "x"]).compared == {
+        "source x": pytest.approx((10 / 12, 1 / 3)),
+        "source (none)": pytest.approx((2 / 12, 2 / 3)),
+    }
+
+
 def test_what_the_table_lacks_is_left_out(tmp_path: Path) -> None:
     assert best(tmp_path).compared == {}
     assert best(tmp_path, reward_margin=[2.0] * ROWS, chosen_tokens=[1] * ROWS).compared == {
