@@ -12,6 +12,8 @@ from curate.plan.hours import ASSUMED_ROWS, UTILISATION, Gpu, hours, memory
 from curate.recipes.preview import PlannedStep, RunPlan
 from curate.recipes.run import RunResult, StepResult
 
+MINUTE = 1 / 60
+"""In hours, as everything that the plan counts."""
 COSTS = ("step", "model", "as", "responses", "tokens", "GPU time")
 
 
@@ -25,7 +27,7 @@ def step_lines(step: StepResult) -> Summary:
 
 def run_lines(result: RunResult) -> Summary:
     """Every output, the final one last."""
-    yield f"\n{result.recipe}: {len(result.steps)} steps."
+    yield f"\n{result.recipe}: {len(result.steps)} step{'' if len(result.steps) == 1 else 's'}."
     for step in result.steps:
         before = " (done before)" if step.result is None else ""
         yield f"{step.name:>12}  {step.out}{before}"
@@ -89,13 +91,14 @@ def cost_lines(costs: Sequence[ModelCost], gpu: Gpu, size: int) -> Summary:
     known = [one for one in (hours(cost, gpu) for cost in costs) if one is not None]
     weights = [one for one in map(memory, costs) if one is not None]
     if known:
-        least = "at least " if len(known) < len(costs) else "about "
         rate = f"{gpu.flops / 1e12:.0f} TFLOP/s in bfloat16, {UTILISATION:.0%} of them used"
         slower = " Drawing responses uses a smaller share." if any(one.role == "draws" for one in costs) else ""
-        yield f"{least}{spent(sum(known))} on one {gpu.name} ({rate}): arithmetic, not a measurement.{slower}"
+        total = _in_all(sum(known), whole=len(known) == len(costs))
+        yield f"{total} on one {gpu.name} ({rate}): arithmetic, not a measurement.{slower}"
     if weights:
         room = "" if max(weights) < gpu.memory else f", more than the {gpu.memory} of one {gpu.name}"
-        yield f"GPU memory: {max(weights):.1f} GiB for the weights of the largest model{room}, and room for batches."
+        size_of = "less than 0.1" if max(weights) < 0.1 else f"{max(weights):.1f}"
+        yield f"GPU memory: {size_of} GiB for the weights of the largest model{room}, and room for batches."
     if size:
         shown = f"{size / 2**30:.2g} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
         yield f"disk: about {shown} of texts in all outputs, before compression."
@@ -105,9 +108,16 @@ def cost_lines(costs: Sequence[ModelCost], gpu: Gpu, size: int) -> Summary:
     )
 
 
+def _in_all(total: float, *, whole: bool) -> str:
+    """The hours of every model; `whole` says whether all are known."""
+    if total < MINUTE:
+        return spent(total) + ("" if whole else ", not counting what is unknown,")
+    return f"{'about' if whole else 'at least'} {spent(total)}"
+
+
 def spent(hours: float) -> str:
     """Hours as one says them."""
-    if hours < 1 / 60:
+    if hours < MINUTE:
         return "less than a minute"
     return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:,.1f} h"
 

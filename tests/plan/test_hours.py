@@ -62,6 +62,15 @@ def test_the_plan_says_when_it_cannot_know_everything_and_when_a_model_is_too_la
     assert "GPU memory" not in " ".join(str(line) for line in cost_lines([cost("m")], GPUS["A100"], 0))
 
 
+def test_a_short_time_is_not_about_less_than_a_minute() -> None:
+    def first(*names: str) -> str:
+        return " ".join(str(line) for line in cost_lines([cost(one, tokens=10) for one in names], GPUS["H100"], 0))
+
+    assert first("m-8B").startswith("less than a minute on one H100")
+    assert first("m-8B", "m").startswith("less than a minute, not counting what is unknown, on one H100")
+    assert "GPU memory: less than 0.1 GiB for" in first("m-8M")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [(0.001, "less than a minute"), (0.5, "30 min"), (0.999, "60 min"), (1.25, "1.2 h"), (1234, "1,234.0 h")],
