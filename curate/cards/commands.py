@@ -77,7 +77,7 @@ def _names_before(manifest: Mapping[str, Any]) -> list[str]:
 def _models(manifest: Mapping[str, Any]) -> Iterator[str]:
     if manifest.get("command") == "generate":
         for model in manifest.get("models") or []:
-            yield from ("--policy", shlex.quote(str(model)))
+            yield from (as_option("policy"), shlex.quote(str(model)))
         return
     measured = manifest.get("measured_with") or {}
     for role in ROLES:
@@ -87,9 +87,9 @@ def _models(manifest: Mapping[str, Any]) -> Iterator[str]:
     for reward in manifest.get("rewards") or []:
         name, kind, target = (str(part) for part in (*reward, "", "", "")[:3])
         if kind != "columns":
-            yield from ("--reward", shlex.quote(f"{name}={target}" if name else target))
+            yield from (as_option("reward"), shlex.quote(f"{name}={target}" if name else target))
     for evaluation in (manifest.get("flags_from") or {}).get("decontaminate") or []:
-        yield from ("--decontaminate", shlex.quote(str(evaluation.get("name"))))
+        yield from (as_option("decontaminate"), shlex.quote(str(evaluation.get("name"))))
 
 
 def _method(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -97,21 +97,21 @@ def _method(manifest: Mapping[str, Any]) -> Iterator[str]:
     method = manifest.get("method")
     if manifest.get("command") != "weigh" or not method:
         return
-    yield from ("--method", shlex.quote(str(method).replace("_", "-")))
+    yield from (as_option("method"), shlex.quote(str(method).replace("_", "-")))
     known = {name: value for name, value in (manifest.get("parameters") or {}).items() if value is not None}
     for name, value in known.items():
-        yield from ("--set", shlex.quote(f"{method}.{name}={value}"))
+        yield from (as_option("options"), shlex.quote(f"{method}.{name}={value}"))
 
 
 def _settings(manifest: Mapping[str, Any], kind: type[DataSettings] | None) -> Iterator[str]:
     for name, value in (manifest.get("settings") or {}).items():
         if name == "metrics":
             for file in value:
-                yield from ("--metrics", shlex.quote(str(file)))
+                yield from (as_option("metrics"), shlex.quote(str(file)))
         elif name == "options":
             for metric, parameters in value.items():
                 for parameter, one in parameters.items():
-                    yield from ("--set", shlex.quote(f"{metric}.{parameter}={one}"))
+                    yield from (as_option("options"), shlex.quote(f"{metric}.{parameter}={one}"))
         elif value not in (None, False) and _is_told(name, value, kind):
             yield as_option(name)
             if value is not True:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from curate.cli import console
 from curate.errors import SettingsError
-from curate.jobs.lines import Summary
+from curate.lines import Summary
 from curate.settings import option
 from curate.settings.models import Size, bytes_of
 from curate.storage.number_cache import MARK, NumberCache

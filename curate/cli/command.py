@@ -16,13 +16,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from curate.cli import starting
-from curate.cli.completion import Completion, completing
 from curate.cli.console import say, stderr, stdout
 from curate.cli.reporters import reporter
 from curate.cli.standard import streams
 from curate.jobs import help_of, job
 from curate.jobs.contract import Job
-from curate.jobs.lines import Line
+from curate.lines import Line
 from curate.settings import flags, make, option_of, parse_options
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no summary.")]
@@ -31,6 +30,8 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", metavar="", help="Check everything and say what would happen; write nothing.")
 ]
 LAST = ("dry_run", "json", "quiet")
+Completion = Callable[[str], list[str]]
+"""Maps what was typed so far to words that begin like it."""
 Call = Callable[..., None]
 
 
@@ -170,3 +171,53 @@ def _least(info: FieldInfo) -> int | None:
     for one in get_args(info.annotation):
         checks += get_args(one)[1:] if get_origin(one) is Annotated else []
     return next((1 for one in checks if isinstance(one, annotated_types.Gt) and one.gt == 0), None)
+
+
+def _metrics() -> Iterable[str]:
+    from curate.metrics.registry import all_metrics
+
+    return all_metrics()
+
+
+def _formats() -> Iterable[str]:
+    from curate.exporters.registry import all_exporters
+
+    return all_exporters()
+
+
+def _methods() -> Iterable[str]:
+    from curate.weighing.registry import all_methods
+
+    return (name.replace("_", "-") for name in all_methods())
+
+
+def _recipes() -> Iterable[str]:
+    from curate.recipes.shipped import shipped
+
+    return shipped()
+
+
+VALUES: Mapping[tuple[str, str], Callable[[], Iterable[str]]] = {
+    ("select", "by"): _metrics,
+    ("show", "by"): _metrics,
+    ("pair", "by"): _metrics,
+    ("report", "by"): _metrics,
+    ("metrics", "name"): _metrics,
+    ("export", "to"): _formats,
+    ("weigh", "method"): _methods,
+    ("run", "recipe"): _recipes,
+    ("recipes", "name"): _recipes,
+}
+"""Where the values of a command's setting have names: what lists them."""
+
+
+def completing(command: str, setting: str) -> Completion | None:
+    """What the shell offers for a setting: the names that begin as typed; None to leave it to the shell."""
+    names = VALUES.get((command, setting))
+    if names is None:
+        return None
+
+    def offered(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    return offered

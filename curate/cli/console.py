@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import CurateError
-from curate.jobs.lines import Grid, Line, Marked, Next, Strong, cell
+from curate.lines import Grid, Line, Marked, Next, Strong, cell
 
 if TYPE_CHECKING:
     from rich.console import Console

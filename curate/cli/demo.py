@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from curate.cli import console
 from curate.cli.reporters import reporter
 from curate.demo.run import DemoResult, run
-from curate.jobs.lines import Grid, Summary
 from curate.jobs.summary import distributions
+from curate.lines import Grid, Summary
 from curate.settings import option
 
 

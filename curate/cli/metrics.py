@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from curate.cli import console
-from curate.jobs.lines import Grid, Strong, Summary
+from curate.lines import Grid, Strong, Summary
 from curate.metrics.catalogue import catalogue_of, in_force, using
 from curate.metrics.registry import Metric, all_metrics, find, taken_if_present
 from curate.schema import table_columns

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from curate.cli import console
 from curate.errors import SettingsError, did_you_mean
-from curate.jobs.lines import Grid, Next, Summary
+from curate.lines import Grid, Next, Summary
 from curate.recipes.file import Recipe, read_recipe
 from curate.recipes.shipped import shipped
 from curate.settings import option

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.jobs import job
-from curate.jobs.lines import Grid, Next, Strong, Summary, quoted
+from curate.lines import Grid, Next, Strong, Summary, quoted
 from curate.plan.cost import ModelCost
 from curate.plan.hours import ASSUMED_ROWS, UTILISATION, Gpu, hours, memory
 from curate.recipes.preview import PlannedStep, RunPlan

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from curate.errors import InputError, SettingsError
-from curate.jobs.lines import Line, Next
+from curate.lines import Line, Next
 
 DASH = "-"
 BEGINNINGS = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"\x1f\x8b": ".jsonl.gz", b"\x28\xb5\x2f\xfd": ".jsonl.zst"}

@@ -10,8 +10,8 @@ from typing import Any
 
 from curate.cli.run_summaries import COSTS, cost_cells, cost_lines
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Line, Next, Summary
 from curate.jobs.results import Shown
+from curate.lines import Grid, Line, Next, Summary
 from curate.metrics.catalogue import catalogue_of, using
 from curate.plan.cost import ModelCost
 from curate.plan.hours import GPUS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from curate.jobs.lines import Summary
+from curate.lines import Summary
 from curate.plan.cost import ModelCost
 from curate.plan.shape import RowKind, Shape
 from curate.plan.volume import Volume, as_before

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from curate.errors import InputError, SettingsError
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Strong, Summary, cell
 from curate.jobs.results import Shown
+from curate.lines import Grid, Strong, Summary, cell
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, as_numbers, find
 from curate.progress import Reporter

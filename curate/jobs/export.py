@@ -23,9 +23,9 @@ from curate.exporters.registry import Exporter, find_exporter
 from curate.exporters.rows import Exporting
 from curate.jobs import space, summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Summary
 from curate.jobs.results import Shown
 from curate.jobs.space import check_disk
+from curate.lines import Summary
 from curate.plan.shape import Shape
 from curate.progress import Reporter
 from curate.readers import detect, first_rows, input_paths, source_notes

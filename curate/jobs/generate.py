@@ -20,9 +20,9 @@ import pyarrow as pa
 from curate.engines import local
 from curate.jobs import summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Summary
 from curate.jobs.results import Written
 from curate.jobs.space import GENERATE, check_disk
+from curate.lines import Grid, Summary
 from curate.plan.cost import drawing_costs
 from curate.plan.generation import GenerationPlan, check_generate, drawn_with, draws_of, plan_generation
 from curate.plan.shape import RowKind, Shape

@@ -25,8 +25,8 @@ from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, OF_PROMPTS, f
 from curate.hygiene.leaks import Leaks, evaluation_prompts
 from curate.hygiene.within_limit import WithinLimit
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Marked, Strong, Summary
 from curate.jobs.results import Shown
+from curate.lines import Grid, Marked, Strong, Summary
 from curate.model import Model
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns, source_notes

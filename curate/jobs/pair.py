@@ -23,10 +23,10 @@ from curate.cards.history import comparison
 from curate.errors import SettingsError
 from curate.jobs import summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Summary
 from curate.jobs.report import page_of_result, page_places
 from curate.jobs.results import Written
 from curate.jobs.space import PAIR, check_disk
+from curate.lines import Grid, Summary
 from curate.metrics.advice import narrow_note
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes

@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import CurateError, InputError, SettingsError
 from curate.jobs import results, summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Summary
+from curate.lines import Summary
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, check_options
 from curate.progress import Reporter

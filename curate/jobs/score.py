@@ -25,9 +25,9 @@ from curate.hygiene.flags import wanted_flags
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.finished import details_of, finished_manifest
-from curate.jobs.lines import Summary
 from curate.jobs.results import Written
 from curate.jobs.space import SCORE, check_disk
+from curate.lines import Summary
 from curate.metrics.advice import top_tenth_note
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes

@@ -22,10 +22,10 @@ from curate.cards.history import comparison
 from curate.errors import SettingsError, closest, did_you_mean
 from curate.jobs import summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Grid, Summary
 from curate.jobs.report import page_of_result, page_places
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
+from curate.lines import Grid, Summary
 from curate.metrics.catalogue import in_force, with_its_metrics
 from curate.metrics.registry import all_metrics, columns_read
 from curate.plan.shape import RowKind, Shape

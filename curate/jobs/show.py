@@ -21,8 +21,8 @@ import numpy as np
 from pydantic import PositiveInt
 
 from curate.jobs.contract import Job
-from curate.jobs.lines import Marked, Next, Strong, Summary, cell
 from curate.jobs.results import Shown
+from curate.lines import Marked, Next, Strong, Summary, cell
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics
 from curate.progress import Reporter

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from curate.jobs.lines import Grid, Next, Summary, quoted
+from curate.lines import Grid, Next, Summary, quoted
 from curate.pairs.table import MetricSummary
 from curate.readers.reading import listed
 from curate.scorers.judge import VERDICTS

@@ -18,9 +18,9 @@ import polars as pl
 from curate.errors import CurateError, SettingsError
 from curate.jobs import summary
 from curate.jobs.contract import Job
-from curate.jobs.lines import Summary
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk
+from curate.lines import Summary
 from curate.metrics.registry import as_numbers
 from curate.pairs.table import MetricSummary, summarise
 from curate.plan.shape import Shape

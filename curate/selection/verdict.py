@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.errors import SettingsError
+from curate.errors import SettingsError, as_option
 from curate.readers.files.streams import fingerprint
 from curate.readers.files.table import Table, open_table
 from curate.selection.checking import check_select
@@ -65,15 +65,16 @@ def spelled(given: Mapping[str, Any]) -> str:
     words = []
     for name, value in given.items():
         if name == "options":
-            words += [f"--set {metric}.{key}={one}" for metric, own in value.items() for key, one in own.items()]
+            set_to = [f"{metric}.{key}={one}" for metric, own in value.items() for key, one in own.items()]
+            words += [as_option(name, one) for one in set_to]
         elif value is True:
-            words.append(f"--{name.replace('_', '-')}")
+            words.append(as_option(name))
         elif isinstance(value, Mapping):
-            words.append(f"--{name.replace('_', '-')} {','.join(f'{key}={one:g}' for key, one in value.items())}")
+            words.append(as_option(name, ",".join(f"{key}={one:g}" for key, one in value.items())))
         elif value is not False:
             text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             shown = f'"{text}"' if " " in text else text
-            words.append(f"--{name.replace('_', '-')} {shown}")
+            words.append(as_option(name, shown))
     return " ".join(words)
 
 

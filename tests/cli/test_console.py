@@ -5,7 +5,7 @@ import pytest
 
 from curate.cli.console import print_error, say
 from curate.errors import SettingsError
-from curate.jobs.lines import Grid, Marked, Next, Strong, cell
+from curate.lines import Grid, Marked, Next, Strong, cell
 
 
 def test_an_error_is_three_lines_with_its_brackets(capsys):

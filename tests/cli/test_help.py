@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from curate.cli.app import FILES, app, docstring, whole
-from curate.cli.completion import VALUES, completing
+from curate.cli.command import VALUES, completing
 
 RUN = CliRunner()
 WIDTH = 78

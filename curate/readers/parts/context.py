@@ -19,7 +19,6 @@ from curate.readers.parts.column_names import (
     SYSTEM,
     UNREAD_NAMES,
 )
-from curate.readers.parts.history import history_messages
 from curate.readers.parts.messages import (
     CONTENTS,
     decoded,
@@ -30,7 +29,7 @@ from curate.readers.parts.messages import (
     text_of,
 )
 from curate.readers.parts.prompt_columns import Prompt, find_prompt, first_name, without_answer
-from curate.readers.parts.transcripts import is_written_out, parse_prompt
+from curate.readers.parts.transcripts import history_messages, is_written_out, parse_prompt
 from curate.readers.parts.unread import offered_tools
 from curate.schema import TOOLS, Message
 

@@ -9,10 +9,9 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Row
 from curate.readers.parts.column_names import CONTEXT, CONVERSATIONS, HISTORY, INPUT, INSTRUCTION, LATE_PROMPT, PROMPT
-from curate.readers.parts.history import history_messages
 from curate.readers.parts.markup import Template
 from curate.readers.parts.messages import decoded, holds_something, is_message, kind_of, message_list, normalise
-from curate.readers.parts.transcripts import is_written_out, parse_prompt
+from curate.readers.parts.transcripts import history_messages, is_written_out, parse_prompt
 from curate.readers.parts.unread import offered_tools
 from curate.schema import Message
 
