@@ -37,7 +37,12 @@ def sorted_rows(table: Table, settings: SelectSettings, kept: np.ndarray) -> np.
         )
     options = settings.options if name == settings.by else {}
     by = settings.model_copy(update={"by": name, "order": direction or None, "options": options})
-    values = ranking_values(table, by).values
+    try:
+        values = ranking_values(table, by).values
+    except SettingsError as error:
+        if error.setting == "by":  # what was wrongly given is this one
+            error.setting, error.value = "sort", settings.sort
+        raise
     assert values is not None
     rows = np.flatnonzero(kept)
     keys = values[rows]

@@ -57,3 +57,9 @@ def test_what_cannot_be_sorted_by_is_refused() -> None:
     ):
         with pytest.raises(CurateError, match=what):
             curate.select(TABLE, by="n", top="3", sort=wrong)
+
+
+def test_an_unknown_name_is_said_to_be_the_sorts() -> None:
+    with pytest.raises(CurateError) as caught:
+        curate.select(TABLE, by="n", top="3", sort="nn:lowest")
+    assert caught.value.where == "--sort nn:lowest"
