@@ -54,12 +54,14 @@ def _summary(held: NumberCache, removed: int) -> Summary:
     if removed:
         yield f"{removed / 1e6:,.1f} MB removed."
     files = held.files()
+    if not files:
+        yield "The cache is empty."
+        return
     ways = len({one.path.parent for one in files})
-    yield f"{sum(one.size for one in files) / 1e6:,.1f} MB in {len(files):,} files, measured in {ways:,} ways."
-    if files:
-        yield f"Not used since {date.fromtimestamp(files[0].used)}: the oldest. Most recent use: " + str(
-            date.fromtimestamp(files[-1].used)
-        )
+    in_files = f"{len(files):,} file{'s' * (len(files) > 1)}, measured in {ways:,} way{'s' * (ways > 1)}"
+    yield f"{sum(one.size for one in files) / 1e6:,.1f} MB in {in_files}."
+    oldest, newest = (date.fromtimestamp(one.used) for one in (files[0], files[-1]))
+    yield f"Last used between {oldest} and {newest}." if oldest < newest else f"Last used on {newest}."
 
 
 COMMAND = CacheSettings, cache
