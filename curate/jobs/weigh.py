@@ -1,7 +1,7 @@
 """Add the columns that margin-aware trainers read: the method's own, and weight, target_margin, margin.
 
-Everything is computed against the frozen policy of the scored table; the manifest says which rows stood in for a
-trainer's batch.
+Everything is computed against the frozen policy of the scored table; the
+manifest says which rows stood in for a trainer's batch.
 
 Examples:
     curate weigh scored.parquet -o weighed.parquet --method gamma-po

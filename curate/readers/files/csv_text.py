@@ -121,7 +121,7 @@ def _header(path: Path) -> list[str]:
 
 def _why_bad(cells: list[str], header: list[str]) -> str | None:
     if len(cells) != len(header):
-        return "the row has not as many cells as the header"
+        return "the row does not have as many cells as the header"
     if any(_is_broken(cell) for cell in cells):
         return "the row is not valid UTF-8"
     return None

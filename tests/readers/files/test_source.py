@@ -140,7 +140,7 @@ def test_csv_bad_rows_are_rejects_and_cells_may_be_long(tmp_path):
     (chunk,) = open_source([str(path)]).chunks(10)
     assert [row["a"] for row in chunk.rows] == [1, 4]
     assert [(one.origin, one.reason) for one in chunk.rejects] == [
-        ("t.csv:1", "the row has not as many cells as the header"),
+        ("t.csv:1", "the row does not have as many cells as the header"),
         ("t.csv:2", "the row is not valid UTF-8"),
     ]
 
