@@ -72,6 +72,7 @@ class SelectResult(Written):
         compared: over all rows and over those kept: means, medians, shares and counts, by name.
         warnings: what moved so much between the two that the selection may teach it.
         report: the page that shows the result; None without one.
+        end: which end of the ranking was kept: `top`, `bottom` or `middle`.
     """
 
     out: Path
@@ -89,6 +90,7 @@ class SelectResult(Written):
     compared: Figures = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     report: Path | None = None
+    end: str = "top"
 
 
 @with_its_metrics
@@ -150,6 +152,7 @@ def _select(
         unread.path,
         figures | prompts.figures() | sources,
         tuple(warnings_of(figures | prompts.figures(), prompts, settings.by)),
+        end=end,
     )
 
 
@@ -256,13 +259,18 @@ def _volume(settings: SelectSettings, before: Volume, _: RowKind | None) -> Volu
     return replace(before, rows=parse_amount(amount, "top").of(before.rows), at_most=True)
 
 
+def _down_to(result: SelectResult) -> str:
+    return "" if result.cut is None else f", {'down' if result.order == 'highest' else 'up'} to {result.cut:.6g}"
+
+
 def _summary(result: SelectResult) -> Summary:
     how = ""
     if result.by is not None:
         computed = " (computed here)" if result.computed else ""
-        how = f" by {result.by}{computed}, {result.order} first"
-        how += f", down to {result.cut:.6g}" if result.cut is not None and result.order == "highest" else ""
-        how += f", up to {result.cut:.6g}" if result.cut is not None and result.order == "lowest" else ""
+        end = {"bottom": ", from the worst end", "middle": ", from the middle"}.get(result.end)
+        how = f" by {result.by}{computed}{end or f', {result.order} first'}"
+        if end is None:
+            how += _down_to(result)
     yield f"{result.kept:,} of {result.rows:,} rows kept{how}."
     yield from summary.unreadable(result.rejected, result.rejects)
     if result.preset is not None:

@@ -61,6 +61,13 @@ def test_select_says_what_it_did(curate, data):
     assert "8 left out: not within --top 20%" in out
 
 
+def test_select_says_which_end_it_kept(curate, data):
+    curate("score", "d.jsonl", "-o", "s.parquet")
+    for end, said in (("--bottom", "from the worst end"), ("--middle", "from the middle")):
+        _, out, _ = curate("select", "s.parquet", "-o", "t.parquet", "--by", "reward_margin", end, "2")
+        assert f"2 of 10 rows kept by reward_margin, {said}." in out
+
+
 def test_small_values_are_shown_with_four_digits_and_cuts_with_six(curate, data):
     # reward margin 2 against 199 words: (sigma(2) - 1/2) / (199 + 1) = 0.38079708 / 200 = 0.0019039854
     row = {"prompt": "p", "chosen": "a " * 199, "rejected": "b", "score_chosen": 2.0, "score_rejected": 0.0}
