@@ -51,7 +51,8 @@ def test_text_of_tells_roles_and_turns_apart() -> None:
     user, other = {"role": "user", "content": "a"}, {"role": "assistant", "content": "a"}
     spelled = [text_of(m) for m in ([user], [other], [user, other], [{"role": "user", "content": 'a"],["assistant"'}])]
     assert len(set(spelled)) == 4
-    assert text_of([{"content": "a", "role": "user", "name": "x"}]) == text_of([user]) == '[["user","a"]]'
+    assert text_of([{"content": "a", "role": "user"}]) == text_of([user]) == '[["user","a"]]'
+    assert text_of([{**user, "name": "x"}]) == '[["user","a",{"name":"x"}]]'
 
 
 def test_training_again_changes_the_identity(tmp_path: Path) -> None:
