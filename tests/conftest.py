@@ -15,6 +15,8 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+# Tests need no network: what is not here shall not be looked for, however pytest was started.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Models so small gain nothing by more threads, which wait for each other without end where cores are few or busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Commands that tests start shall find the package compiled.
