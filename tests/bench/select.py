@@ -18,12 +18,12 @@ def main() -> None:
     generator = np.random.default_rng(0)
     rows = 2_000_000
     with tempfile.TemporaryDirectory() as folder:
-        source, out = Path(folder) / "scored.parquet", Path(folder) / "best.parquet"
+        source, out, theirs = (Path(folder) / f"{name}.parquet" for name in ("scored", "best", "bare"))
         ids = pl.Series("pair_id", np.arange(rows)).cast(pl.String).str.zfill(32)
         pl.DataFrame({"pair_id": ids, "dcrm": generator.normal(size=rows)}).write_parquet(source)
 
         def bare() -> None:
             frame = pl.read_parquet(source).with_row_index("row")
-            frame.sort("dcrm", descending=True).head(rows // 10).sort("row").drop("row").write_parquet(out)
+            frame.sort("dcrm", descending=True).head(rows // 10).sort("row").drop("row").write_parquet(theirs)
 
         ratio("select", lambda: curate.select(source, out, by="dcrm", top="10%"), "bare Polars", bare)
