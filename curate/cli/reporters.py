@@ -20,7 +20,7 @@ LOADED_SECONDS = 1.0
 """A stage that counts nothing is worth a line of its own if it took as long as this."""
 BAR, BAR_COLUMNS = 20, 110
 """The width of a bar, and the width of a terminal that has room for it."""
-BESIDE = 2
+SPACES = 2
 """Columns of a line that are neither its name nor what is counted."""
 SHORTEST_NAME = 12
 
@@ -150,7 +150,7 @@ class LiveStep:
     def _line(self) -> str:
         """What is counted is never cut; the name is, where there is no room for both."""
         said = self._count.said() if self._count.unit else ""
-        room = max(self._progress.console.width - len(said) - BESIDE, SHORTEST_NAME)
+        room = max(self._progress.console.width - len(said) - SPACES, SHORTEST_NAME)
         name = self._name if len(self._name) <= room else f"{self._name[: room - 3]}..."
         return f"[bold]{_escape(name)}[/] {said}"
 

@@ -34,7 +34,7 @@ def check_push(spec: str) -> None:
     """Refuse, before anything is written, what could not be uploaded.
 
     Raises:
-        CurateError: the hub is to be left alone or cannot be reached, or there is no valid token.
+        CurateError: HF_HUB_OFFLINE is set, the hub cannot be reached, or there is no valid token.
     """
     repository_of(spec)
     if is_offline():

@@ -55,20 +55,26 @@ def run(
     part = cache.numbers.part(*_identity(scorer))
     found, wanted = _look_up(scorer, windows, workspace, part)
     held = Keys([table[KEY].to_numpy() for table in found.tables([KEY])])
-    local.run(scorer, _without(windows(), held), total - held.count, shards, reporter, devices, unit)
-    if shards.notes() is None:
-        shards.put_notes(part.notes() or [])
-    known = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
+    _take(found, shards)
+    if shards.notes() is None and held.count == total and (notes := part.notes()) is not None:
+        shards.put_notes(notes)
+    local.run(scorer, _without(windows(), held), total, shards, reporter, devices, unit)
     if workspace.document(KEPT.format(scorer.name)) is None:
         part.add(_measured(shards, wanted, held), shards.notes() or [])
         cache.numbers.trim(cache.limit)
         workspace.put_document(KEPT.format(scorer.name), held.count)
+    if held.count:
+        reporter.note(f"{scorer.title}: {held.count:,} of {total:,} numbers are from the cache.")
+
+
+def _take(found: Shards, shards: Shards) -> None:
+    """Put what was found among the scorer's numbers, where it is not there already."""
+    shards.sift()
+    known = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
     for table in found.tables():
         missing = table.filter(pa.array([key not in known for key in table[KEY].to_pylist()], pa.bool_()))
         if missing.num_rows:
             shards.append(missing)
-    if held.count:
-        reporter.note(f"{scorer.title}: {held.count:,} of {total:,} numbers are from the cache.")
 
 
 def _identity(scorer: Cacheable) -> tuple[Any, ...]:

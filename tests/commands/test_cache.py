@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,25 @@ def test_a_stopped_run_goes_on_with_what_the_cache_held_when_it_began(
     run_score(whole, tmp_path / "again.parquet", policy="fake:1", cache=tmp_path / "c")
     assert cached(tmp_path / "again.parquet") == {"policy": 80}
     assert pl.read_parquet(tmp_path / "o.parquet").equals(pl.read_parquet(tmp_path / "again.parquet"))
+
+
+@pytest.mark.parametrize("broken", [one for size in (1, 2) for one in combinations(range(4), size)], ids=str)
+def test_what_is_damaged_before_a_run_goes_on_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: tuple[int, ...]
+) -> None:
+    few, more = (write_jsonl(tmp_path / f"{n}.jsonl", pair_rows(n)) for n in (30, 40))
+    run_score(more, tmp_path / "plain.parquet", policy="fake:1")
+    run_score(few, tmp_path / "few.parquet", policy="fake:1", cache=tmp_path / "c")
+    with monkeypatch.context() as patched:
+        patched.setattr("curate.writers.rejects_file.write_output", _dies)
+        with pytest.raises(KeyboardInterrupt):
+            run_score(more, tmp_path / "o.parquet", policy="fake:1", cache=tmp_path / "c")
+    shards = sorted((tmp_path / "o.parquet.work").glob("policy*/shard-*.parquet"))
+    assert len(shards) == 4  # found, wanted, and both kinds of numbers: from the cache, and measured
+    for place in broken:
+        shards[place].write_bytes(shards[place].read_bytes()[:-1])
+    run_score(more, tmp_path / "o.parquet", policy="fake:1", cache=tmp_path / "c")
+    assert pl.read_parquet(tmp_path / "o.parquet").equals(pl.read_parquet(tmp_path / "plain.parquet"))
 
 
 def _dies(*_: Any, **__: Any) -> None:
