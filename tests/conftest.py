@@ -10,9 +10,11 @@ from hypothesis import settings
 
 from curate.demo.model_folder import copy_models
 
-# How long an example takes says something of the machine, nothing of the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# How long an example takes says something of the machine, nothing of the code. Every run draws other examples, so that
+# fewer of them find as much in a week; `--hypothesis-profile thorough` draws many at once.
+settings.register_profile("usual", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile("usual")
 
 
 # Tests need no network: what is not here shall not be looked for, however pytest was started.

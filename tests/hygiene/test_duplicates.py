@@ -1,7 +1,8 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.hygiene.duplicates import Duplicates
+from tests.examples import examples
 from tests.hygiene.helpers import HOSTILE, LONG, run
 
 NONE: dict[str, list[int]] = {"duplicate": [], "duplicate_prompt": [], "repeated_response": [], "contradiction": []}
@@ -51,7 +52,7 @@ def test_nothing_read():
 TEXTS = st.sampled_from(["a", "A", " a ", "b", LONG, LONG.upper(), ""])
 
 
-@settings(max_examples=25)
+@examples(0.5)
 @given(st.lists(st.tuples(st.sampled_from(["p", "P ", "q"]), TEXTS, TEXTS), max_size=8))
 def test_each_flag_is_what_its_meaning_says(rows):
     plainly = [tuple(" ".join(text.lower().split()) for text in one) for one in rows]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union
 
 import numpy as np
 import polars as pl
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,10 +16,11 @@ from pydantic.fields import FieldInfo
 from curate.errors import SettingsError
 from curate.metrics import registry
 from curate.schema import table_columns
+from tests.examples import examples
 
 NO_COLUMNS: frozenset[str] = frozenset()
 # a slow machine is no fault of a formula
-examples = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = examples(0.5, suppress_health_check=[HealthCheck.too_slow])
 SIDES = ("chosen", "rejected")
 OTHER_VALUES: dict[str, Any] = {
     "f64": lambda rng, rows: rng.normal(0, 1, rows),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curate.metrics.alignment_potential import zscore
 
-from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, swapped, tables, values, with_holes
 
 FORMS: list[dict[str, Any]] = [
     {},
@@ -95,14 +95,14 @@ def test_only_the_raw_dpo_form_needs_a_reference() -> None:
     assert None not in values("alignment_potential", without_tokens, form="raw", implicit="dpo")
 
 
-@examples
+@few
 @given(tables(), st.sampled_from(FORMS))
 def test_swapping_sides_changes_nothing(frame: pl.DataFrame, parameters: dict[str, Any]) -> None:
     forward = values("alignment_potential", frame, **parameters)
     assert values("alignment_potential", swapped(frame), **parameters) == forward
 
 
-@examples
+@few
 @given(st.integers(1, 30), st.floats(-1e9, 1e9))
 def test_zero_std_gives_zero(rows: int, value: float) -> None:
     assert zscore(pl.Series([value] * rows)).to_list() == [0.0] * rows
@@ -122,7 +122,7 @@ def test_zero_std_of_one_margin_leaves_the_other() -> None:
     assert values("alignment_potential", frame) == [1.0, -1.0]
 
 
-@examples
+@few
 @given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=50).filter(lambda drawn: len(set(drawn)) > 1))
 def test_zscore_has_mean_zero_and_std_one(drawn: list[int]) -> None:
     scored = zscore(pl.Series(drawn, dtype=pl.Float64)).to_numpy()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from curate.errors import SettingsError
 from curate.metrics.bees import EXTERNAL_DIVISOR, IMPLICIT_DIVISOR, upper_bound
 
-from .tables import arrays, examples, floats, random_table, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, tables, values, with_holes
 
 
 def pairs(external: list[float], implicit: list[float]) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def test_as_the_spec_reads(rows: int, low: float, sources: tuple[str, ...]) -> N
         np.testing.assert_allclose(floats(values("dual_margin_mul", frame, low=low)), expected, rtol=1e-8, atol=1e-12)
 
 
-@examples
+@few
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.floats(0.1, 60), st.sampled_from([1.5, 2.0]))
 def test_upper_bound_is_that_of_the_naive_search(seed: int, rows: int, spread: float, divisor: float) -> None:
     margins = np.random.default_rng(seed).uniform(-spread / 8, spread, rows)
@@ -192,13 +192,13 @@ def test_dual_margin_add_as_the_spec_reads() -> None:
     np.testing.assert_allclose(floats(values("dual_margin_add", frame)), expected, rtol=1e-9, atol=1e-9)
 
 
-@examples
+@few
 @given(tables(), st.sampled_from([(), ("a",), ("b",)]), st.sampled_from([-2.0, -30.0, 3.0]))
 def test_bees_is_a_probability(frame: pl.DataFrame, sources: tuple[str, ...], low: float) -> None:
     assert all(0 < value < 1 for value in values("bees", frame, sources=sources, low=low))
 
 
-@examples
+@few
 @given(tables(max_rows=40))
 def test_bees_is_monotone_in_the_reward_margin(frame: pl.DataFrame) -> None:
     same_implicit = frame.with_columns(pl.col("^(policy|ref)_.*_logps$").first())
@@ -217,7 +217,7 @@ def test_bees_rises_strictly_between_the_bounds() -> None:
     assert belief[0] == belief[1] < belief[2] < belief[3] < belief[4] < belief[5] == belief[6]
 
 
-@examples
+@few
 @given(tables())
 def test_the_implicit_margin_carries_no_beta(frame: pl.DataFrame) -> None:
     added = floats(values("dual_margin_add", frame))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from curate.errors import SettingsError
 from curate.metrics import registry
 
-from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, swapped, tables, values, with_holes
 
 DISTANCES = (
     *("edit_count", "logp_sum", "edit_count,logp_sum", "edit", "logp", "embedding"),
@@ -126,14 +126,14 @@ def test_an_unknown_distance_is_refused(distance: str, hint: str) -> None:
     assert caught.value.hint == hint
 
 
-@examples
+@few
 @given(tables(), st.sampled_from(DISTANCES), st.sampled_from([0.05, 1.0, 20.0]))
 def test_swapping_sides_negates_dcrm(frame: pl.DataFrame, distance: str, scale: float) -> None:
     forward = values("dcrm", frame, distance=distance, scale=scale)
     assert values("dcrm", swapped(frame), distance=distance, scale=scale) == [-value for value in forward]
 
 
-@examples
+@few
 @given(tables(), st.sampled_from(DISTANCES), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
 def test_dcrm_keeps_within_half_over_eps(frame: pl.DataFrame, distance: str, eps: float, scale: float) -> None:
     column = np.abs(floats(values("dcrm", frame, distance=distance, eps=eps, scale=scale)))
@@ -143,7 +143,7 @@ def test_dcrm_keeps_within_half_over_eps(frame: pl.DataFrame, distance: str, eps
     assert (column[margins < 30] < 0.5 / eps).all()
 
 
-@examples
+@few
 @given(tables())
 def test_dcrm_has_the_sign_of_the_reward_margin(frame: pl.DataFrame) -> None:
     signs = np.sign(floats(values("reward_margin", frame)))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from curate.metrics import registry
 
-from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, swapped, tables, values, with_holes
 
 PAIR = {
     "policy_chosen_logps": [-10.0],
@@ -46,14 +46,14 @@ def test_as_the_spec_reads(beta: float) -> None:
     )
 
 
-@examples
+@few
 @given(tables(), st.sampled_from([0.01, 0.1, 1.0, 3.0]))
 def test_swapping_sides_negates_the_margin(frame: pl.DataFrame, beta: float) -> None:
     forward = values("dpo_margin", frame, beta=beta)
     assert values("dpo_margin", swapped(frame), beta=beta) == [-value for value in forward]
 
 
-@examples
+@few
 @given(tables())
 def test_a_policy_that_is_its_reference_has_no_margin(frame: pl.DataFrame) -> None:
     frozen = frame.with_columns(

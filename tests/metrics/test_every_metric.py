@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from curate.errors import SettingsError
 from curate.metrics import registry
 
-from .tables import CASES, LISTS, choices, examples, floats, other_values, random_table, refused, tables, values
+from .tables import CASES, LISTS, choices, few, floats, other_values, random_table, refused, tables, values
 
 PRESENT = frozenset(random_table(seed=0, rows=1).columns)
 every_metric = pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)
@@ -27,7 +27,7 @@ def columns_of(name: str, parameters: dict[str, Any]) -> tuple[str, ...]:
 
 
 @every_metric
-@examples
+@few
 @given(tables(), st.randoms(use_true_random=False))
 def test_row_order_does_not_matter(name: str, parameters: dict[str, Any], frame: pl.DataFrame, random: Any) -> None:
     order = random.sample(range(frame.height), frame.height)
@@ -55,7 +55,7 @@ def test_a_broken_input_nulls_its_row_and_no_other(name: str, parameters: dict[s
 
 
 @every_metric
-@examples
+@few
 @given(tables(), st.data())
 def test_never_nan_and_null_exactly_where_an_input_is_broken(
     name: str, parameters: dict[str, Any], frame: pl.DataFrame, data: st.DataObject
@@ -146,7 +146,7 @@ def test_only_a_population_metric_looks_at_other_rows(name: str, parameters: dic
 
 
 @pytest.mark.parametrize(("name", "parameters"), BOUNDED, ids=str)
-@examples
+@few
 @given(tables(), st.lists(st.integers(0, 64), min_size=3, max_size=3).map(sorted))
 def test_a_value_lies_between_those_of_a_smaller_and_a_larger_edit_distance(
     name: str, parameters: dict[str, Any], frame: pl.DataFrame, distances: list[int]

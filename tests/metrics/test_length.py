@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 from hypothesis import given
 
-from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, swapped, tables, values, with_holes
 
 
 def test_golden_length_ratio() -> None:
@@ -24,14 +24,14 @@ def test_as_the_spec_reads() -> None:
     np.testing.assert_array_equal(difference, a["chosen_tokens"] - a["rejected_tokens"])
 
 
-@examples
+@few
 @given(tables())
 def test_swapping_sides_negates_the_difference(frame: pl.DataFrame) -> None:
     forward = values("length_difference", frame)
     assert values("length_difference", swapped(frame)) == [-value for value in forward]
 
 
-@examples
+@few
 @given(tables())
 def test_swapping_sides_inverts_the_ratio(frame: pl.DataFrame) -> None:
     product = floats(values("length_ratio", frame)) * floats(values("length_ratio", swapped(frame)))

@@ -17,7 +17,7 @@ from curate.errors import SettingsError
 from curate.metrics import registry
 from curate.metrics.catalogue import installed
 
-from .tables import NO_COLUMNS, examples, random_table
+from .tables import NO_COLUMNS, few, random_table
 
 
 def test_the_catalogue_is_in_order() -> None:
@@ -235,7 +235,7 @@ def test_as_numbers(column: pl.Series, expected: list[float | None]) -> None:
     assert (numbers.name, numbers.dtype) == ("x", pl.Float64)
 
 
-@examples
+@few
 @given(st.lists(st.none() | st.floats(), max_size=20))
 def test_as_numbers_keeps_the_finite_and_nothing_else(drawn: list[float | None]) -> None:
     expected = [value if value is not None and math.isfinite(value) else None for value in drawn]

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 from hypothesis import given
 
-from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, swapped, tables, values, with_holes
 
 
 def test_golden_reward_margin() -> None:
@@ -26,14 +26,14 @@ def test_as_the_spec_reads() -> None:
     np.testing.assert_array_equal(floats(values("rm_agrees", frame)), agrees)
 
 
-@examples
+@few
 @given(tables())
 def test_swapping_sides_negates_the_margin(frame: pl.DataFrame) -> None:
     forward, backward = values("reward_margin", frame), values("reward_margin", swapped(frame))
     assert backward == [-value for value in forward]
 
 
-@examples
+@few
 @given(tables())
 def test_a_pair_and_its_swap_never_both_agree(frame: pl.DataFrame) -> None:
     both = zip(values("rm_agrees", frame), values("rm_agrees", swapped(frame)), strict=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .tables import arrays, examples, floats, random_table, swapped, tables, values, with_holes
+from .tables import arrays, few, floats, random_table, swapped, tables, values, with_holes
 
 
 def test_golden_simpo_margin() -> None:
@@ -30,14 +30,14 @@ def test_as_the_spec_reads(beta: float) -> None:
     )
 
 
-@examples
+@few
 @given(tables(), st.sampled_from([0.5, 1.0, 10.0]))
 def test_swapping_sides_negates_the_margin(frame: pl.DataFrame, beta: float) -> None:
     forward = values("simpo_margin", frame, beta=beta)
     assert values("simpo_margin", swapped(frame), beta=beta) == [-value for value in forward]
 
 
-@examples
+@few
 @given(tables())
 def test_the_reference_is_not_read(frame: pl.DataFrame) -> None:
     without = frame.drop("ref_chosen_logps", "ref_rejected_logps")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.pairs.best_first import best_first, hopeful
+from tests.examples import examples
 
 # few values, so that merits, margins and bounds meet often
 VALUES = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 1.5])
@@ -57,7 +58,7 @@ def run(race: dict[str, np.ndarray], keep: int, break_off: bool = True) -> tuple
     return left[found], asked
 
 
-@settings(max_examples=400, deadline=None)
+@examples(4)
 @given(races(), st.integers(1, 12), st.booleans())
 def test_the_best_are_the_best_of_all(race: dict[str, np.ndarray], keep: int, break_off: bool) -> None:
     found, asked = run(race, keep, break_off)
@@ -67,7 +68,7 @@ def test_the_best_are_the_best_of_all(race: dict[str, np.ndarray], keep: int, br
     assert set(found.tolist()) <= set(asked)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(2)
 @given(races(), st.integers(1, 4))
 def test_exact_bounds_leave_only_the_best_to_be_measured(race: dict[str, np.ndarray], keep: int) -> None:
     found, asked = run(race | {"least": race["merits"], "most": race["merits"]}, keep)

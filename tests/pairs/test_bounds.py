@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from curate.metrics import registry
@@ -22,6 +22,7 @@ from curate.responses import pools
 from curate.scorers.edit_distance import EditDistance
 from curate.tokens import WordsTokenizer
 from tests.commands.helpers import candidate_rows, read_manifest, rows_of, run_pair, write_jsonl
+from tests.examples import examples
 
 TERMS = st.lists(st.sampled_from(["edit_count", "edit", "logp", "logp_sum"]), min_size=1).map(tuple) | st.just(
     ("auto",)
@@ -104,7 +105,7 @@ RANKINGS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts_and_numbers(), RANKINGS, st.booleans())
 def test_the_best_pairs_are_those_of_measuring_everything(
     pool: tuple[list[str], np.ndarray, dict[str, np.ndarray]], ranking: Ranking, positive: bool

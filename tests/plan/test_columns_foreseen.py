@@ -57,13 +57,12 @@ MODELS: tuple[dict[str, Any], ...] = (
 
 
 def combinations(kind: str) -> list[dict[str, Any]]:
-    """All models, each without rewards and with two of the five ways to have them: for every kind of data others."""
-    first, found = [*PAIRS, *CANDIDATES].index(kind), []
-    for i, models in enumerate(MODELS):
-        for j in range(3):
-            rewards = REWARDS[1 + (first + i + 2 * j) % 5] if j else ()
-            found.append({"reward": rewards, **models, **({"embedder": "fake:6"} if (i + j) % 2 else {})})
-    return found
+    """Every reward and every choice of models, each with some of the others: for every kind of data with other ones."""
+    first = [*PAIRS, *CANDIDATES].index(kind)
+    return [
+        {"reward": reward, **MODELS[(first + i) % len(MODELS)], **({"embedder": "fake:6"} if (first + i) % 2 else {})}
+        for i, reward in enumerate(REWARDS)
+    ]
 
 
 @metric(unit="tokens", prefer="high", monotone_in_edit=True)

@@ -1,10 +1,11 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError, RowError
 from curate.readers import all_layouts, detect, open_source
 from curate.schema import Record
+from tests.examples import examples
 
 MESSAGES = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 SIMPO = {
@@ -51,7 +52,7 @@ COLUMNS = [
 ROW = st.dictionaries(st.sampled_from(COLUMNS), JSON, max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(ROW)
 def test_layouts_are_total(row):
     for layout in all_layouts():

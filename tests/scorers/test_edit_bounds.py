@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.scorers.edit_bounds import least_by_length, least_by_tokens, token_counts
 from curate.tokens.lists import joined
+from tests.examples import examples
 
 from .test_edit_distance import plain
 
 LISTS = st.lists(st.lists(st.sampled_from([0, 1, 2, 3, 70_000]), max_size=9), min_size=1, max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(LISTS)
 def test_no_distance_is_below_its_bounds(lists: list[list[int]]) -> None:
     first, second = (places.ravel() for places in np.indices((len(lists), len(lists))))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curate.errors import CurateError, SettingsError
 from curate.selection.where import condition
+from tests.examples import examples
 
 NAN = float("nan")
 FRAME = pl.DataFrame(
@@ -391,7 +392,7 @@ def _frames() -> st.SearchStrategy[pl.DataFrame]:
     return st.lists(row, min_size=1, max_size=6).map(lambda rows: pl.DataFrame(rows, schema=schema))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(where=_conditions(3), frame=_frames())
 def test_random_conditions_mean_what_they_mean_to_polars(where: str, frame: pl.DataFrame) -> None:
     try:
@@ -403,7 +404,7 @@ def test_random_conditions_mean_what_they_mean_to_polars(where: str, frame: pl.D
     assert columns.holds(frame).to_list() == theirs.fill_null(False).to_list()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(
     values=st.lists(st.sampled_from([None, NAN, 0.0, 1.0, -1.5]), min_size=1, max_size=5),
     bound=st.sampled_from([0.0, 1.0, -2.0]),

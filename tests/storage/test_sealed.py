@@ -6,11 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from curate.errors import StoreError
 from curate.storage.sealed import Damaged, Seal, kept_document, read_document, read_shard, write_document, write_shard
+from tests.examples import examples
 
 TABLE = pa.table({"key": pa.array([1, 2, 3]), "text": ["a", "bb", None]})
 SEAL = Seal.of("policy", {"model": "tiny"})
@@ -59,7 +60,7 @@ def test_what_is_lost_or_unreadable_is_an_error_of_three_lines(tmp_path: Path) -
     assert len(str(caught.value).splitlines()) == 3
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@examples(1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=JSON)
 def test_a_document_comes_back_as_it_was(tmp_path: Path, content: object) -> None:
     write_document(content, tmp_path / "d.json", SEAL)

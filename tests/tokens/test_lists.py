@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.tokens import WordsTokenizer, lists
 from curate.tokens.lists import TokenLists, by_pieces, concatenated, cuts, joined
+from tests.examples import examples
 
 LISTS = st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6)
 LETTER, SPACE, OTHER = range(3)
@@ -42,7 +43,7 @@ def test_every_different_piece_is_encoded_once() -> None:
     assert seen == [["ab", " c", " ab", "c", " \u00e9 a", "  b"]]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(
     st.lists(st.text(st.sampled_from("ab1_ ,.'-\n\t\u00e9\u0301\u4e00\uff41"), max_size=12), max_size=6),
     st.integers(1, 30),
@@ -53,7 +54,7 @@ def test_words_by_pieces_are_the_words(texts: list[str], batch: int) -> None:
         assert WordsTokenizer().encode_lists(texts).lists() == WordsTokenizer().encode(texts)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(st.lists(st.text(max_size=20), max_size=4))
 def test_words_by_pieces_are_the_words_of_any_text(texts: list[str]) -> None:
     assert WordsTokenizer().encode_lists(texts).lists() == WordsTokenizer().encode(texts)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from curate.tokens.lists import joined
 from curate.tokens.rust import KNOWN_PATTERNS, PieceEncoder
+from tests.examples import examples
 
 CORPUS = [
     "the cat's hat, the dog's bone; it isn't 1234 or 12,5!",
@@ -78,7 +79,7 @@ def whole(core: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @every_kind
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(
     texts=st.lists(
         st.builds("".join, st.lists(st.text(st.sampled_from(ALPHABET), max_size=8) | st.sampled_from(ENDINGS))),
@@ -90,7 +91,7 @@ def test_pieces_give_the_ids_of_the_whole(kind: str, texts: list[str]) -> None:
 
 
 @every_kind
-@settings(max_examples=150, deadline=None)
+@examples(2)
 @given(texts=st.lists(st.text(max_size=30), max_size=4))
 def test_of_any_text(kind: str, texts: list[str]) -> None:
     assert by_pieces(KINDS[kind], texts) == whole(KINDS[kind], texts)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.tables import examples, floats, random_table, tables
+from tests.metrics.tables import few, floats, random_table, tables
 
 from .plain import array, columns, per_token, plain_amapo, simpo_gaps
 
@@ -36,21 +36,21 @@ def test_batches_are_consecutive_rows():
     np.testing.assert_allclose(margins(frame, batch=8), wanted, rtol=1e-9, atol=1e-9)
 
 
-@examples
+@few
 @given(tables())
 def test_0_at_or_above_the_mean_and_positive_below(frame):
     gaps = np.array(simpo_gaps(frame))
     np.testing.assert_array_equal(margins(frame) > 0, (gaps < gaps.mean()) & (frame.height > 1))
 
 
-@examples
+@few
 @given(tables(), st.randoms(use_true_random=False))
 def test_swapping_rows_swaps_their_margins(frame, random):
     order = random.sample(range(frame.height), frame.height)
     np.testing.assert_allclose(margins(frame[order]), margins(frame)[order], rtol=1e-9, atol=1e-12)
 
 
-@examples
+@few
 @given(tables(), st.floats(0.1, 10))
 def test_the_margin_is_proportional_to_beta(frame, beta):
     np.testing.assert_allclose(margins(frame, beta=beta), beta * margins(frame, beta=1), rtol=1e-12)

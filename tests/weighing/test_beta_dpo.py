@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from curate.errors import SettingsError
 from curate.metrics.registry import find
 from curate.weighing.registry import find_method
-from tests.metrics.tables import examples, random_table, tables, values
+from tests.metrics.tables import few, random_table, tables, values
 
 from .plain import INPUTS, array, columns, dpo_gaps, moved
 
@@ -41,14 +41,14 @@ def test_a_beta_would_change_nothing():
     assert error.value.where == "--set beta_dpo.beta=0.1"
 
 
-@examples
+@few
 @given(tables())
 def test_between_0_and_1(frame):
     found = array(columns("beta_dpo", frame)["beta_dpo_weight"])
     assert ((found > 0) & (found <= 1)).all()
 
 
-@examples
+@few
 @given(tables(), st.integers(-64, 64))
 def test_moving_every_margin_moves_no_weight(frame, shift):
     further = frame.with_columns(frame["policy_chosen_logps"] + shift)

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from curate.errors import SettingsError
-from tests.metrics.tables import examples, random_table, tables
+from tests.metrics.tables import few, random_table, tables
 
 from .plain import array, columns, moved, ratios
 
@@ -32,7 +32,7 @@ def test_it_is_the_specification(beta, alpha):
     assert made["bpo_binding"].to_list() == binding
 
 
-@examples
+@few
 @given(tables(), st.floats(0.01, 10), st.floats(0.01, 10))
 def test_the_margin_is_the_smaller_of_both_sides(frame, beta, alpha):
     up, down = np.array(ratios(frame, "chosen")), np.array(ratios(frame, "rejected"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curate.errors import SettingsError
 from curate.weighing.registry import all_methods, batches, columns_needed, find_method
-from tests.metrics.tables import examples, random_table
+from tests.metrics.tables import few, random_table
 
 from .plain import CASES, INPUTS, columns, inputs_of
 
@@ -202,7 +202,7 @@ def test_a_value_out_of_range_is_refused(name, parameter, value):
         find_method(name).parameters({parameter: value}, None)
 
 
-@examples
+@few
 @given(st.integers(1, 60), st.one_of(st.just("all"), st.integers(2, 70)))
 def test_batches_are_consecutive_and_cover_every_row_once(rows, batch):
     parts = batches(rows, batch)

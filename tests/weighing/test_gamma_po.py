@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.tables import examples, random_table
+from tests.metrics.tables import few, random_table
 
 from .plain import array, columns, dpo_gaps, moved, per_token, plain_gamma_po, simpo_gaps
 
@@ -69,7 +69,7 @@ def test_256_rows_are_a_batch_by_default():
     np.testing.assert_allclose(found, [*plain_gamma_po(gaps[:256]), *plain_gamma_po(gaps[256:])], rtol=0, atol=1e-9)
 
 
-@examples
+@few
 @given(gap_lists, st.floats(0.01, 10), st.floats(0.01, 2), st.floats(0.01, 100), st.integers(1, 40))
 def test_the_mean_is_gamma0(gaps, beta, ratio, tau, steps):
     given = {"beta": beta, "ratio": ratio, "tau": tau, "steps": steps, "batch": "all"}
@@ -78,20 +78,20 @@ def test_the_mean_is_gamma0(gaps, beta, ratio, tau, steps):
     assert (found > 0).all()
 
 
-@examples
+@few
 @given(gap_lists)
 def test_the_mean_is_0_in_the_dpo_form(gaps):
     found = array(columns("gamma_po", moved(gaps, [0.0] * len(gaps)), form="dpo", batch="all")["gamma_po_margin"])
     assert found.mean() == pytest.approx(0, abs=1e-11)
 
 
-@examples
+@few
 @given(gap_lists)
 def test_a_large_tau_gives_the_constant(gaps):
     np.testing.assert_allclose(margins(gaps, tau=1e9, batch="all"), 4.0, rtol=1e-8)
 
 
-@examples
+@few
 @given(gap_lists)
 def test_a_larger_gap_has_no_smaller_margin(gaps):
     found = margins(gaps, batch="all")

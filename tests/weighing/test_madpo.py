@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.tables import examples, random_table
+from tests.metrics.tables import few, random_table
 
 from .plain import array, columns, plain_madpo, rewarded
 
@@ -35,7 +35,7 @@ def test_it_is_the_specification(given):
     np.testing.assert_allclose(found, [plain_madpo(one, **spelled) for one in h], rtol=1e-9, atol=1e-9)
 
 
-@examples
+@few
 @given(margins, st.floats(0, 50))
 def test_the_weight_is_1_from_minus_tau_downwards(h, tau):
     made = columns("madpo", rewarded([*h, -tau]), tau=tau)
@@ -46,7 +46,7 @@ def test_the_weight_is_1_from_minus_tau_downwards(h, tau):
         assert weight == 1.0 or not reverted
 
 
-@examples
+@few
 @given(margins, st.floats(1.01, 100), st.floats(0.01, 0.99), st.floats(0.01, 100), st.floats(0, 1e4))
 def test_the_weight_is_finite_and_positive(h, c_max, c_min, lambda_, tau):
     parameters = {"c_max": c_max, "c_min": c_min, "lambda": lambda_, "tau": tau}
@@ -55,7 +55,7 @@ def test_the_weight_is_finite_and_positive(h, c_max, c_min, lambda_, tau):
     assert (array(made) >= 0).all()
 
 
-@examples
+@few
 @given(st.floats(-1e4, 1e4), st.floats(0, 100))
 def test_the_weight_is_1_at_a_margin_of_tau_and_of_0(_, tau):
     # |h| = tau: c = c_min + (c_max - c_min) / (1 + (c_max - 1) / (1 - c_min)) = c_min + (1 - c_min) = 1

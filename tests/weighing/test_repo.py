@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.metrics.tables import examples, random_table, tables
+from tests.metrics.tables import few, random_table, tables
 
 from .plain import array, columns, per_token, simpo_gaps
 
@@ -30,7 +30,7 @@ def test_it_is_the_specification(gamma):
     np.testing.assert_allclose(array(columns("repo", frame, gamma=gamma)["repo_gap"]), wanted, rtol=0, atol=1e-9)
 
 
-@examples
+@few
 @given(tables(), st.floats(0.01, 5))
 def test_active_exactly_where_the_gap_is_positive(frame, gamma):
     made = columns("repo", frame, gamma=gamma)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from curate.backends import ModelSpec, OutOfMemory
@@ -28,6 +28,7 @@ from curate.scorers.batching import halving
 from curate.scorers.model_scorers import ModelScorer
 from curate.tokens import HubTokenizer
 from tests.backends.models import ARCHITECTURES, SHAPE, logp_alone, open_alone, random_rows, save_causal, sized, worst
+from tests.examples import examples
 
 NATS_PER_TOKEN = 1e-4
 LENGTHS = [2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 4, 40, 41, 42, 7, 100, 2, 60, 61]
@@ -73,7 +74,7 @@ def test_each_row_alone(policy: TorchLogprobs, rows: list[Rendered], alone: list
     assert worst([policy.logps([row])[0] for row in rows], alone, rows) < NATS_PER_TOKEN
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(picked=st.lists(st.integers(0, len(LENGTHS) - 1), min_size=1, max_size=8))
 def test_any_composition_of_the_batch(
     policy: TorchLogprobs, rows: list[Rendered], alone: list[float], picked: list[int]

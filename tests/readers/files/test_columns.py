@@ -3,11 +3,12 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
 from curate.readers.files.columns import conform, decode, merge_schemas, table_of
+from tests.examples import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -17,7 +18,7 @@ JSON = st.recursive(
 ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), JSON, min_size=1), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(1)
 @given(st.lists(ROWS, min_size=1, max_size=3))
 def test_any_json_rows_merge_and_fit_into_parquet(chunks):
     tables = [table_of(rows) for rows in chunks]
@@ -27,7 +28,7 @@ def test_any_json_rows_merge_and_fit_into_parquet(chunks):
     pq.write_table(whole, pa.BufferOutputStream())
 
 
-@settings(max_examples=30, deadline=None)
+@examples(0.5)
 @given(st.lists(st.fixed_dictionaries({"a": st.text(), "b": st.integers(-9, 9), "c": st.booleans()}), min_size=1))
 def test_uniform_rows_come_back(rows):
     assert table_of(rows).to_pylist() == rows

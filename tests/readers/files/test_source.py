@@ -5,12 +5,13 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
 from curate.readers import first_rows, open_source
 from curate.readers.files import json_text as json_files
+from tests.examples import examples
 
 ROWS = [{"prompt": f"p{n}", "chosen": f"c{n}\nline", "score": n + 0.5} for n in range(7)]
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
@@ -145,7 +146,7 @@ def test_csv_bad_rows_are_rejects_and_cells_may_be_long(tmp_path):
     ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(1, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5))
 def test_any_text_survives_csv_and_json(tmp_path, texts):
     with (tmp_path / "r.csv").open("w", newline="", encoding="utf-8") as sink:
