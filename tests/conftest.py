@@ -30,6 +30,7 @@ for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CO
 
 HERE = Path(__file__).parent
 MOST_PROCESSES = 4
+TOGETHER = [HERE / place for place in ("trl", "reporting/test_browser.py", "demo/test_train.py")]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -43,6 +44,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores + 1, MOST_PROCESSES) if cores > 1 else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process the tests that share what is dear: TRL's imports, a browser, models trained for them."""
+    for item in items:
+        for place in TOGETHER:
+            if place in item.path.parents or place == item.path:
+                item.add_marker(pytest.mark.xdist_group(place.name))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,6 +1,6 @@
 """Disturbs every command at its calls of the file system, runs it again, and compares with an undisturbed run.
 
-    python -m tests.kills.sweep [--mode kill|full|gone] [--sample N] [NAME ...]
+    python -m tests.kills.sweep [--sample N] kill|full|gone[:NAME,NAME...] ...
 
 A call is anything that changes a name or makes a file durable below the working folder: opening for writing, renaming,
 removing, making and removing folders, fsync. At call k the process is killed (`kill`), the disk is full (`full`), or
@@ -284,30 +284,39 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run_all(mode: str, sample: int, names: list[str]) -> int:
-    """Sweep over the cases; prints a line for each, and returns how many faults there were."""
-    total = bad = 0
+def run_all(modes: list[tuple[str, list[str]]], sample: int) -> int:
+    """Sweep over the cases of each mode; prints a line for each, and returns how many faults there were."""
+    bad = 0
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         base = Path(folder).resolve() / "base"
         base.mkdir()
         prepare(base)
         assert pq  # imported before any fork
-        for case in _cases():
-            if names and not any(case.name.startswith(name) for name in names):
-                continue
-            runs, faults = sweep(case, base, mode, sample)
-            total, bad = total + runs, bad + len(faults)
-            say(f"{case.name}: {runs} runs disturbed, {len(faults)} faults")
-            for fault in faults:
-                say(f"  {fault}")
-    say(f"{mode}: {total} runs disturbed, {bad} faults")
+        for mode, names in modes:
+            total = faulty = 0
+            for case in _cases():
+                if names and not any(case.name.startswith(name) for name in names):
+                    continue
+                runs, faults = sweep(case, base, mode, sample)
+                total, faulty = total + runs, faulty + len(faults)
+                say(f"{case.name}: {runs} runs disturbed, {len(faults)} faults")
+                for fault in faults:
+                    say(f"  {fault}")
+            say(f"{mode}: {total} runs disturbed, {faulty} faults")
+            bad += faulty
     return bad
+
+
+def _mode(text: str) -> tuple[str, list[str]]:
+    mode, _, names = text.partition(":")
+    if mode not in ("kill", "full", "gone"):
+        raise argparse.ArgumentTypeError(f"{mode} is none of kill, full, gone")
+    return mode, [name for name in names.split(",") if name]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mode", choices=("kill", "full", "gone"), default="kill")
     parser.add_argument("--sample", type=int, default=0, help="calls of each case; all by default")
-    parser.add_argument("names", nargs="*")
+    parser.add_argument("modes", nargs="+", type=_mode, help="a mode, and the beginnings of the names of its cases")
     given = parser.parse_args()
-    sys.exit(bool(run_all(given.mode, given.sample, given.names)))
+    sys.exit(bool(run_all(given.modes, given.sample)))

@@ -20,7 +20,7 @@ from tests.examples import examples
 
 NO_COLUMNS: frozenset[str] = frozenset()
 # a slow machine is no fault of a formula
-few = examples(0.5, suppress_health_check=[HealthCheck.too_slow])
+few = examples(0.25, suppress_health_check=[HealthCheck.too_slow])
 SIDES = ("chosen", "rejected")
 OTHER_VALUES: dict[str, Any] = {
     "f64": lambda rng, rows: rng.normal(0, 1, rows),
