@@ -1,6 +1,7 @@
 # Two commands do everything from a clean clone, on a machine with Python 3.11+ and make:
 #   make demo    environment, then the whole job on tiny models, offline, on a CPU
 #   make test    environment, then the tests
+# What a fault may destroy is tried at length by make test-faults (minutes), and by samples in make test.
 # Where there is an NVIDIA GPU, make test-gpu tests what needs one.
 # One more needs an environment of its own, as vLLM without a GPU wants other packages:
 #   make test-vllm
@@ -26,10 +27,10 @@ ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test test-gpu test-vllm test-trainers check bench format clean
+.PHONY: help setup demo test test-gpu test-vllm test-faults test-trainers check bench format clean
 
 help:
-	@echo "make setup | demo | test | test-gpu | test-vllm | test-trainers | check | bench | format | clean"
+	@echo "make setup | demo | test | test-gpu | test-vllm | test-faults | test-trainers | check | bench | format | clean"
 
 # What commands import is compiled here; make demo and make test compile it as they go.
 setup: $(READY)
@@ -71,6 +72,9 @@ test-gpu: $(READY)
 
 test-vllm: $(VLLM_READY)
 	HF_HUB_OFFLINE=1 $(VLLM_BIN)/python -m pytest tests/vllm -m vllm
+
+test-faults: $(READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m faults -n auto
 
 test-trainers: $(READY) $(TRAINERS_READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/trainers -m trainers

@@ -30,7 +30,6 @@ for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CO
 
 HERE = Path(__file__).parent
 MOST_PROCESSES = 4
-TOGETHER = [HERE / place for place in ("trl", "reporting/test_browser.py", "demo/test_train.py")]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,19 +45,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(cores + 1, MOST_PROCESSES) if cores > 1 else 0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process the tests that share what is dear: TRL's imports, a browser, models trained for them."""
-    for item in items:
-        for place in TOGETHER:
-            if place in item.path.parents or place == item.path:
-                item.add_marker(pytest.mark.xdist_group(place.name))
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Hide GPUs from all tests but those that need one: `auto` is to mean the CPU wherever they run."""
     wanted = config.option.markexpr
     if "gpu" not in wanted or "not gpu" in wanted:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what takes minutes to its lane."""
+    if "faults" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("faults"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes; run make test-faults"))
 
 
 def pytest_collection_finish() -> None:

@@ -121,7 +121,7 @@ def flip(path: Path, bit: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(("name", "stop"), [("score", 9), *LATE])
+@pytest.mark.parametrize(("name", "stop"), [pytest.param("score", 9, marks=pytest.mark.faults), *LATE])
 def test_a_flipped_bit_in_any_file_changes_nothing_and_is_said(name, stop, tmp_path):
     wanted = whole(name, tmp_path / "whole")
     folder = interrupted(name, stop, tmp_path / "stopped")
@@ -151,7 +151,9 @@ def test_a_file_that_is_cut_short_or_empty_or_lost_changes_nothing(name, stop, t
             assert notes or harm is Path.unlink, path
 
 
-@pytest.mark.parametrize(("name", "stop"), LATE)
+@pytest.mark.parametrize(
+    ("name", "stop"), [pytest.param(*late, marks=[pytest.mark.faults] if late[0] == "pair" else []) for late in LATE]
+)
 def test_shards_that_changed_places_or_come_from_another_run_are_made_again(name, stop, tmp_path):
     wanted = whole(name, tmp_path / "whole")
     folder = interrupted(name, stop, tmp_path / "stopped")

@@ -86,6 +86,7 @@ def _at(place: Path, name: str) -> Path:
     return place / name
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(("name", "data"), [("score", "d.jsonl"), ("pair", "c.jsonl")])
 def test_a_run_killed_at_random_points_ends_with_the_same_bytes(place, whole, name, data):
     folder = place / f"killed_{name}"

@@ -42,7 +42,7 @@ def place(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGINT])
 def test_a_run_that_is_stopped_at_any_point_ends_with_the_same_bytes(place, number):
     every = len((place / "whole" / "calls.txt").read_text().splitlines())
     folder = place / number.name

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-# A few of the hundred calls that a case makes; `python -m tests.kills.sweep kill full gone` disturbs all of every case.
+import pytest
+
+# A few of the hundred calls that a case makes.
 SAMPLE = 2
 SAMPLES = {
     "kill": ["select-folder", "score-file", "export-folder", "run-folder"],
@@ -19,3 +21,11 @@ def test_a_sample_of_stops() -> None:
     assert swept.returncode == 0, swept.stdout + swept.stderr
     for mode, names in SAMPLES.items():
         assert f"{mode}: {SAMPLE * len(names)} runs disturbed, 0 faults" in swept.stdout
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("mode", SAMPLES)
+def test_every_stop(mode: str) -> None:
+    command = [sys.executable, "-m", "tests.kills.sweep", mode]
+    swept = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert swept.returncode == 0, swept.stdout + swept.stderr

@@ -334,6 +334,7 @@ def score(batch):
 """
 
 
+@pytest.mark.faults
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(file, out, tmp_path):
     (tmp_path / "blocking_reward.py").write_text(BLOCKING)
     write_pairs(tmp_path / "d.jsonl", 800)
