@@ -40,9 +40,12 @@ def text_hash(*parts: str) -> bytes:
     return digest.digest()
 
 
-def pair_id(prompt: str, chosen: str, rejected: str) -> str:
-    """The id of a pair: hash of its canonical prompt, chosen and rejected texts, 32 hexadecimal digits."""
-    return text_hash(prompt, chosen, rejected).hex()
+def pair_id(prompt: str, chosen: str, rejected: str, *calls: str) -> str:
+    """The id of a pair: hash of its canonical prompt, chosen and rejected texts, 32 hexadecimal digits.
+
+    Where a response calls tools, what both call is hashed too.
+    """
+    return text_hash(prompt, chosen, rejected, *calls).hex()
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

@@ -16,6 +16,8 @@ from curate.tokens import ChatTokenizer
 from curate.tokens.continuation import Continuation, continued
 
 Ids = list[int]
+Answer = str | Message
+"""A response: its text, or the assistant's message where it calls tools."""
 Match = Literal["trl"]
 
 
@@ -114,7 +116,7 @@ class Renderer:
         self.refusal = ""
 
     def render(
-        self, conversations: Sequence[tuple[Sequence[Message], str]], others: Sequence[str | None] | None = None
+        self, conversations: Sequence[tuple[Sequence[Message], Answer]], others: Sequence[Answer | None] | None = None
     ) -> list[Rendered]:
         """Token ids of each (prompt, response); repeated prompts are tokenised once.
 
@@ -128,7 +130,7 @@ class Renderer:
             found = self._find(conversations)
         return [REFUSED if one is None else self._cut(one) for one in found]
 
-    def _find(self, conversations: Sequence[tuple[Sequence[Message], str]]) -> list[Found | None]:
+    def _find(self, conversations: Sequence[tuple[Sequence[Message], Answer]]) -> list[Found | None]:
         """Where each response begins; None for a conversation that the template rejects."""
         prompts: dict[int, str | None] = {}
         for prompt, _ in conversations:
@@ -165,7 +167,7 @@ class Renderer:
         return found
 
     def _find_as_trl(
-        self, conversations: Sequence[tuple[Sequence[Message], str]], others: Sequence[str | None]
+        self, conversations: Sequence[tuple[Sequence[Message], Answer]], others: Sequence[Answer | None]
     ) -> list[Found | None]:
         texts = {id(prompt): self._text(prompt, generation_prompt=True) for prompt, _ in conversations}
         sides = [
@@ -186,8 +188,9 @@ class Renderer:
             found.append(Found(prompt, opened, ids[opened], known[0], start, border))
         return found
 
-    def _whole(self, prompt: Sequence[Message], response: str) -> str | None:
-        return self._text([*prompt, {"role": "assistant", "content": response}], generation_prompt=False)
+    def _whole(self, prompt: Sequence[Message], response: Answer) -> str | None:
+        answer = {"role": "assistant", "content": response} if isinstance(response, str) else response
+        return self._text([*prompt, answer], generation_prompt=False)
 
     def _text(self, messages: Sequence[Message], generation_prompt: bool) -> str | None:
         try:

@@ -10,7 +10,7 @@ Type = Literal["string", "f64", "i32", "bool", "list<string>", "list<f64>", "lis
 Message = dict[str, str]
 """A role and a content. A turn that calls tools has their JSON in `tool_calls`; a first message of the role `tools` has
 the JSON of the tools that the conversation offers."""
-TOOLS, TOOL, TOOL_CALLS = "tools", "tool", "tool_calls"
+TOOLS, TOOL, TOOL_CALLS, CALL_ID = "tools", "tool", "tool_calls", "tool_call_id"
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,8 @@ class Record:
         measured: one value per response by field name (`reward`, `policy_logps`, ..., `finish_reason`, `model`); null
             where the data has none.
         tie: whether the data says that neither response of the pair is better; it is then in the data's own order.
+        calls: for each response the JSON of the tools it calls, which its text ends with; empty for one that calls
+            none. An empty tuple if no response calls a tool.
     """
 
     prompt: tuple[Message, ...]
@@ -184,6 +186,11 @@ class Record:
     pair: tuple[int, int] | None = None
     measured: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     tie: bool = False
+    calls: tuple[str, ...] = ()
+
+    def calls_of(self, place: int) -> str:
+        """The JSON of the tools that this response calls; empty for none."""
+        return self.calls[place] if self.calls else ""
 
 
 def table_columns() -> tuple[Column, ...]:

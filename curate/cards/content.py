@@ -91,7 +91,7 @@ def _first_rows(path: Path) -> list[tuple[Record, Mapping[str, Any]]]:
     rows = batch.to_pylist() if batch is not None else []
     found: list[tuple[Record, Mapping[str, Any]]] = []
     with suppress(InputError):  # a table of numbers alone has no texts to show
-        layout = detect(rows, "pairs", "keep")
+        layout = detect(rows, "pairs", "keep", tools=True)
         for row in rows:
             with suppress(RowError):
                 found.append((layout.parse(row), row))

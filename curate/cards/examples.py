@@ -11,6 +11,7 @@ from curate.cards.markdown import block, code, escaped
 from curate.metrics.registry import all_metrics, find
 from curate.readers.parts.scores import number
 from curate.schema import Message, Record
+from curate.tokens.tools import response_text
 
 MOST_OF_PROMPT, MOST_OF_RESPONSE = 600, 800
 """Characters of a text that are shown."""
@@ -77,6 +78,6 @@ def _prompt(messages: Sequence[Message]) -> str:
     """The conversation before the response: roles are named where there is more than the user's turn."""
     if len(messages) == 1 and messages[0]["role"] == "user":
         return f"Prompt:\n\n{block(messages[0]['content'], most=MOST_OF_PROMPT)}"
-    turns = [f"{escaped(one['role'])}:\n\n{block(one['content'], most=MOST_OF_PROMPT)}" for one in messages[-3:]]
+    turns = [f"{escaped(one['role'])}:\n\n{block(response_text(one), most=MOST_OF_PROMPT)}" for one in messages[-3:]]
     left_out = f" (the last 3 of {len(messages)} turns)" if len(messages) > 3 else ""
     return "\n\n".join([f"Prompt{left_out}:", *turns])

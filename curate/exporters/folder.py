@@ -15,6 +15,7 @@ from curate.cards.content import Content
 from curate.cards.plots import PLOTS
 from curate.errors import StoreError
 from curate.exporters.card import MARK, export_card
+from curate.exporters.conversations import storage
 from curate.exporters.history import measured_under, weighed_by
 from curate.exporters.registry import Exporter, Row, Written, all_exporters
 from curate.storage.disk import parquet_writer
@@ -99,7 +100,7 @@ def _write_parquet(
 
 def _tables(batches: Batches, schema: pa.Schema) -> Iterator[pa.Table]:
     for batch in batches:
-        yield pa.Table.from_pylist(list(batch), schema=schema)
+        yield pa.Table.from_pylist(list(batch), schema=storage(schema)).cast(schema)
 
 
 def _write_lines(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from curate.errors import RowError
 from curate.exporters.registry import Exporter, Pair
-from curate.schema import Message
+from curate.schema import TOOL_CALLS, Message
 
 # The dates that the JSON reader of `datasets` (pyarrow's) recognises: no fractional seconds, nothing before or after.
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d(:\d\d(:\d\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
@@ -44,8 +46,19 @@ def texts(pair: Pair) -> list[str]:
     return [*(one["content"] for one in pair.prompt), pair.chosen, pair.rejected]
 
 
+def calls_alone(message: Message, trainer: str) -> list[Any]:
+    """The tools that a message calls, each with its name and arguments; a trainer takes them as a turn of their own.
+
+    Raises:
+        RowError: the message says something too.
+    """
+    if message["content"].strip():
+        raise RowError(f"{trainer} takes a text or calls of tools as a turn, not both in one")
+    return [one["function"] for one in json.loads(message[TOOL_CALLS])]
+
+
 def alternating(pair: Pair, trainer: str) -> tuple[str | None, Sequence[Message]]:
-    """The system message (None if there is none), and the turns after it, from user to user.
+    """The system message (None if there is none), and the turns after it, from user to user, or to a tool's result.
 
     Raises:
         RowError: the turns do not alternate, or a system message is not first.
@@ -54,7 +67,7 @@ def alternating(pair: Pair, trainer: str) -> tuple[str | None, Sequence[Message]
     turns = pair.prompt[1:] if has_system else pair.prompt
     if any(one["role"] == "system" for one in turns):
         raise RowError(f"{trainer} takes a system message only in front")
-    if [one["role"] for one in turns] != ["user" if i % 2 == 0 else "assistant" for i in range(len(turns))]:
+    if any((one["role"] == "assistant") != (place % 2 == 1) for place, one in enumerate(turns)):
         raise RowError(f"{trainer} needs turns of user and assistant that alternate, the user's first")
     if len(turns) % 2 == 0:
         raise RowError(f"{trainer} needs an odd number of turns before the response, the last one the user's")

@@ -12,6 +12,7 @@ import pyarrow as pa
 from curate.errors import SettingsError, did_you_mean
 from curate.registry import declared
 from curate.schema import Message
+from curate.tokens.tools import response_message
 
 Row = dict[str, Any]
 FileKind = Literal["parquet", "jsonl"]
@@ -26,12 +27,21 @@ class Pair:
         chosen: the text of the response.
         rejected: the text of the other.
         labels: whether each is desirable by itself; None if it is neither.
+        tools: the JSON of the tools that the conversation offers; None for none.
+        calls: the JSON of the tools that each response calls, with which its text ends; empty for none.
     """
 
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
     labels: tuple[bool | None, bool | None] = (True, False)
+    tools: str | None = None
+    calls: tuple[str, str] = ("", "")
+
+    @property
+    def answers(self) -> tuple[Message, Message]:
+        """Both responses as the assistant's messages."""
+        return response_message(self.chosen, self.calls[0]), response_message(self.rejected, self.calls[1])
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ class Exporter:
         any_text: the trainer reads empty or equal responses just as they are, so such pairs are kept.
         unpaired: a row is one response with its `label`, not a pair: equal rows are written once, those without a
             label are left out, and pair scores do not fit.
+        with_tools: the columns of every row if some row has tools, or calls of them; None if the trainer reads none.
     """
 
     name: str
@@ -86,6 +97,7 @@ class Exporter:
     placeholders: tuple[str, ...] = ()
     any_text: bool = False
     unpaired: bool = False
+    with_tools: pa.Schema | None = None
 
     @property
     def file(self) -> str:

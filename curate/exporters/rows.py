@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from curate.cards.content import Gathering
 from curate.errors import RowError
+from curate.exporters.conversations import stored
 from curate.exporters.extras import Extras
 from curate.exporters.labels import Label, Labels
 from curate.exporters.refusals import refuse_pair
@@ -17,9 +18,15 @@ from curate.hashing import text_hash
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row
 from curate.readers.files.table import Table
+from curate.readers.parts.messages import tools_in
 from curate.readers.unusable import nothing_usable, reject_table
 from curate.responses.stage import CHUNK_ROWS
+from curate.schema import TOOLS, Record
 from curate.writers.rejects_file import RejectsFile
+
+
+class HasTools(Exception):
+    """A row has tools, and the columns being written have no place for them: begin again with those that have."""
 
 
 class Exporting:
@@ -85,13 +92,31 @@ class Exporting:
         record = self.layout.parse(row)
         if record.pair is None:
             raise RowError("the row names no chosen and rejected response")
-        chosen, rejected = (record.responses[place] for place in record.pair)
-        pair = Pair(record.prompt, chosen, rejected, self.labels.of(record))
+        pair = self._pair(record, record.pair)
         refuse_pair(pair, self.exporter)
         extras = self.extras.of(row, record)
-        rows = [one | extras for one in self.exporter.rows(pair)]
+        made = [one | extras for one in self.exporter.rows(pair)]
         self.shown.add(record, row)
-        return rows
+        schema = self.exporter.schema
+        return [one | {field.name: stored(one[field.name], field.type) for field in schema} for one in made]
+
+    def _pair(self, record: Record, places: tuple[int, int]) -> Pair:
+        """The pair of a record.
+
+        Raises:
+            RowError: it has tools, and the trainer reads none.
+            HasTools: it has the first tools of the data.
+        """
+        found = tools_in(record)
+        if found and self.exporter.with_tools is None:
+            raise RowError(f"{found}, which {self.exporter.name} does not read from its data")
+        if found and self.exporter.schema is not self.exporter.with_tools:
+            raise HasTools
+        chosen, rejected = (record.responses[place] for place in places)
+        calls = record.calls_of(places[0]), record.calls_of(places[1])
+        tools = next((one["content"] for one in record.prompt if one["role"] == TOOLS), None)
+        prompt = tuple(one for one in record.prompt if one["role"] != TOOLS)
+        return Pair(prompt, chosen, rejected, self.labels.of(record), tools, calls)
 
     def _is_wanted(self, row: MadeRow) -> bool:
         """Whether a row of one response is new, and has a label."""

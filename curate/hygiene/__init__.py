@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from curate.schema import Message
+from curate.tokens.tools import response_message
 
 Found = dict[str, np.ndarray]
 """Rows by flag: bool [rows]."""
@@ -27,15 +28,22 @@ class Pairs:
         prompts: the messages before each response.
         chosen: the chosen responses.
         rejected: the rejected responses.
+        calls: the JSON of the tools that both responses call, empty for none; an empty list if no response calls any.
     """
 
     first: int
     prompts: Sequence[Sequence[Message]]
     chosen: Sequence[str]
     rejected: Sequence[str]
+    calls: Sequence[Sequence[str]] = ()
 
     def __len__(self) -> int:
         return len(self.chosen)
+
+    def answers(self, row: int) -> tuple[Message, Message]:
+        """Both responses as the assistant's messages."""
+        calls = self.calls[row] if self.calls else ("", "")
+        return response_message(self.chosen[row], calls[0]), response_message(self.rejected[row], calls[1])
 
 
 Again = Callable[[], Iterator[Pairs]]

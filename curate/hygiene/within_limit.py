@@ -37,9 +37,13 @@ class WithinLimit:
         self._pieces.append(same)
 
     def _compare(self, pairs: Pairs, wanted: list[int], same: np.ndarray) -> None:
+        both = [pairs.answers(i) for i in wanted]
         sides = [
-            self._renderer.render([(pairs.prompts[i], texts[i]) for i in wanted], [others[i] for i in wanted])
-            for texts, others in ((pairs.chosen, pairs.rejected), (pairs.rejected, pairs.chosen))
+            self._renderer.render(
+                [(pairs.prompts[i], answers[side]) for i, answers in zip(wanted, both, strict=True)],
+                [answers[1 - side] for answers in both],
+            )
+            for side in (0, 1)
         ]
         for i, one, other in zip(wanted, *sides, strict=True):
             cut = (one.truncated or other.truncated) and not (one.dropped or other.dropped)

@@ -15,7 +15,7 @@ from curate.readers import Layout, Row, detect
 
 
 def _pairs(rows: Sequence[Row], kind: RowKind | None) -> Layout:
-    return detect(rows, kind or "pairs")
+    return detect(rows, kind or "pairs", tools=True)
 
 
 def _no_shape(_: Any, before: Shape) -> Shape:

@@ -15,12 +15,12 @@ from pydantic import Field
 
 from curate.cards.content import Gathering
 from curate.errors import SettingsError
-from curate.exporters.extras import extras_of, has_rewards
+from curate.exporters.extras import Extras, extras_of, has_rewards
 from curate.exporters.folder import EXPORT, Telling, known_files, write_export
 from curate.exporters.labels import NAMES, Labels, labels_of, unrated
 from curate.exporters.push import check_push, push, repository_of
 from curate.exporters.registry import Exporter, find_exporter
-from curate.exporters.rows import Exporting
+from curate.exporters.rows import Exporting, HasTools
 from curate.jobs import space, summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
@@ -28,7 +28,7 @@ from curate.jobs.space import check_disk
 from curate.lines import Summary
 from curate.plan.shape import Shape
 from curate.progress import Reporter
-from curate.readers import detect, first_rows, input_paths, source_notes
+from curate.readers import Layout, detect, first_rows, input_paths, source_notes
 from curate.readers.files.table import Table, open_table
 from curate.readers.reading import what_is_read
 from curate.settings import ReadingSettings, Settings, option
@@ -125,7 +125,7 @@ def export(settings: ExportSettings, reporter: Reporter) -> ExportResult:
 def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) -> ExportResult:
     table = open_table(settings.data, settings.out, settings.columns)
     sample = first_rows(table.source)
-    layout = detect(sample, "pairs", settings.ties)
+    layout = detect(sample, "pairs", settings.ties, tools=True)
     reading = what_is_read(layout, sample)
     for note in (*source_notes(table.source), *reading.notes()):
         reporter.note(note)
@@ -134,6 +134,27 @@ def _export(settings: ExportSettings, exporter: Exporter, reporter: Reporter) ->
     if labels.by_rating and not rewarded:
         raise unrated(table.source.name)
     extras = extras_of(table, exporter, rewarded, settings.keep_scores)
+    try:
+        return _written(settings, exporter, table, layout, extras, labels, reporter)
+    except HasTools:
+        wider = replace(exporter, schema=exporter.with_tools)
+        return _written(settings, wider, table, layout, extras, labels, reporter)
+
+
+def _written(
+    settings: ExportSettings,
+    exporter: Exporter,
+    table: Table,
+    layout: Layout,
+    extras: Extras,
+    labels: Labels,
+    reporter: Reporter,
+) -> ExportResult:
+    """Write the folder with the exporter's columns.
+
+    Raises:
+        HasTools: some row has tools, and there is no column for them.
+    """
     schema = pa.schema([*exporter.schema, *extras.fields])
 
     def manifest(rows: int) -> dict[str, Any]:

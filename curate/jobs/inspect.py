@@ -103,7 +103,7 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     check_inspect(settings)
     source = open_source(settings.data, settings.columns, settings.limit)
     rows = first_rows(source)
-    layout = detect(rows, ties=settings.ties)
+    layout = detect(rows, ties=settings.ties, tools=True)
     wanted, checks = _checks(settings, layout)
     tally = Tally(settings.pairs, places_of_rows=bool(checks))
     with reporter.step("reading", None) as step:
@@ -121,6 +121,11 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
     columns = reward_columns(rows)
     for note in source_notes(source):
         reporter.note(note)
+    if tally.with_tools:
+        reporter.note(
+            f"{tally.with_tools:,} rows have tools, or calls of them. `curate score` and `curate pair` read such rows "
+            "if the chat template of every model writes tools out."
+        )
     found.reading = what_is_read(layout, rows)
     found.rewards = ", ".join(columns) if columns else "in the rows" if tally.rewarded else "none"
     return found

@@ -292,7 +292,7 @@ JOB = Job(
     _summary,
     check_pair,
     measures=True,
-    layout=lambda rows, kind: detect(rows, kind or "candidates"),
+    layout=lambda rows, kind: detect(rows, kind or "candidates", tools=True),
     shape=_shape,
     volume=_volume,
     models=lambda settings, _: measured_with(settings, as_pairs=settings.rows_as == "pairs"),

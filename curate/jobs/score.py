@@ -54,7 +54,7 @@ from curate.readers import input_paths
 from curate.responses.facts import cache_facts, measuring_facts
 from curate.responses.flagging import Flagging, plan_flags, with_flags
 from curate.responses.measure import Numbers, measure_pairs, measure_responses
-from curate.responses.rows import Columns, write_rows
+from curate.responses.rows import write_rows
 from curate.responses.stage import stage
 from curate.responses.table import Staged
 from curate.schema import FLAGS, PAIR_ID
@@ -65,7 +65,7 @@ from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
 from curate.writers.rejects_file import reject_counts, rejects_place, table_places
-from curate.writers.rows import plain
+from curate.writers.rows import Columns, plain
 
 
 @dataclass(frozen=True, repr=False)

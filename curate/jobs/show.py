@@ -46,6 +46,7 @@ from curate.selection.values import high_first, ranking_values
 from curate.selection.verdict import Again, decided_again, selection_of, source_of, spelled
 from curate.settings import DataSettings, Files, MetricSettings, SelectSettings, option
 from curate.settings import Record as Recorded
+from curate.tokens.tools import response_text
 from curate.writers.history import manifests_of
 
 UNUSED = Path("unused")
@@ -239,7 +240,7 @@ def _lines(pair: ShownPair, found: Showing) -> Summary:
     yield Strong(title, rank)
     for message in pair.prompt:
         label = message["role"] if len(pair.prompt) > 1 else "prompt"
-        yield Strong(f"{label}: ", _cut(message["content"], found))
+        yield Strong(f"{label}: ", _cut(response_text(message), found))
     sides: list[tuple[Literal["chosen", "rejected"], int, tuple[Piece, ...]]]
     sides = [("chosen", 0, pair.chosen), ("rejected", 1, pair.rejected)]
     for side, place, pieces in sides:

@@ -15,7 +15,8 @@ from curate.responses.pools import Pools
 from curate.responses.table import messages_of
 from curate.responses.text_flags import text_flags
 from curate.schema import CHOSEN_MODEL, PAIR_ID, REJECTED_MODEL, Record
-from curate.writers.rows import MESSAGES, plain
+from curate.tokens.tools import response_message
+from curate.writers.rows import plain, texts_of
 
 
 def pair_tables(
@@ -51,20 +52,17 @@ def pair_tables(
         # Prompts come in order of first appearance, so the rows are ascending.
         first_rows = [rows[p] for p in inside["prompt"].to_list()]
         own = carried(own_schema, pools.staged, first_rows) if own_schema is not None else None
-        yield _table(picked, piece, own)
+        yield _table(picked, piece, own, pools.staged.has_tools)
 
 
-def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None) -> pa.Table:
+def _table(picked: list[tuple[str, str, str]], numbers: pl.DataFrame, own: pa.Table | None, tools: bool) -> pa.Table:
     """The output rows of some pairs, each given as its prompt and its two texts."""
-    records = (Record(tuple(messages_of(prompt)), (chosen, rejected), (0, 1)) for prompt, chosen, rejected in picked)
-    flags = [text_flags(record) for record in records]
+    prompts = [messages_of(prompt) for prompt, _, _ in picked]
+    flags = [text_flags(Record(tuple(one), three[1:], (0, 1))) for one, three in zip(prompts, picked, strict=True)]
     numbers = numbers.with_columns(pl.Series("flags", flags, pl.List(pl.String)).list.concat(numbers["flags"]))
     columns: dict[str, Any] = {PAIR_ID.name: pa.array([pair_id(*three) for three in picked])}
-    columns |= {
-        "prompt": pa.array([messages_of(prompt) for prompt, _, _ in picked], MESSAGES),
-        "chosen": pa.array([[{"role": "assistant", "content": c}] for _, c, _ in picked], MESSAGES),
-        "rejected": pa.array([[{"role": "assistant", "content": r}] for _, _, r in picked], MESSAGES),
-    }
+    answers = {side: [response_message(three[at]) for three in picked] for at, side in ((1, "chosen"), (2, "rejected"))}
+    columns |= texts_of(prompts, answers, tools)
     columns |= {name: plain(numbers[name].to_arrow()) for name in numbers.columns}
     kept = {name: own[name] for name in own.column_names if name not in columns} if own is not None else {}
     return pa.table({**kept, **columns})

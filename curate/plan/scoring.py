@@ -45,6 +45,10 @@ from curate.scorers.model_scorers import ModelScorer
 from curate.settings import MeasureSettings, for_manifest
 from curate.tokens import WORDS, open_text_tokenizer
 
+ONLY_TEMPLATES = (
+    "which is only read by models whose chat template writes it out; here a source of numbers is not such a model"
+)
+
 
 @dataclass
 class Plan:
@@ -194,7 +198,7 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     plan.devices = devices_of(settings, [one.spec for one in plan.scorers if not isinstance(one, FunctionReward)])
     plan.notes += [
         *_not_computed(plan),
-        *_check_tools(plan, writes_prompts=prefer != "pairs" or _writes_prompts(rows, as_pairs)),
+        *_check_tools(plan, needs_model=prefer == "pairs"),
     ]
     plan.cache = cache_of(settings, plan.notes)
     for name in settings.options:
@@ -207,19 +211,14 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
     return plan
 
 
-def _writes_prompts(rows: Sequence[Row], as_pairs: bool) -> bool:
-    """Whether the output has the prompts in a column of its own, which has no place for tools."""
-    return not as_pairs or not any("chosen" in row or "rejected" in row for row in rows)
-
-
-def _check_tools(plan: Plan, *, writes_prompts: bool) -> Iterator[str]:
-    """A note if prompts have tools; rows with them become bad if a scorer cannot read them, or the output has none."""
-    read = plan.scorers and all(isinstance(one, ModelScorer) and one.takes_tools for one in plan.scorers)
-    if writes_prompts or not read:
-        plan.layout = without_tools(plan.layout)
-        plan.sample = [record for record in plan.sample if tools_in(record.prompt) is None]
-    elif any(tools_in(record.prompt) for record in plan.sample):
-        yield "prompts have tools, which each model reads through its chat template."
+def _check_tools(plan: Plan, *, needs_model: bool) -> Iterator[str]:
+    """A note if rows have tools; such rows become bad if a scorer cannot read them, or none does and one is needed."""
+    read = all(isinstance(one, ModelScorer) and one.takes_tools for one in plan.scorers)
+    if not read or (needs_model and not plan.scorers):
+        plan.layout = without_tools(plan.layout, ONLY_TEMPLATES)
+        plan.sample = [record for record in plan.sample if tools_in(record) is None]
+    elif plan.scorers and any(tools_in(record) for record in plan.sample):
+        yield "rows have tools, or calls of them, which each model reads through its chat template."
 
 
 def _not_computed(plan: Plan) -> Iterator[str]:

@@ -14,9 +14,10 @@ from curate.readers.parts.messages import tools_in
 from curate.readers.refusals import check_texts, several_structs, unreadable
 from curate.readers.spelling import Spelling, spelling_of, struct_columns
 from curate.readers.unread_verdicts import check_verdicts
-from curate.schema import Message, Record
+from curate.schema import Record
 
 Ties = Literal["drop", "keep", "error"]
+NO_TOOLS = "which is not read here"
 
 
 def detect(
@@ -33,7 +34,7 @@ def detect(
         prefer: the kind to choose if the data fits both, such as SimPO's, which has a list and a pair.
         ties: what becomes of rows that say that neither response is better: `drop` rejects them, `keep` makes them
             pairs in their own order, flagged, `error` stops at the first.
-        tools: whether prompts with tools, and with calls of them, are read; otherwise such rows are bad.
+        tools: whether rows with tools, and with calls of them, are read; otherwise they are bad.
 
     Raises:
         InputError: no known layout fits, or most rows hold something else than their column names say.
@@ -42,28 +43,25 @@ def detect(
     return found if tools else without_tools(found)
 
 
-def without_tools(layout: Layout) -> Layout:
-    """The layout, for which rows with tools, or calls of them, are bad."""
+def without_tools(layout: Layout, why: str = NO_TOOLS) -> Layout:
+    """The layout, for which rows with tools, or calls of them, are bad; `why` ends the reason."""
 
     def parse(row: Row) -> Record:
         record = layout.parse(row)
-        check_no_tools(record.prompt)
+        check_no_tools(record, why)
         return record
 
     return replace(layout, parse=parse)
 
 
-def check_no_tools(prompt: Sequence[Message]) -> None:
-    """Refuse a prompt with tools, or calls of them.
+def check_no_tools(record: Record, why: str = NO_TOOLS) -> None:
+    """Refuse a row with tools, or calls of them; `why` ends the reason.
 
     Raises:
         RowError: it has them.
     """
-    if (found := tools_in(prompt)) is not None:
-        raise RowError(
-            f"the prompt has {found}, which only `curate score` reads, next to columns chosen and rejected, if every "
-            "model's chat template writes them out"
-        )
+    if (found := tools_in(record)) is not None:
+        raise RowError(f"{found}, {why}")
 
 
 def _detect(sample: Sequence[Row], prefer: Literal["pairs", "candidates"] | None, ties: Ties) -> Layout:

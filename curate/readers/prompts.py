@@ -26,6 +26,7 @@ from curate.readers.refusals import check_printed
 from curate.readers.spelling import Spelling, spelling_of
 from curate.schema import Message, Record
 
+NO_TOOLS = "which `curate generate` does not read"
 RESPONSES = (*CHOSEN, *REJECTED, *ANSWERS, SIMPO_RESPONSES)
 SUMMARY = "prompt|question|instruction (+ input, system)|messages, or the prompts of pairs and candidates"
 
@@ -59,7 +60,10 @@ def prompts_layout(sample: Sequence[Row]) -> Layout:
 
     def parse(row: Row) -> Record:
         prompt = inner.parse(row).prompt if inner is not None and _answered(row, spelling) else _alone(row, spelling)
-        return Record(_checked(prompt), ())
+        record = Record(prompt, ())
+        check_no_tools(record, NO_TOOLS)
+        _check(prompt)
+        return record
 
     name = f"prompts of {inner.name}" if inner is not None else "prompts"
     return Layout(name, SUMMARY, 0, "candidates", lambda rows: True, parse)
@@ -90,10 +94,8 @@ def _alone(row: Row, spelling: Spelling) -> tuple[Message, ...]:
     return with_context(row, messages[:-1] if whole else messages, column=column)
 
 
-def _checked(prompt: tuple[Message, ...]) -> tuple[Message, ...]:
-    check_no_tools(prompt)
+def _check(prompt: tuple[Message, ...]) -> None:
     if not prompt or not prompt[-1]["content"].strip():
         raise RowError("the prompt is empty")
     if prompt[-1]["role"] != "user":
         raise RowError("the prompt does not end with the user")
-    return prompt

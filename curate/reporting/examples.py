@@ -15,7 +15,8 @@ from curate.reporting.columns import Columns
 from curate.reporting.issues import EXAMPLES, Issue
 from curate.reporting.statistics import percentiles
 from curate.reporting.texts import marked, records_at
-from curate.schema import TOOL_CALLS, Record
+from curate.schema import Record
+from curate.tokens.tools import response_text
 
 EACH = 10
 NEAR_CUT = 5
@@ -132,7 +133,7 @@ def _texts(record: Record | None, longest: int) -> dict[str, Any]:
     if record is None or record.pair is None:
         return {"prompt": None, "chosen": None, "rejected": None, "cut": 0}
     sides = [record.responses[place] for place in record.pair]
-    prompt = [[message["role"], message["content"] + message.get(TOOL_CALLS, "")] for message in record.prompt]
+    prompt = [[message["role"], response_text(message)] for message in record.prompt]
     cut = sum(max(len(text) - longest, 0) for text in [*sides, *(text for _, text in prompt)])
     chosen, rejected = marked(sides[0][:longest], sides[1][:longest])
     return {

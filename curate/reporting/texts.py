@@ -15,6 +15,7 @@ from curate.errors import InputError, RowError
 from curate.hashing import text_of
 from curate.readers import Layout, detect, first_rows
 from curate.readers.files.table import Table
+from curate.readers.parts.unread import TOOL_COLUMNS
 from curate.schema import TOKENS, Record
 
 MARKDOWN = r"(?m)^#{1,6} |^\s*[-*+] |^\s*\d+[.)] |\*\*[^*\n]+\*\*|^```|`[^`\n]+`"
@@ -121,7 +122,8 @@ def _plain_columns(table: Table, layout: Layout) -> dict[str, pl.Expr] | None:
 
     Such tables are what `curate` writes, and the only ones large enough for the time to matter.
     """
-    if layout.name != "implicit" or not {"chosen", "rejected"} <= set(table.schema.names):
+    names = {name.lower() for name in table.schema.names}
+    if layout.name != "implicit" or not {"chosen", "rejected"} <= set(table.schema.names) or names & {*TOOL_COLUMNS}:
         return None
     if not all(_messages(table.schema.field(side).type) for side in ("chosen", "rejected")):
         return None

@@ -121,7 +121,8 @@ def _content(scorer: Cacheable, item: Any) -> bytes:
         return text_hash(item.chosen, item.rejected)
     assert isinstance(item, ResponseItem)
     other = item.other if scorer.renderer.match else None
-    return text_hash(text_of(item.prompt), item.response, *([] if other is None else [other]))
+    calls = (item.calls, item.other_calls) if item.calls or item.other_calls else ()
+    return text_hash(text_of(item.prompt), item.response, *([] if other is None else [other]), *calls)
 
 
 def _without(windows: Iterable[Window], held: Keys) -> Iterator[Window]:

@@ -23,7 +23,7 @@ from curate.plan.scoring import Plan
 from curate.progress import Reporter
 from curate.readers import Source, open_source
 from curate.render import Renderer
-from curate.responses.table import Staged, messages_of
+from curate.responses.table import Staged, calls_in, messages_of
 from curate.schema import FLAGS, TRUNCATED
 from curate.scorers.model_scorers import ModelScorer
 from curate.settings import ScoreSettings
@@ -170,8 +170,8 @@ def _cut(frame: pl.DataFrame) -> np.ndarray | None:
 
 def _pairs(staged: Staged) -> Iterator[Pairs]:
     first = 0
-    for table in staged.records.tables(["prompt", "responses"]):
+    for table in map(staged.texts, staged.records.paths()):
         sides = table["responses"].to_pylist()
         prompts = [messages_of(text) for text in table["prompt"].to_pylist()]
-        yield Pairs(first, prompts, [two[0] for two in sides], [two[1] for two in sides])
+        yield Pairs(first, prompts, [two[0] for two in sides], [two[1] for two in sides], list(calls_in(table)))
         first += table.num_rows

@@ -13,12 +13,11 @@ import pyarrow as pa
 from curate.metrics.registry import as_numbers
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
-from curate.responses.table import MEASURED, Staged, messages_of
-from curate.schema import FINISH_REASON
+from curate.responses.table import MEASURED, Staged, calls_in, messages_of
+from curate.schema import FINISH_REASON, Message
+from curate.tokens.tools import response_message
 from curate.writers.rejects_file import write_with_rejects
-from curate.writers.rows import MESSAGES
-
-Columns = dict[str, pa.Array]
+from curate.writers.rows import Columns, texts_of
 
 
 def write_rows(
@@ -47,7 +46,7 @@ def write_rows(
         first = 0
         for rows, records in zip(staged.rows.tables(), staged.records.tables(), strict=True):
             table = conform(rows, own)
-            added = {**_texts(records, own, as_pairs), **columns(first, rows.num_rows)}
+            added = {**_texts(records, own, as_pairs, staged.has_tools), **columns(first, rows.num_rows)}
             for name, values in added.items():
                 place = table.schema.get_field_index(name)
                 if place >= 0:
@@ -75,22 +74,25 @@ def _differing(old: pa.ChunkedArray, new: pa.Array) -> int:
     return int((before.ne_missing(now)).sum())
 
 
-def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool) -> Columns:
+def _texts(records: pa.Table, own: pa.Schema, as_pairs: bool, tools: bool) -> Columns:
     """Prompt and responses, unless the input already has columns of these names."""
     if as_pairs and not {"chosen", "rejected"} & set(own.names):
-        responses = records["responses"].to_pylist()
+        responses = list(zip(records["responses"].to_pylist(), calls_in(records), strict=True))
         answers = {
-            side: [[{"role": "assistant", "content": r[i]}] for r in responses]
-            for i, side in enumerate(("chosen", "rejected"))
+            side: [response_message(texts[place], calls[place]) for texts, calls in responses]
+            for place, side in enumerate(("chosen", "rejected"))
         }
-        prompts = [messages_of(text) for text in records["prompt"].to_pylist()]
-        return {name: pa.array(values, MESSAGES) for name, values in {"prompt": prompts, **answers}.items()}
+        return texts_of(_prompts(records), answers, tools)
     if as_pairs:
         return {}
     finish = MEASURED + FINISH_REASON
     found = {} if "responses" in own.names else {"responses": records["responses"].combine_chunks()}
     if "prompt" not in own.names:
-        found["prompt"] = pa.array([messages_of(text) for text in records["prompt"].to_pylist()], MESSAGES)
+        found |= texts_of(_prompts(records), {}, tools)
     if finish in records.column_names:
         found["finish_reasons"] = records[finish].combine_chunks()
     return found
+
+
+def _prompts(records: pa.Table) -> list[list[Message]]:
+    return [messages_of(text) for text in records["prompt"].to_pylist()]

@@ -15,7 +15,7 @@ from curate.plan.rewards import RewardsOf
 from curate.progress import Reporter
 from curate.readers import Chunk, Layout, Reject, Row, Source
 from curate.readers.unusable import nothing_usable, reject_table, unusable
-from curate.responses.table import MEASURED, TEXTS, Staged, load
+from curate.responses.table import CALLS, MEASURED, TEXTS, Staged, load
 from curate.responses.text_flags import text_flags
 from curate.schema import Record
 from curate.storage.shards import Shards
@@ -120,6 +120,7 @@ def _record(layout: Layout, row: Row, as_pairs: bool, rewards_of: RewardsOf | No
             responses=tuple(record.responses[i] for i in record.pair),
             pair=(0, 1),
             measured={name: tuple(values[i] for i in record.pair) for name, values in record.measured.items()},
+            calls=tuple(record.calls[i] for i in record.pair) if record.calls else (),
         )
     if rewards_of is not None:
         rewards = rewards_of(row)
@@ -136,10 +137,7 @@ def _lists(kind: pa.DataType) -> pa.DataType:
 
 def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
     prompts = [text_of(record.prompt) for record in records]
-    hashes = [
-        [text_hash(p, r, *(record.responses if in_pairs else ())) for r in record.responses]
-        for p, record in zip(prompts, records, strict=True)
-    ]
+    hashes = [_hashes(p, record, in_pairs) for p, record in zip(prompts, records, strict=True)]
     columns: dict[str, Any] = {
         "prompt": pa.array(prompts, pa.string()),
         "prompt_hash": pa.array([text_hash(p) for p in prompts], pa.binary(16)),
@@ -151,6 +149,9 @@ def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
         "pair_id": pa.array([_pair_id(p, record) for p, record in zip(prompts, records, strict=True)], pa.string()),
         "flags": pa.array([text_flags(record) for record in records], _lists(pa.string())),
     }
+    if any(record.calls for record in records):
+        spoken = [list(record.calls) or [""] * len(record.responses) for record in records]
+        columns[CALLS] = pa.array(spoken, _lists(pa.string()))
     for name in sorted({name for record in records for name in record.measured}):
         kind = pa.string() if name in TEXTS else pa.float64()
         values = [record.measured.get(name, (None,) * len(record.responses)) for record in records]
@@ -159,7 +160,17 @@ def _records_table(records: Sequence[Record], in_pairs: bool) -> pa.Table:
     return pa.table(columns)
 
 
+def _hashes(prompt: str, record: Record, in_pairs: bool) -> list[bytes]:
+    """The hash of everything that decides what is measured of each response."""
+    beside = (*record.responses, *record.calls) if in_pairs else ()
+    return [
+        text_hash(prompt, text, *beside, *([record.calls[place]] if record.calls else []))
+        for place, text in enumerate(record.responses)
+    ]
+
+
 def _pair_id(prompt: str, record: Record) -> str | None:
     if record.pair is None:
         return None
-    return pair_id(prompt, record.responses[record.pair[0]], record.responses[record.pair[1]])
+    chosen, rejected = (record.responses[place] for place in record.pair)
+    return pair_id(prompt, chosen, rejected, *(record.calls[place] for place in record.pair if record.calls))

@@ -22,9 +22,11 @@ from curate.schema import FINISH_REASON, MODEL, Message
 from curate.scorers import JudgedPair, PairItem, ResponseItem
 from curate.storage.shards import Shards
 
-MEASURED = "measured_"
+MEASURED, CALLS = "measured_", "calls"
 TEXTS = (FINISH_REASON, MODEL)
 """Measurements of a response that are text."""
+WITH_TOOLS = r'\["tools?",|\{"tool_calls":'
+"""In the one spelling of a prompt with tools; within a text a quotation mark has a backslash before it."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,23 @@ class Staged:
         """The first row of each shard, then the number of rows: int64 [shards + 1]."""
         return np.concatenate([[0], np.cumsum(self.shard_rows)]).astype(np.int64)
 
+    @cached_property
+    def has_tools(self) -> bool:
+        """Whether a row has tools, or calls of them."""
+        for path in self.records.paths():
+            prompts = self.records.table(path, ["prompt"])["prompt"]
+            if (
+                CALLS in self.records.schema(path).names
+                or pa.compute.any(pa.compute.match_substring_regex(prompts, WITH_TOOLS)).as_py()
+            ):
+                return True
+        return False
+
+    def texts(self, path: Any) -> pa.Table:
+        """Prompts and responses of one shard, and the tools that the responses call, if any."""
+        held = self.records.schema(path).names
+        return self.records.table(path, [name for name in ("prompt", "responses", CALLS) if name in held])
+
     def by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Ascending rows, grouped by shard number."""
         numbers = np.searchsorted(self.shard_starts, rows, side="right") - 1
@@ -96,13 +115,14 @@ class Staged:
 
     def _response_items(self, path: Any, first: int, keys: Sequence[int]) -> list[ResponseItem]:
         wanted, slot, items = set(keys), first, []
-        table = self.records.table(path, ["prompt", "responses"])
-        for text, responses in zip(table["prompt"].to_pylist(), table["responses"].to_pylist(), strict=True):
+        table = self.texts(path)
+        both = (table[name].to_pylist() for name in ("prompt", "responses"))
+        for text, responses, calls in zip(*both, calls_in(table), strict=True):
             prompt = messages_of(text)
             for i, response in enumerate(responses):
                 if slot in wanted:
-                    other = responses[1 - i] if len(responses) == 2 else None
-                    items.append(ResponseItem(slot, prompt, response, other))
+                    other, others = (responses[1 - i], calls[1 - i]) if len(responses) == 2 else (None, "")
+                    items.append(ResponseItem(slot, prompt, response, other, calls[i], others))
                 slot += 1
         return items
 
@@ -121,6 +141,15 @@ def messages_of(text: str) -> list[Message]:
     return [
         {"role": role, "content": content, **(more[0] if more else {})} for role, content, *more in json.loads(text)
     ]
+
+
+def calls_in(records: pa.Table) -> Iterator[Sequence[str]]:
+    """For each response of each row the JSON of the tools that it calls; empty for none."""
+    if CALLS in records.column_names:
+        yield from records[CALLS].to_pylist()
+        return
+    for count in pa.compute.list_value_length(records["responses"]).to_pylist():
+        yield [""] * count
 
 
 def load(rows: Shards, records: Shards, rejects: Shards) -> Staged:
@@ -160,7 +189,7 @@ def first_equal(frame: pl.DataFrame) -> np.ndarray:
 
 
 def _numeric(records: Shards, path: Any) -> pa.Table:
-    texts = {"prompt", "responses", "pair_id", "flags", MEASURED + MODEL}
+    texts = {"prompt", "responses", CALLS, "pair_id", "flags", MEASURED + MODEL}
     return records.table(path, [name for name in records.schema(path).names if name not in texts])
 
 

@@ -11,6 +11,7 @@ from curate.errors import RowError
 from curate.hashing import text_hash, text_of
 from curate.hygiene import Pairs
 from curate.readers import Layout, Source
+from curate.readers.parts.messages import tools_in
 from curate.responses.stage import CHUNK_ROWS
 from curate.responses.text_flags import text_flags
 from curate.schema import Message, Record
@@ -37,6 +38,7 @@ class Tally:
     """Counts kept while reading.
 
     Attributes:
+        with_tools: rows with tools, or calls of them.
         places: of each reason, and of each flag, the first rows that have it.
         pair_words: words of chosen and rejected of each pair that is not a tie.
         row_places: where each usable row is; kept on request only.
@@ -48,7 +50,7 @@ class Tally:
     """
 
     def __init__(self, samples: int = 0, *, places_of_rows: bool = False) -> None:
-        self.rows = self.rewarded = 0
+        self.rows = self.rewarded = self.with_tools = 0
         self.reasons: Counter[str] = Counter()
         self.flags: Counter[str] = Counter()
         self.places: dict[str, list[str]] = {}
@@ -78,6 +80,7 @@ class Tally:
         whole = text_hash(prompt, *record.responses)
         new = whole not in self.whole
         self.rows += 1
+        self.with_tools += tools_in(record) is not None
         self.turns[len(record.prompt)] += 1
         self.responses[len(record.responses)] += 1
         self.prompts.add(text_hash(prompt))
@@ -140,7 +143,7 @@ def read_pairs(source: Source, layout: Layout) -> Iterator[Pairs]:
     """All usable rows in batches; of candidates the prompts alone."""
     first = 0
     for chunk in source.chunks(CHUNK_ROWS):
-        found: list[tuple[tuple[Message, ...], str, str]] = []
+        found: list[tuple[tuple[Message, ...], str, str, tuple[str, str]]] = []
         for row in chunk.rows:
             try:
                 record = layout.parse(row)
@@ -148,8 +151,8 @@ def read_pairs(source: Source, layout: Layout) -> Iterator[Pairs]:
                 continue
             pair = record.pair if layout.kind == "pairs" else None
             chosen, rejected = (record.responses[pair[0]], record.responses[pair[1]]) if pair else ("", "")
-            found.append((record.prompt, chosen, rejected))
+            calls = (record.calls_of(pair[0]), record.calls_of(pair[1])) if pair else ("", "")
+            found.append((record.prompt, chosen, rejected, calls))
         if found:
-            prompts, one_side, other_side = zip(*found, strict=True)
-            yield Pairs(first, prompts, one_side, other_side)
+            yield Pairs(first, *zip(*found, strict=True))
             first += len(found)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import pyarrow as pa
 
 from curate.schema import Message
+from curate.tokens.tools import response_message
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,26 @@ class ResponseItem:
 
     Attributes:
         other: the other response of its pair, where the rows are pairs.
+        calls: the JSON of the tools that the response calls, which its text ends with; empty for none.
+        other_calls: the same of the other response.
     """
 
     key: int
     prompt: Sequence[Message]
     response: str
     other: str | None = None
+    calls: str = ""
+    other_calls: str = ""
+
+    @property
+    def answer(self) -> Message:
+        """The response as the assistant's message."""
+        return response_message(self.response, self.calls)
+
+    @property
+    def other_answer(self) -> Message | None:
+        """The other response as the assistant's message, where the rows are pairs."""
+        return None if self.other is None else response_message(self.other, self.other_calls)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class ModelScorer:
         """Render the items: everything done to them before the model."""
         return Prepared(
             [item.key for item in items],
-            self.renderer.render([(item.prompt, item.response) for item in items], [item.other for item in items]),
+            self.renderer.render([(item.prompt, item.answer) for item in items], [item.other_answer for item in items]),
         )
 
     def score(self, items: Sequence[ResponseItem] | Prepared, done: Container[int]) -> Iterator[Scored]:

@@ -50,6 +50,32 @@ def separated(messages: Sequence[Message]) -> tuple[list[dict[str, Any]], list[A
     return turns, tools
 
 
+def response_text(message: Message) -> str:
+    """The text of a response: what it says, and on a line of its own behind it the tools that it calls, as JSON."""
+    said, calls = message["content"], _spelled(message.get(TOOL_CALLS, ""))
+    return f"{said}\n{calls}" if said and calls else said or calls
+
+
+def response_message(text: str, calls: str = "") -> Message:
+    """The assistant's message whose `response_text` this is.
+
+    Args:
+        text: the response.
+        calls: the JSON of the tools that it calls, as a message holds it; empty for none.
+    """
+    if not calls:
+        return {"role": "assistant", "content": text}
+    said = text.removesuffix(_spelled(calls)).removesuffix("\n")
+    return {"role": "assistant", "content": said, TOOL_CALLS: calls}
+
+
+def _spelled(calls: str) -> str:
+    """Names and arguments of the tools called, without the ids, which are random."""
+    if not calls:
+        return ""
+    return json.dumps([one["function"] for one in json.loads(calls)], ensure_ascii=False)
+
+
 def takes_tools(tokenizer: Templated) -> bool:
     """Whether the chat template writes out the tools offered, the calls of the assistant and their results."""
     called = _text(tokenizer, CALLED)

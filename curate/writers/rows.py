@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,33 @@ import polars as pl
 import pyarrow as pa
 
 from curate.readers.files.table import Table
+from curate.schema import CALL_ID, TOOL_CALLS, TOOLS, Message
 from curate.writers.parquet import write_output
 
 SORTED_ROWS = 250_000
+Columns = dict[str, pa.Array]
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+WITH_CALLS = pa.list_(pa.struct([(name, pa.string()) for name in ("role", "content", TOOL_CALLS, "name", CALL_ID)]))
+"""Messages, some of which call tools (in JSON) or hold their results."""
+
+
+def texts_of(prompts: Sequence[Sequence[Message]], sides: Mapping[str, Sequence[Message]], tools: bool) -> Columns:
+    """The columns of prompts and of the responses to them, as messages.
+
+    Args:
+        prompts: the messages before each response.
+        sides: the response of each prompt by column, if any.
+        tools: whether a row of the table has tools, or calls of them: they need a column of their own, and messages
+            with more fields.
+    """
+    kind = WITH_CALLS if tools else MESSAGES
+    columns: Columns = {}
+    if tools:
+        offered = (next((one["content"] for one in prompt if one["role"] == TOOLS), None) for prompt in prompts)
+        columns[TOOLS] = pa.array(list(offered), pa.string())
+        prompts = [[one for one in prompt if one["role"] != TOOLS] for prompt in prompts]
+    columns["prompt"] = pa.array(prompts, kind)
+    return columns | {name: pa.array([[one] for one in answers], kind) for name, answers in sides.items()}
 
 
 def plain(array: pa.Array) -> pa.Array:

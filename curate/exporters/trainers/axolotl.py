@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from curate.errors import RowError
-from curate.exporters.conversations import MESSAGE, MESSAGES, answer, context
+from curate.exporters.conversations import MESSAGE, MESSAGES, answers, context
 from curate.exporters.registry import Exporter, Pair, Row, Written
 
 DUMMY = "[[dummy_message]]"
@@ -50,7 +50,8 @@ THOUGHT = "</think>"
 def _rows(pair: Pair) -> list[Row]:
     for text in (pair.chosen, pair.rejected):
         _check(text)
-    return [{"messages": context(pair), "chosen": answer(pair.chosen), "rejected": answer(pair.rejected)}]
+    chosen, rejected = answers(pair)
+    return [{"messages": context(pair), "chosen": chosen, "rejected": rejected}]
 
 
 def _check(text: str) -> None:

@@ -11,15 +11,14 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from curate.exporters.conversations import MESSAGES, answer, context
+from curate.exporters.conversations import MESSAGES, answers, context
 from curate.exporters.registry import Exporter, Pair, Row, Written
 
 RANKED = pa.list_(pa.struct([("rank", pa.int64()), ("completion", MESSAGES)]))
 
 
 def _rows(pair: Pair) -> list[Row]:
-    sides = (pair.chosen, pair.rejected)
-    completions = [{"rank": rank, "completion": [answer(text)]} for rank, text in enumerate(sides)]
+    completions = [{"rank": rank, "completion": [one]} for rank, one in enumerate(answers(pair))]
     return [{"context": context(pair), "completions": completions}]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from curate.exporters.conversations import MESSAGES, whole
+from curate.exporters.conversations import MESSAGES, wholes
 from curate.exporters.registry import Exporter, Pair, Row, Written
 
 MARGINS = """# The reward trainer's loss takes the column margin, where it is told to.
@@ -21,7 +21,8 @@ if [ "$TRAINER" = openrlhf.cli.train_rm ]; then set -- --model.margin_loss_enabl
 
 
 def _rows(pair: Pair) -> list[Row]:
-    return [{"chosen": whole(pair, pair.chosen), "rejected": whole(pair, pair.rejected)}]
+    chosen, rejected = wholes(pair)
+    return [{"chosen": chosen, "rejected": rejected}]
 
 
 def _snippet(written: Written) -> Mapping[str, str]:

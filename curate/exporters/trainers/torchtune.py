@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from curate.exporters.conversations import MESSAGES, whole
+from curate.exporters.conversations import MESSAGES, wholes
 from curate.exporters.registry import Exporter, Pair, Row, Written
 
 
 def _rows(pair: Pair) -> list[Row]:
-    return [{"chosen": whole(pair, pair.chosen), "rejected": whole(pair, pair.rejected)}]
+    chosen, rejected = wholes(pair)
+    return [{"chosen": chosen, "rejected": rejected}]
 
 
 def _snippet(written: Written) -> Mapping[str, str]:

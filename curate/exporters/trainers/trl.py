@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from curate.exporters.conversations import MESSAGES, answer, context, whole
+from curate.exporters.conversations import MESSAGES, OPEN_MESSAGES, answers, context, wholes
 from curate.exporters.registry import Exporter, Pair, Row, Written
-from curate.schema import POLICY_LOGPS, REF_LOGPS, TOKENS
+from curate.schema import POLICY_LOGPS, REF_LOGPS, TOKENS, TOOLS
 
 SCRIPT = "trl_config.py"
 WITHOUT_REFERENCE = ("simpo", "repo")
 """Losses of these scripts that do not read a reference."""
+OFFERED = (TOOLS, pa.string())
+"""TRL hands the tools of this column, a list or its JSON, to the chat template."""
+LABEL = ("label", pa.bool_())
+SIDES = ("chosen", "rejected")
 
 
 def _explicit(pair: Pair) -> list[Row]:
-    return [{"prompt": context(pair), "chosen": [answer(pair.chosen)], "rejected": [answer(pair.rejected)]}]
+    chosen, rejected = answers(pair)
+    return [{"prompt": context(pair), "chosen": [chosen], "rejected": [rejected], TOOLS: pair.tools}]
 
 
 def _implicit(pair: Pair) -> list[Row]:
-    return [{"chosen": whole(pair, pair.chosen), "rejected": whole(pair, pair.rejected)}]
+    chosen, rejected = wholes(pair)
+    return [{"chosen": chosen, "rejected": rejected, TOOLS: pair.tools}]
 
 
 def _unpaired(pair: Pair) -> list[Row]:
-    sides = zip((pair.chosen, pair.rejected), pair.labels, strict=True)
-    return [{"prompt": context(pair), "completion": [answer(text)], "label": label} for text, label in sides]
+    sides = zip(answers(pair), pair.labels, strict=True)
+    return [{"prompt": context(pair), "completion": [one], "label": label, TOOLS: pair.tools} for one, label in sides]
+
+
+def _schema(columns: Sequence[str], kind: pa.DataType, *more: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([*((name, kind) for name in columns), *more])
 
 
 def _head(trainer: str, written: Written) -> str:
@@ -134,30 +144,33 @@ TRL = Exporter(
     "trl",
     "TRL DPO and kin, Unsloth: prompt, chosen, rejected as messages",
     "parquet",
-    pa.schema([("prompt", MESSAGES), ("chosen", MESSAGES), ("rejected", MESSAGES)]),
+    _schema(("prompt", *SIDES), MESSAGES),
     _explicit,
     _pairs_snippet,
     numbers=(REF_LOGPS.chosen, REF_LOGPS.rejected, "weight", "target_margin", "margin"),
     proofs=(POLICY_LOGPS.chosen, POLICY_LOGPS.rejected, TOKENS.chosen, TOKENS.rejected),
     any_text=True,
+    with_tools=_schema(("prompt", *SIDES), OPEN_MESSAGES, OFFERED),
 )
 TRL_REWARD = Exporter(
     "trl-reward",
     "TRL RewardTrainer: chosen, rejected as whole conversations (+ margin)",
     "parquet",
-    pa.schema([("chosen", MESSAGES), ("rejected", MESSAGES)]),
+    _schema(SIDES, MESSAGES),
     _implicit,
     lambda written: _snippet_of("Reward", written),
     numbers=("margin",),
     derives_margin=True,
     any_text=True,
+    with_tools=_schema(SIDES, OPEN_MESSAGES, OFFERED),
 )
 KTO = Exporter(
     "kto",
     "TRL KTO: prompt, completion as messages, label; one row a response",
     "parquet",
-    pa.schema([("prompt", MESSAGES), ("completion", MESSAGES), ("label", pa.bool_())]),
+    _schema(("prompt", "completion"), MESSAGES, LABEL),
     _unpaired,
     lambda written: _snippet_of("KTO", written),
     unpaired=True,
+    with_tools=_schema(("prompt", "completion"), OPEN_MESSAGES, LABEL, OFFERED),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row, Tie
 from curate.readers.parts.column_names import PROMPT, TURN
-from curate.readers.parts.messages import decoded, kind_of
+from curate.readers.parts.messages import decoded, kind_of, message_list
 from curate.readers.parts.prompt_columns import first_present
 from curate.readers.parts.scores import Measured, number, value_of
 from curate.readers.parts.sides import both_sides, is_conversation, pair_of
@@ -97,6 +97,7 @@ def _value(row: Row, slots: Slots, place: int) -> Any:
     inner: Any = decoded(value)
     if not is_conversation(inner):
         return value
+    inner = message_list(inner)
     return _up_to(inner, turn) if isinstance(turn, int) else inner
 
 

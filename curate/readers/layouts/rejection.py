@@ -9,6 +9,7 @@ from curate.errors import RowError
 from curate.readers.contract import Layout, Row
 from curate.readers.parts.column_names import CONVERSATIONS, REJECTED
 from curate.readers.parts.messages import (
+    CALLS,
     ROLES,
     decoded,
     is_message,
@@ -32,9 +33,11 @@ def _values(row: Row) -> tuple[Any, Any] | None:
 
 def _fits(row: Row) -> bool:
     found = _values(row)
-    if found is None or both_sides(row) is not None or not message_list(found[0]):
+    messages = message_list(found[0]) if found is not None and both_sides(row) is None else None
+    if messages is None:
         return False
-    return ROLES.get(role_name(found[0][-1]) or "") == "assistant"
+    role = role_name(messages[-1]) or ""
+    return role in CALLS or ROLES.get(role) == "assistant"
 
 
 def matches(sample: Sequence[Row]) -> bool:

@@ -28,7 +28,7 @@ from curate.readers.parts.messages import (
     normalise,
     text_of,
 )
-from curate.readers.parts.prompt_columns import Prompt, find_prompt, first_name, without_answer
+from curate.readers.parts.prompt_columns import MESSAGES, Prompt, find_prompt, first_name, without_answer
 from curate.readers.parts.transcripts import history_messages, is_written_out, parse_prompt
 from curate.readers.parts.unread import offered_tools
 from curate.schema import TOOLS, Message
@@ -114,6 +114,7 @@ def _check_other_prompts(row: Row, messages: tuple[Message, ...], column: str) -
 def _same_turns(value: str, messages: tuple[Message, ...]) -> bool:
     """Whether a text contains, as JSON or rendered, only turns that are in these messages."""
     inner = decoded(value)
+    inner = inner.get(MESSAGES) if isinstance(inner, dict) else inner
     if message_list(inner) is not None:
         turns = normalise(inner)
     elif is_written_out(value):

@@ -9,7 +9,8 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.files.limits import is_deep
-from curate.schema import TOOL, TOOL_CALLS, TOOLS, Message, Record
+from curate.schema import CALL_ID, TOOL, TOOL_CALLS, TOOLS, Message, Record
+from curate.tokens.tools import response_text
 
 ROLES = {
     "system": "system",
@@ -29,6 +30,8 @@ CONTENTS = ("content", "value", "parts")
 RESULTS = frozenset({"tool", "function", "observation", "ipython", "tool_response"})
 CALLS = frozenset({"function_call", "tool_call"})
 """Roles of a tool's result, and of a call in a message of its own."""
+CALLING = frozenset({TOOL_CALLS, "function_call"})
+"""Fields of a message that calls tools."""
 NOT_TEXT = {
     **dict.fromkeys(("image", "images", "audio", "audios", "video", "videos"), "a message has images or sound"),
     **dict.fromkeys(
@@ -63,9 +66,14 @@ def is_message(value: object) -> bool:
 
 
 def message_list(value: object) -> list[Any] | None:
-    """The messages in a list, still unchecked; None if the value is not a list of messages."""
+    """The messages in a list, still unchecked; None if the value is not a list of messages.
+
+    Each message may be JSON text, as `datasets` stores those whose fields differ.
+    """
     if not isinstance(value, list) or not value:
         return None
+    if isinstance(value[0], str) and value[0].startswith("{"):
+        value = [decoded(one) for one in value]
     for one in value:
         if not is_message(one):
             return None
@@ -86,6 +94,8 @@ def normalise(messages: object, name: str = "the conversation") -> list[Message]
         raise RowError(f"{name} is {kind_of(messages)} where messages are expected")
     if not messages:
         raise RowError(f"{name} has no messages")
+    if isinstance(messages[0], str):
+        messages = message_list(messages) or messages
     made = [_message(one, name) for one in messages]
     if all(PARTS_IN_TEXT.match(message["content"]) for message in made):
         return [{**message, "content": text_of(decoded(message["content"]))} for message in made]
@@ -118,7 +128,7 @@ def _message(value: object, name: str) -> Message:
             raise RowError(NOT_TEXT[key])
     content = next((value[key] for key in CONTENTS if value.get(key) is not None), None)
     if role in RESULTS:
-        told = {key: value[key] for key in ("name", "tool_call_id") if isinstance(value.get(key), str)}
+        told = {key: value[key] for key in ("name", CALL_ID) if isinstance(value.get(key), str)}
         return {"role": TOOL, "content": text_of(content), **told}
     calls = _calls(content) if role in CALLS else _calls_of(value)
     if calls and (role in CALLS or ROLES.get(role) == "assistant"):
@@ -163,21 +173,24 @@ def without_nulls(value: Any) -> Any:
 
 
 def said_by(message: Message) -> str:
-    """The text of a response.
+    """The text of one of a list of responses.
 
     Raises:
-        RowError: it calls tools instead.
+        RowError: it calls tools, which lists of responses have no place for.
     """
     if TOOL_CALLS in message:
-        raise RowError("a response calls a tool: tool calls are read in prompts only")
+        raise RowError("a response in a list of responses calls a tool: that is read in pairs only")
     return message["content"]
 
 
-def tools_in(prompt: Sequence[Message]) -> str | None:
-    """What a conversation has that only some chat templates render: tools, or calls of them; None for neither."""
+def tools_in(record: Record) -> str | None:
+    """What a row has that only some chat templates render: tools, or calls of them; None for neither."""
+    prompt = record.prompt
     if any(message["role"] == TOOLS for message in prompt):
-        return "tools"
-    return "tool calls" if any(message["role"] == TOOL or TOOL_CALLS in message for message in prompt) else None
+        return "the prompt has tools"
+    if any(message["role"] == TOOL or TOOL_CALLS in message for message in prompt):
+        return "the prompt has tool calls"
+    return "a response calls a tool" if any(record.calls) else None
 
 
 def role_name(message: dict[str, Any]) -> str | None:
@@ -269,4 +282,7 @@ def split_shared(
         raise RowError("the two sides do not share the same context")
     if not context:
         raise RowError("there is no prompt before the response")
-    return Record(tuple(context), (said_by(sides[0][-1]), said_by(sides[1][-1])), (0, 1))
+    answers = [side[-1] for side in sides]
+    calls = tuple(one.get(TOOL_CALLS, "") for one in answers)
+    texts = response_text(answers[0]), response_text(answers[1])
+    return Record(tuple(context), texts, (0, 1), calls=calls if any(calls) else ())

@@ -14,6 +14,7 @@ from curate.readers.parts.messages import decoded, holds_something, is_message, 
 from curate.readers.parts.transcripts import history_messages, is_written_out, parse_prompt
 from curate.readers.parts.unread import offered_tools
 from curate.schema import Message
+from curate.tokens.tools import response_text
 
 MESSAGES, INFO = "messages", "info"
 TEXTS_IN_STRUCT = ("full_text", "post", "article", "text", "content", "prompt", "question")
@@ -162,7 +163,7 @@ def _context(row: Row) -> Prompt | None:
 def without_answer(messages: list[Message], answers: Sequence[str | None]) -> list[Message]:
     """A conversation without its last message, if that is one of the row's responses."""
     last = messages[-1] if messages else None
-    return messages[:-1] if last and last["role"] == "assistant" and last["content"] in answers else messages
+    return messages[:-1] if last and last["role"] == "assistant" and response_text(last) in answers else messages
 
 
 def messages_prompt(row: Row) -> tuple[Message, ...]:

@@ -16,6 +16,7 @@ from curate.readers.parts.context import read_prompt, with_context
 from curate.readers.parts.labels import resolved
 from curate.readers.parts.markup import Template
 from curate.readers.parts.messages import (
+    CALLING,
     CONTENTS,
     ROLES,
     asked,
@@ -32,6 +33,7 @@ from curate.readers.parts.scores import pair_measured
 from curate.readers.parts.structs import is_struct, told
 from curate.readers.parts.transcripts import is_written_out, parse_written_out, said_after
 from curate.schema import MODEL, REWARD, Message, Record
+from curate.tokens.tools import response_text
 
 OPENINGS, TURNS = ("[", "{"), ("Human:", "User:")
 PRINTED = re.compile(r"\[?\s*\{\s*'(?:role|content|from|value)'\s*:")
@@ -149,10 +151,13 @@ def with_prompt_apart(row: Row, record: Record, sides: tuple[Any, Any]) -> Recor
 
 
 def last_text(side: Any) -> str | None:
-    """The text of a side's last message, unchanged."""
+    """The text of a side's last message, unchanged, with the tools that it calls."""
     if isinstance(side, str):
         return side
+    side = message_list(side) or side
     last = side[-1] if isinstance(side, list) and side else side
+    if is_message(last) and CALLING.intersection(last):
+        return response_text(normalise([last])[0])
     if isinstance(last, dict):
         last = next((last[key] for key in CONTENTS if last.get(key) is not None), None)
     return last if isinstance(last, str) else None
@@ -182,4 +187,4 @@ def finished(row: Row, record: Record) -> Record:
         RowError: its prompt is empty.
     """
     asked(record.prompt)
-    return Record(record.prompt, record.responses, record.pair, pair_measured(row, record.responses))
+    return replace(record, measured=pair_measured(row, record.responses))
