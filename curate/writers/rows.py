@@ -18,7 +18,7 @@ SORTED_ROWS = 250_000
 Columns = dict[str, pa.Array]
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 WITH_CALLS = pa.list_(pa.struct([(name, pa.string()) for name in ("role", "content", TOOL_CALLS, "name", CALL_ID)]))
-"""Messages, some of which call tools (in JSON) or hold their results."""
+"""Messages that may call tools, in JSON, and hold their results."""
 
 
 def texts_of(prompts: Sequence[Sequence[Message]], sides: Mapping[str, Sequence[Message]], tools: bool) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from curate.readers.parts.messages import (
     ROLES,
     asked,
     decoded,
+    holds_something,
     is_message,
     kind_of,
     message_list,
@@ -156,8 +158,9 @@ def last_text(side: Any) -> str | None:
         return side
     side = message_list(side) or side
     last = side[-1] if isinstance(side, list) and side else side
-    if is_message(last) and CALLING.intersection(last):
-        return response_text(normalise([last])[0])
+    if is_message(last) and any(holds_something(last.get(key)) for key in CALLING):
+        with contextlib.suppress(RowError):
+            return response_text(normalise([last])[0])
     if isinstance(last, dict):
         last = next((last[key] for key in CONTENTS if last.get(key) is not None), None)
     return last if isinstance(last, str) else None

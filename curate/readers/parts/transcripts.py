@@ -1,6 +1,7 @@
 """Turns in one value: Anthropic's transcripts, texts rendered in a chat template, and columns of earlier turns.
 
-`Human:` and `Assistant:` after an empty line mark a transcript's turns; the first marker may open the text.
+`Human:` and `Assistant:` after an empty line mark a transcript's turns; the first marker may open the text. Looser
+forms are read where their markers can only be markers.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from curate.errors import RowError
@@ -24,6 +26,33 @@ LINE = re.compile(r"(?:\A|\n)[ \t]*(?:###[ ]*)?(Human|User|USER|Assistant|ASSIST
 SYSTEM = re.compile(r"\s*(?:System|SYSTEM):(.*)", re.DOTALL)
 MARKER = re.compile(r"(?<!\w)(?:Human|User|USER|Assistant|ASSISTANT):")
 ROLES = {"human": "user", "user": "user", "assistant": "assistant"}
+CLOSED = "</s>"
+
+
+@dataclass(frozen=True)
+class Inline:
+    """A form whose markers need no line of their own.
+
+    Attributes:
+        marker: splits a text into what comes before the turns, and then each turn's speaker and text.
+        opens: whether text before the first turn is the system's.
+        closed: whether an answer followed by another turn must end with `</s>`: else the marker may be a quotation.
+        single: whether only one question and its answer can be told apart.
+    """
+
+    marker: re.Pattern[str]
+    opens: bool = False
+    closed: bool = False
+    single: bool = False
+
+
+INLINE = (
+    Inline(re.compile(r"\n\n(Human|Assistant): ?"), opens=True),
+    Inline(re.compile(r"(?<!\w)(USER|ASSISTANT): ?"), opens=True, closed=True),
+    Inline(re.compile(r"###[ ]*(Human|Assistant): ?")),
+    Inline(re.compile(r"(?<!\w)(Human|Assistant): ?"), single=True),
+)
+"""Anthropic's with a system text in front, Vicuna's, Guanaco's, and the same without marks of their own."""
 
 
 def is_transcript(value: object) -> bool:
@@ -81,7 +110,8 @@ def parse_prompt(text: str) -> tuple[list[Message], Template | str] | None:
     if UNKNOWN.match(text.lstrip()):
         raise RowError("the prompt begins with the markup of a chat template that is not known")
     if text.rstrip()[-1:] == ":" and OPEN.search(text) and len(MARKER.findall(text)) > 1:
-        return _loose(text), "transcript"
+        inline = _inline(text)
+        return (inline[:-1] if inline and not inline[-1]["content"] else _loose(text)), "transcript"
     if _ends_with_user(text):
         raise RowError("the prompt begins as a transcript, whose turns cannot be told apart")
     return None
@@ -122,27 +152,58 @@ def _loose(text: str) -> list[Message]:
 
 
 def is_spoken(text: str) -> bool:
-    """Whether a text opens with a `User:` or `System:` line and has an `Assistant:` line, in no stricter form."""
+    """Whether a text has turns of the user and the assistant in lines, or within one, in no stricter form."""
+    return not is_written_out(text) and (_in_lines(text) or _inline(text) is not None)
+
+
+def _in_lines(text: str) -> bool:
+    """Whether a text opens with a `User:` or `System:` line and has an `Assistant:` line."""
     opened = LINE.match(text.lstrip())
-    if is_written_out(text):
-        return False
     if (opened is None or ROLES[opened[1].lower()] != "user") and SYSTEM.match(text) is None:
         return False
     return any(ROLES[who.lower()] == "assistant" for who in LINE.findall(text))
 
 
 def parse_spoken(text: str) -> list[Message]:
-    """The turns of `User:` and `Assistant:` lines, the answer last.
+    """The turns of a transcript in lines, or within one, the answer last.
 
     Raises:
         RowError: the turns do not alternate, or it is not clear where one ends.
     """
+    if not _in_lines(text) and (turns := _inline(text)) is not None:
+        return turns
     asked, found, said = _last_answer(text.strip())
     if not found:
         raise RowError("the transcript has no answer")
     if MARKER.search(said):
         raise RowError("a turn's marker stands within a line of the response")
     return [*_loose(asked), {"role": "assistant", "content": said.strip()}]
+
+
+def _inline(text: str) -> list[Message] | None:
+    """The turns of a text in the first of the forms `INLINE` that it fits, an answer last; None if they are not clear.
+
+    Clear are turns that alternate and leave no marker, of whichever form, in a text.
+    """
+    text = f"\n\n{text.strip()}"
+    return next((turns for form in INLINE if (turns := _turns_in(text, form))), None)
+
+
+def _turns_in(text: str, form: Inline) -> list[Message] | None:
+    before, *rest = form.marker.split(text)
+    speakers, said = [ROLES[who.lower()] for who in rest[::2]], [one.strip() for one in rest[1::2]]
+    alternate = bool(said) and speakers == ["user", "assistant"] * (len(said) // 2)
+    before = before.strip().removeprefix("<s>").strip()
+    if not alternate or (before and not form.opens) or (form.single and len(said) > 2):
+        return None
+    if form.closed and not all(answer.endswith(CLOSED) for answer in said[1:-1:2]):
+        return None
+    said = [one.removesuffix(CLOSED).strip() if place % 2 else one for place, one in enumerate(said)]
+    if not all(said[:-1]) or any(CLOSED in one or MARKER.search(one) for one in (before, *said)):
+        return None
+    turns = [{"role": role, "content": one} for role, one in zip(speakers, said, strict=True)]
+    named = SYSTEM.fullmatch(before)
+    return [{"role": "system", "content": named[1].strip() if named else before}, *turns] if before else turns
 
 
 def _last_answer(text: str) -> tuple[str, bool, str]:

@@ -134,7 +134,36 @@ TALKS = {
         [sides(lines("see User: me"), lines(BAD)), sides(lines(GOOD), lines(BAD))],
         [REJECTED, pair()],
     ),
-    "all in one line": ([sides(f"USER: {ASKED} ASSISTANT: {GOOD}", f"USER: {ASKED} ASSISTANT: {BAD}")], REFUSED),
+    "all in one line": ([sides(f"USER: {ASKED} ASSISTANT: {GOOD}", f"USER: {ASKED} ASSISTANT: {BAD}")], [pair()]),
+    "Vicuna's": (
+        [sides(*(f"S. USER: a ASSISTANT: b</s>USER: {ASKED} ASSISTANT: {x}</s>" for x in (GOOD, BAD)))],
+        [pair(p=[("s", "S."), ("u", "a"), ("a", "b"), *USER])],
+    ),
+    "Guanaco's": (
+        [sides(*(f"### Human: a### Assistant: b### Human: {ASKED}### Assistant: {x}" for x in (GOOD, BAD)))],
+        [pair(p=[("u", "a"), ("a", "b"), *USER])],
+    ),
+    "Human: and Assistant: in one line": ([sides(*(f"Human: {ASKED} Assistant: {x}" for x in (GOOD, BAD)))], [pair()]),
+    "a system text in front": (
+        [sides(*(f"S.\n\nHuman: {ASKED}\n\nAssistant: {x}" for x in (GOOD, BAD)))],
+        [pair(p=[("s", "S."), *USER])],
+    ),
+    "in one line, a turn that may be a quotation": (
+        [sides(*(f"USER: a ASSISTANT: b USER: {ASKED} ASSISTANT: {x}" for x in (GOOD, BAD)))],
+        REFUSED,
+    ),
+    "in one line, an answer that quotes": (
+        [sides(*(f"USER: {ASKED} ASSISTANT: {x}" for x in (one, BAD))) for one in ("You said USER: hi.", GOOD)],
+        [REJECTED, pair()],
+    ),
+    "in one line, to other questions": (
+        [sides(f"USER: {q} ASSISTANT: {GOOD}", f"USER: {ASKED} ASSISTANT: {BAD}") for q in ("hm?", ASKED)],
+        [REJECTED, pair()],
+    ),
+    "dialogues in responses": (
+        [Q | sides(*(f"Sure!\n\nHuman: hi\n\nAssistant: {x}" for x in (GOOD, BAD)))],
+        [pair(*(f"Sure!\n\nHuman: hi\n\nAssistant: {x}" for x in (GOOD, BAD)))],
+    ),
     "messages encoded twice": ([sides(*(json.dumps(json.dumps(talk(x))) for x in (GOOD, BAD)))], [pair()]),
     "parts in text": (
         [sides(*([say("user", part(ASKED)), say("assistant", part(x))] for x in (GOOD, BAD)))],

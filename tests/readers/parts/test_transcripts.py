@@ -18,6 +18,7 @@ def test_a_marker_within_a_line_is_text():
 
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+SYSTEM = {"role": "system", "content": "S."}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,14 @@ USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content"
         ("User: q\nAssistant: a\nUser: q\nAssistant:", [USER, ANSWER, USER]),
         ("### Human: q\n### Assistant:", [USER]),
         ("USER: q ASSISTANT:", [USER]),
+        ("S. USER: q ASSISTANT:", [SYSTEM, USER]),
+        ("S.\n\nUSER: q\nASSISTANT:", [SYSTEM, USER]),
+        ("S. USER: q ASSISTANT: a</s>USER: q ASSISTANT:", [SYSTEM, USER, ANSWER, USER]),
+        ("<s>USER: q ASSISTANT: a </s> USER: q ASSISTANT: ", [USER, ANSWER, USER]),
+        ("S.\n\nHuman: q\n\nAssistant:", [SYSTEM, USER]),
+        ("S. \n\nHuman: q\n\nAssistant: a\n\nHuman: q \n\nAssistant: ", [SYSTEM, USER, ANSWER, USER]),
+        ("System: S.\n\nHuman: q\n\nAssistant:", [SYSTEM, USER]),
+        ("### Human: q### Assistant: a### Human: q### Assistant:", [USER, ANSWER, USER]),
         ("Human: q\n\nAssistant: a\n\nHuman: q", [USER, ANSWER, USER]),
         ("Human: q\n\nAssistant: a\n\nSum this dialogue up.", None),
         ("User: q", None),
@@ -52,7 +61,12 @@ def test_prompts_lose_their_open_turn(text, turns):
         (parse_prompt, "User: q\nUser: q\nAssistant:", "do not alternate"),
         (parse_prompt, "User: q Assistant: a User: q Assistant:", "within a line"),
         (parse_prompt, "<|unheard_of|>q", "not known"),
-        (parse_prompt, "A chat with an assistant. USER: q ASSISTANT:", "text before"),
+        (parse_prompt, "A chat with an assistant. Human: q Assistant:", "text before"),
+        (parse_prompt, "USER: q ASSISTANT: a USER: q ASSISTANT:", "within a line"),
+        (parse_prompt, "USER: what is 'ASSISTANT: a'? ASSISTANT:", "within a line"),
+        (parse_prompt, "Say USER: or ASSISTANT: USER: q ASSISTANT:", "text before"),
+        (parse_prompt, "USER: q ASSISTANT: Human: a</s>USER: q ASSISTANT:", "within a line"),
+        (parse_prompt, "USER: ASSISTANT: a</s>USER: q ASSISTANT:", "within a line"),
     ],
 )
 def test_bad_transcripts(parse, text, reason):
