@@ -45,10 +45,6 @@ from curate.scorers.model_scorers import ModelScorer
 from curate.settings import MeasureSettings, for_manifest
 from curate.tokens import WORDS, open_text_tokenizer
 
-ONLY_TEMPLATES = (
-    "which is only read by models whose chat template writes it out; here a source of numbers is not such a model"
-)
-
 
 @dataclass
 class Plan:
@@ -213,12 +209,22 @@ def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] 
 
 def _check_tools(plan: Plan, *, needs_model: bool) -> Iterator[str]:
     """A note if rows have tools; such rows become bad if a scorer cannot read them, or none does and one is needed."""
-    read = all(isinstance(one, ModelScorer) and one.takes_tools for one in plan.scorers)
-    if not read or (needs_model and not plan.scorers):
-        plan.layout = without_tools(plan.layout, ONLY_TEMPLATES)
+    why = _why_no_tools(plan.scorers, needs_model)
+    if why is not None:
+        plan.layout = without_tools(plan.layout, why)
         plan.sample = [record for record in plan.sample if tools_in(record) is None]
     elif plan.scorers and any(tools_in(record) for record in plan.sample):
         yield "rows have tools, or calls of them, which each model reads through its chat template."
+
+
+def _why_no_tools(scorers: Sequence[ResponseScorer], needs_model: bool) -> str | None:
+    """Why tools would be lost; None if they would not."""
+    for one in scorers:
+        if not isinstance(one, ModelScorer):
+            return f"which {one.title} does not get"
+        if not one.takes_tools:
+            return f"which the chat template of {one.title} does not write out"
+    return "and no model is given whose chat template writes them out" if needs_model and not scorers else None
 
 
 def _not_computed(plan: Plan) -> Iterator[str]:
