@@ -17,6 +17,7 @@ from curate.hashing import text_hash
 from curate.hygiene import Again, Found, Pairs
 from curate.hygiene.words import plain, words_of
 from curate.schema import Message
+from curate.tokens.tools import response_text
 
 LEAST_WORDS = 5
 COLUMNS = ("prompt", "chosen", "rejected")
@@ -54,7 +55,7 @@ class Duplicates:
 
 
 def _prompt_hash(prompt: Sequence[Message]) -> bytes:
-    return text_hash(*(part for message in prompt for part in (message["role"], plain(message["content"]))))
+    return text_hash(*(part for message in prompt for part in (message["role"], plain(response_text(message)))))
 
 
 def _later(rows: pl.DataFrame, columns: tuple[str, ...]) -> np.ndarray:

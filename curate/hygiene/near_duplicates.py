@@ -26,6 +26,7 @@ from curate.hashing import text_hash
 from curate.hygiene import Again, Found, Pairs
 from curate.hygiene.words import plain, shingles
 from curate.schema import Message
+from curate.tokens.tools import response_text
 
 NEAR = 0.8
 HASHES, SEED = 128, 1
@@ -40,7 +41,7 @@ Parts = tuple[str, ...]
 
 def prompt_parts(prompt: Sequence[Message]) -> Parts:
     """The last message of a prompt, and everything before it."""
-    return prompt[-1]["content"] if prompt else "", "\n".join(message["content"] for message in prompt[:-1])
+    return prompt[-1]["content"] if prompt else "", "\n".join(response_text(message) for message in prompt[:-1])
 
 
 def parts_of_prompts(pairs: Pairs) -> Iterable[Parts]:

@@ -1,6 +1,9 @@
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curate.hygiene import Pairs
 from curate.hygiene.duplicates import Duplicates
 from tests.examples import examples
 from tests.hygiene.helpers import HOSTILE, LONG, run
@@ -22,6 +25,17 @@ def test_the_whole_conversation_is_the_prompt():
     other = [("system", "be blunt"), ("user", "p")]
     turned = [("user", "be kind"), ("user", "p")]
     assert run(Duplicates, [(one, "a", "b"), (other, "a", "b"), (turned, "a", "b")]) == NONE
+
+
+def test_prompts_that_call_a_tool_with_other_arguments_are_other_prompts():
+    def prompt(word):
+        call = json.dumps([{"function": {"name": "look_up", "arguments": {"word": word}}}])
+        said = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "", "tool_calls": call}]
+        return [*said, {"role": "tool", "content": "found"}]
+
+    check, pairs = Duplicates(), Pairs(0, [prompt("sky"), prompt("sea"), prompt("sky")], ["a"] * 3, ["b"] * 3)
+    check.read(pairs)
+    assert check.found(lambda: iter([pairs]))["duplicate"].tolist() == [False, False, True]
 
 
 def test_rows_that_prefer_opposite_sides_contradict_each_other():
