@@ -26,6 +26,8 @@ TOOLS = [
 ]
 CALL = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": {"city": "Paris", "days": [1, 2]}}}
 OTHER = {"id": "2", "type": "function", "function": {"name": "time", "arguments": {"zone": None, "at": "«猫»"}}}
+"""The null is what the model wrote: this call's arguments are text in the data, as OpenAI writes them."""
+AS_TEXT = OTHER | {"function": {"name": "time", "arguments": json.dumps(OTHER["function"]["arguments"])}}
 CALLING, RESULT = says("assistant", "") | {"tool_calls": [CALL]}, says("tool", "18 degrees") | {"tool_call_id": "1"}
 GOOD, BAD = says("assistant", "It is 18 degrees."), says("assistant", "No idea.")
 
@@ -40,7 +42,7 @@ def offering(prompt: list[Any], chosen: Any = GOOD, rejected: Any = BAD, tools: 
 IN_PROMPTS = [offering([ASKED]), offering([ASKED, CALLING, RESULT]), offering([ASKED], tools=None)]
 IN_RESPONSES = [
     offering([ASKED], CALLING, BAD),
-    offering([ASKED], says("assistant", "Let me look.") | {"tool_calls": [CALL, OTHER]}, CALLING),
+    offering([ASKED], says("assistant", "Let me look.") | {"tool_calls": [CALL, AS_TEXT]}, CALLING),
 ]
 
 
@@ -77,7 +79,7 @@ def test_the_rows_that_trl_loads_hold_nothing_but_what_was_said(tmp_path):
         | {"tools": json.dumps(row["tools"], ensure_ascii=False) if row["tools"] else None}
         for row in [*IN_PROMPTS, *IN_RESPONSES]
     ]
-    wanted[4]["chosen"][0]["tool_calls"][1] = OTHER | {"function": {"name": "time", "arguments": {"at": "«猫»"}}}
+    wanted[4]["chosen"] = [wanted[4]["chosen"][0] | {"tool_calls": [CALL, OTHER]}]
     assert made == wanted
 
 
@@ -99,7 +101,12 @@ def test_trl_tokenizes_what_its_template_makes_of_tools(tmp_path):
 
 
 def _decoded(messages: Any) -> Any:
-    return json.loads(messages) if isinstance(messages, str) else messages
+    """Messages as a template wants them: their calls with arguments that are mappings."""
+    found = json.loads(messages) if isinstance(messages, str) else messages
+    for call in (call for one in found for call in one.get("tool_calls") or []):
+        if isinstance(call["function"]["arguments"], str):
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return found
 
 
 def test_llamafactory_is_told_of_the_column(tmp_path):

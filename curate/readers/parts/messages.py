@@ -73,11 +73,18 @@ def message_list(value: object) -> list[Any] | None:
     if not isinstance(value, list) or not value:
         return None
     if isinstance(value[0], str) and value[0].startswith("{"):
-        value = [decoded(one) for one in value]
+        value = [_with_calls_as_written(decoded(one)) for one in value]
     for one in value:
         if not is_message(one):
             return None
     return value
+
+
+def _with_calls_as_written(message: object) -> object:
+    """A message from JSON text, in which a null is not what Arrow filled in."""
+    if not isinstance(message, dict) or not isinstance(message.get(TOOL_CALLS), list):
+        return message
+    return message | {TOOL_CALLS: json.dumps(message[TOOL_CALLS], ensure_ascii=False)}
 
 
 def normalise(messages: object, name: str = "the conversation") -> list[Message]:
@@ -159,7 +166,9 @@ def _calls(value: object) -> list[Any]:
         arguments = decoded(function.get("arguments") or {}) if isinstance(function, dict) else None
         if not isinstance(arguments, dict) or not isinstance(function.get("name"), str):
             raise RowError("a call of a tool has no name, or no arguments in JSON: such tool calls cannot be read")
-        named = {"name": function["name"], "arguments": without_nulls(arguments)}
+        # text is as its author wrote it; Arrow fills structs
+        as_written = any(isinstance(each, str) for each in (value, one, function.get("arguments")))
+        named = {"name": function["name"], "arguments": arguments if as_written else without_nulls(arguments)}
         known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
         calls.append({**known, "type": "function", "function": named})
     return calls
