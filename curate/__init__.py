@@ -7,11 +7,17 @@ Data may be a Polars, pandas or Arrow frame, or a data set of `datasets`; withou
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from curate.errors import CurateError as CurateError
 from curate.jobs import JOBS
 from curate.version import __version__ as __version__
+
+if os.environ.get("CURATE_OFFLINE"):
+    from curate.offline import begin
+
+    begin()
 
 __all__ = sorted(["CurateError", "__version__", "catalogue", "plan_run", "run", *JOBS])
 

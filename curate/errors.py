@@ -5,6 +5,7 @@ CurateError                  anything that the user can fix; printed as three li
   SettingsError              an option, a metric parameter, a recipe
   ModelError                 a model or a tokenizer that cannot be used
   MissingExtra               an optional package that is not installed
+  OfflineError               a connection that --offline forbids
   StoreError                 the output folder, unfinished work, disk space
 RowError                     one bad row; goes to the rejects file, never stops a run
 """
@@ -155,6 +156,10 @@ class ModelError(CurateError):
 
 class StoreError(CurateError):
     """The output or the unfinished work next to it cannot be used."""
+
+
+class OfflineError(CurateError):
+    """A connection that was about to be made although the user wants none."""
 
 
 class MissingExtra(CurateError):

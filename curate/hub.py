@@ -19,6 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from curate.errors import ModelError, first_line
+from curate.offline import how_to_end
 
 ANSWER_SECONDS, WHOLE_SECONDS = 4.0, 6.0
 """How long the hub may take to answer, and to resolve its name, which no timeout in Python limits."""
@@ -166,7 +167,7 @@ def not_loaded(what: str, name: str, error: BaseException, hint: str = "Check th
         return ModelError(
             f"There is no folder {name} here, and the hub's cache does not contain it.",
             where,
-            "Check the path, or unset HF_HUB_OFFLINE to ask the hub.",
+            f"Check the path, or {how_to_end()} to ask the hub.",
         )
     if (reason := why_unreachable()) is not None:
         return ModelError(

@@ -15,6 +15,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from curate import offline
 from curate.cli import starting
 from curate.cli.console import say, stderr, stdout
 from curate.cli.reporters import reporter
@@ -29,7 +30,11 @@ Json = Annotated[bool, typer.Option("--json", metavar="", help="Print the summar
 DryRun = Annotated[
     bool, typer.Option("--dry-run", metavar="", help="Check everything and say what would happen; write nothing.")
 ]
-LAST = ("dry_run", "json", "quiet")
+Offline = Annotated[
+    bool, typer.Option("--offline", metavar="", help="Refuse every connection but to servers that you name.")
+]
+SPOKEN = {"offline": Offline, "quiet": Quiet}
+LAST = ("dry_run", "offline", "json", "quiet")
 Completion = Callable[[str], list[str]]
 """Maps what was typed so far to words that begin like it."""
 Call = Callable[..., None]
@@ -47,6 +52,8 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
 
     def run(**values: Any) -> None:
         quiet, as_json, dry = values.pop("quiet"), values.pop("json"), values.pop("dry_run", False)
+        if values.pop("offline"):
+            offline.begin("leave out --offline")
         if "options" in values:
             values["options"] = parse_options(values["options"] or [])
         starting.make_short_jobs_shorter()
@@ -61,7 +68,7 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
                 say(piped.summary(lines), stdout() if piped.out is None else stderr())
 
     dry_run = {"dry_run": DryRun} if one.is_step else {}
-    return _described(run, name, one.settings, help_of(name), {**extra, **dry_run, "json": Json, "quiet": Quiet})
+    return _described(run, name, one.settings, help_of(name), {**extra, **dry_run, **SPOKEN, "json": Json})
 
 
 def _ran(one: Job, made: Any, quiet: bool) -> tuple[Any, Iterable[Line]]:
@@ -88,9 +95,11 @@ def command(name: str, settings: type[BaseModel], call: Call, help: str) -> Call
 
     def run(**values: Any) -> None:
         quiet = {"quiet": values.pop("quiet")} if speaks else {}
+        if values.pop("offline", False):
+            offline.begin("leave out --offline")
         call(make(settings, _given(values)), **quiet)
 
-    return _described(run, name, settings, help, {"quiet": Quiet} if speaks else {})
+    return _described(run, name, settings, help, SPOKEN if speaks else {})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from curate.errors import CurateError, SettingsError, StoreError, first_line
 from curate.hub import endpoint, is_offline, why_unreachable
+from curate.offline import how_to_end
 
 SPEC = re.compile(r"hf://(?:datasets/)?(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)/?")
 TOKENS_PAGE = "settings/tokens"
@@ -34,15 +35,15 @@ def check_push(spec: str) -> None:
     """Refuse, before anything is written, what could not be uploaded.
 
     Raises:
-        CurateError: HF_HUB_OFFLINE is set, the hub cannot be reached, or there is no valid token.
+        CurateError: the user wants no connection, the hub cannot be reached, or there is no valid token.
     """
     repository_of(spec)
     if is_offline():
         raise SettingsError(
-            "HF_HUB_OFFLINE is set, so nothing is sent to the hub.",
+            "Nothing is sent to the hub while offline.",
             setting="push",
             value=spec,
-            hint="Unset it, or leave out --push.",
+            hint=f"To send it, {how_to_end()}; or leave out --push.",
         )
     from huggingface_hub import HfApi, get_token
 

@@ -15,6 +15,7 @@ from threading import Event, Thread
 from typing import Any
 
 from curate.errors import ModelError, first_line
+from curate.offline import allow
 
 AT_ONCE = 32
 """Concurrent requests; the server batches them."""
@@ -44,6 +45,7 @@ class Server:
     def __init__(self, url: str, *, seconds: float = CONNECT_SECONDS, patient: bool = True) -> None:
         import httpx2
 
+        allow(url)
         self.url, self._key = url, os.environ.get(KEY, "").strip()
         if not (self._key.isascii() and self._key.isprintable()):
             raise ModelError("The server's key has characters that a header cannot hold.", KEY, "Copy it again.")

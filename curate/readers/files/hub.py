@@ -9,6 +9,7 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.hub import endpoint, hub_access, is_offline, why_unreachable
+from curate.offline import how_to_end
 from curate.readers.contract import Chunk
 from curate.readers.files.arrow import chunks_of
 from curate.readers.files.damage import readable, sound
@@ -80,13 +81,19 @@ def _load(spec: str, name: str, config: str | None, revision: str | None, split:
             return datasets.load_dataset(name, name=config, revision=revision, split=split)
     except Exception as error:
         # the library raises whatever the network, the hub or one of its parsers raised
-        if not is_offline() and (away := why_unreachable()) is not None:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if is_offline():
+            raise InputError(
+                f"The data set cannot be loaded from the hub's cache: {reason}",
+                spec,
+                f"Name files, or {how_to_end()} to ask the hub.",
+            ) from error
+        if (away := why_unreachable()) is not None:
             raise InputError(
                 "The hub cannot be reached, and its cache does not contain this data set.",
                 f"{spec}, {endpoint()}: {away}",
                 "Check the network, HF_ENDPOINT and the proxy's settings; or name files.",
             ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"The data set cannot be loaded: {reason}",
             spec,
