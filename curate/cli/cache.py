@@ -9,8 +9,9 @@ Examples:
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -32,7 +33,7 @@ class CacheSettings(BaseModel):
     clear: bool = option(False, "Remove all numbers.")
 
 
-def cache(settings: CacheSettings) -> None:
+def cache(settings: CacheSettings, as_json: bool) -> None:
     """Do to the cache what was asked, and say what it holds then.
 
     Raises:
@@ -47,7 +48,24 @@ def cache(settings: CacheSettings) -> None:
     if settings.clear:
         held.clear()
     removed = held.trim(bytes_of(settings.trim)) if settings.trim is not None else 0
-    console.say(_summary(held, removed))
+    if as_json:
+        console.say_json(_facts(held, removed))
+    else:
+        console.say(_summary(held, removed))
+
+
+def _facts(held: NumberCache, removed: int) -> dict[str, Any]:
+    files = held.files()
+    used = [datetime.fromtimestamp(one.used, UTC).isoformat(timespec="seconds") for one in files]
+    return {
+        "folder": str(held.folder),
+        "bytes": sum(one.size for one in files),
+        "files": len(files),
+        "ways": len({one.path.parent for one in files}),
+        "oldest": used[0] if used else None,
+        "newest": used[-1] if used else None,
+        "removed": removed,
+    }
 
 
 def _summary(held: NumberCache, removed: int) -> Summary:

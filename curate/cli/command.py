@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from curate import offline
 from curate.cli import starting
-from curate.cli.console import say, stderr, stdout
+from curate.cli.console import say, say_json, stderr, stdout
 from curate.cli.reporters import reporter
 from curate.cli.standard import streams
 from curate.jobs import help_of, job
@@ -63,7 +62,7 @@ def job_command(name: str, extra: Mapping[str, Any], before: Callable[[dict[str,
             if not dry:
                 piped.write()
             if as_json:
-                typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+                say_json(result.to_dict())
             elif not quiet:
                 say(piped.summary(lines), stdout() if piped.out is None else stderr())
 
@@ -88,18 +87,18 @@ def command(name: str, settings: type[BaseModel], call: Call, help: str) -> Call
     Args:
         name: of the command.
         settings: its signature.
-        call: takes the settings and, if it has that argument, whether to be quiet.
+        call: takes the settings, whether to print JSON, and, if it has that argument, whether to be quiet.
         help: what it does.
     """
     speaks = "quiet" in inspect.signature(call).parameters
 
     def run(**values: Any) -> None:
-        quiet = {"quiet": values.pop("quiet")} if speaks else {}
         if values.pop("offline", False):
             offline.begin("leave out --offline")
-        call(make(settings, _given(values)), **quiet)
+        told = {"as_json": values.pop("json")} | ({"quiet": values.pop("quiet")} if speaks else {})
+        call(make(settings, _given(values)), **told)
 
-    return _described(run, name, settings, help, SPOKEN if speaks else {})
+    return _described(run, name, settings, help, {**(SPOKEN if speaks else {}), "json": Json})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,11 @@ def say(lines: Iterable[Line], out: Console | None = None) -> None:
             out.print(f"[dim]next:[/] {_escape(line.command)}")
         else:
             put(_text(line, out.is_terminal and not out.no_color), out)
+
+
+def say_json(plain: Any) -> None:
+    """Print plain values as one line of JSON to standard output, as they are: neither wrapped nor coloured."""
+    sys.stdout.write(json.dumps(plain, ensure_ascii=False) + "\n")
 
 
 def _text(line: str | Strong | Marked, coloured: bool) -> Text:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from curate.cli import console
 from curate.cli.reporters import reporter
 from curate.demo.run import DemoResult, run
+from curate.jobs.results import as_plain
 from curate.jobs.summary import distributions
 from curate.lines import Grid, Summary
 from curate.settings import option
@@ -28,10 +29,12 @@ class DemoSettings(BaseModel):
     train: bool = option(False, "Train the three models, which takes minutes, instead of using the shipped.")
 
 
-def demo(settings: DemoSettings, quiet: bool) -> None:
+def demo(settings: DemoSettings, as_json: bool, quiet: bool) -> None:
     """Do the whole job on the embedded world."""
     result = run(settings.output, reporter(quiet), seed=settings.seed, train=settings.train)
-    if not quiet:
+    if as_json:
+        console.say_json(as_plain(result))
+    elif not quiet:
         console.say(_summary(result))
 
 

@@ -28,10 +28,15 @@ class CatalogueSettings(BaseModel):
     metrics: Files = option((), MetricSettings.model_fields["metrics"].description or "", metavar="FILE")
 
 
-def metrics(settings: CatalogueSettings) -> None:
+def metrics(settings: CatalogueSettings, as_json: bool) -> None:
     """Print the catalogue, or one metric."""
     with using(catalogue_of(settings.metrics)):
-        console.say(_all() if settings.name is None else _one(find(settings.name)))
+        wanted = list(all_metrics().values()) if settings.name is None else [find(settings.name)]
+        if as_json:
+            found = [{"name": one.name, **_facts(one)} for one in wanted]
+            console.say_json(found if settings.name is None else found[0])
+        else:
+            console.say(_all() if settings.name is None else _one(wanted[0]))
 
 
 def _all() -> Summary:
@@ -44,21 +49,26 @@ def _all() -> Summary:
 
 
 def _one(one: Metric) -> Summary:
-    lines = [
-        ("", one.meaning or "no docstring"),
-        *(("", paragraph) for paragraph in one.details),
-        ("formula", one.section("Formula")),
-        ("unit", one.unit or "none"),
-        ("better", "higher" if one.prefer == "high" else "lower"),
-        ("reads", _columns(one)),
-        ("over", "the whole data set" if one.population else "each pair alone"),
-        ("parameters", _parameters(one) or "none"),
-        ("source", one.section("Source")),
-        ("from", in_force().origin(one.name)),
-    ]
     yield Strong(one.name)
-    for label, text in (line for line in lines if line[1]):
-        yield f"{label:>11}  {text}"
+    for text in (one.meaning or "no docstring", *one.details):
+        yield f"{'':>11}  {text}"
+    for label, text in _facts(one).items():
+        if text and label != "meaning":
+            yield f"{label:>11}  {text}"
+
+
+def _facts(one: Metric) -> dict[str, str]:
+    return {
+        "meaning": " ".join([one.meaning, *one.details]),
+        "formula": one.section("Formula"),
+        "unit": one.unit or "none",
+        "better": "higher" if one.prefer == "high" else "lower",
+        "reads": _columns(one),
+        "over": "the whole data set" if one.population else "each pair alone",
+        "parameters": _parameters(one) or "none",
+        "source": one.section("Source"),
+        "from": in_force().origin(one.name),
+    }
 
 
 def _columns(one: Metric) -> str:

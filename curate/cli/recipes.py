@@ -28,17 +28,24 @@ class RecipesSettings(BaseModel):
     name: str | None = option(None, "One recipe, whole: curate recipes NAME > mine.yaml.", argument=True)
 
 
-def recipes(settings: RecipesSettings) -> None:
+def recipes(settings: RecipesSettings, as_json: bool) -> None:
     """Print the list, or one recipe as its file has it."""
     known = shipped()
     if settings.name is None:
-        console.say(_all([read_recipe(path).recipe for path in known.values()]))
+        listed = [read_recipe(path).recipe for path in known.values()]
+        if as_json:
+            console.say_json([one.model_dump(mode="json") for one in listed])
+        else:
+            console.say(_all(listed))
         return
     path = known.get(settings.name.removesuffix(".yaml"))
     if path is None:
         hint = did_you_mean(settings.name, known)
         raise SettingsError(f"The package has no recipe {settings.name}.", f"recipe {settings.name}", hint)
-    console.say([read_text(path).rstrip()])
+    if as_json:
+        console.say_json(read_recipe(path).recipe.model_dump(mode="json"))
+    else:
+        console.say([read_text(path).rstrip()])
 
 
 def _all(known: list[Recipe]) -> Summary:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from curate.cli import console
 from curate.cli.reporters import reporter
-from curate.cli.run_summaries import plan_lines, run_lines, step_lines
+from curate.cli.run_summaries import plan_facts, plan_lines, run_lines, step_lines
+from curate.jobs.results import as_plain
 from curate.plan.hours import find_gpu
 from curate.recipes.check import prepare
 from curate.recipes.file import read_recipe
@@ -52,18 +53,24 @@ class RunSettings(BaseModel):
     )
 
 
-def run(settings: RunSettings, quiet: bool) -> None:
+def run(settings: RunSettings, as_json: bool, quiet: bool) -> None:
     """Run a recipe, or print what it would do."""
     file = read_recipe(settings.recipe)
     given = parse_assignments(settings.assignments)
     place = settings.out or Path(file.recipe.name)
     if settings.plan:
-        console.say(plan_lines(plan_run(file, given, place), find_gpu(settings.gpu)))
+        plan, gpu = plan_run(file, given, place), find_gpu(settings.gpu)
+        if as_json:
+            console.say_json(plan_facts(plan, gpu))
+        else:
+            console.say(plan_lines(plan, gpu))
         return
     prepared = prepare(file, given, place, None if settings.fresh else day_of(place))
-    on_step = _silent if quiet else _say_step
+    on_step = _silent if quiet or as_json else _say_step
     result = run_steps(prepared, reporter(quiet), fresh=settings.fresh, on_step=on_step, page=settings.report)
-    if not quiet:
+    if as_json:
+        console.say_json(as_plain(result))
+    elif not quiet:
         console.say(run_lines(result))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from curate.jobs import job
+from curate.jobs.results import as_plain
 from curate.lines import Grid, Next, Strong, Summary, quoted
 from curate.plan.cost import ModelCost
 from curate.plan.hours import ASSUMED_ROWS, UTILISATION, Gpu, hours, memory
@@ -65,6 +67,15 @@ def plan_lines(plan: RunPlan, gpu: Gpu) -> Summary:
     for name in plan.missing:
         yield f"before this can run: --set {name}=..."
     yield f"output folder: {plan.out}"
+
+
+def plan_facts(plan: RunPlan, gpu: Gpu) -> dict[str, Any]:
+    """The plan as plain values; `hours` of a model are on one GPU, null where its size or its tokens are unknown."""
+    steps = []
+    for step in plan.steps:
+        costs = [as_plain(one) | {"hours": hours(one, gpu)} for one in step.assumed or step.models]
+        steps.append({**as_plain(replace(step, models=(), assumed=())), "models": costs, "assumed": bool(step.assumed)})
+    return {**as_plain(replace(plan, steps=())), "recipe": plan.recipe.name, "gpu": gpu.name, "steps": steps}
 
 
 def _value(value: Any, name: str, plan: RunPlan) -> str:

@@ -22,7 +22,7 @@ class Shown:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values: numbers, texts, lists and mappings."""
-        found = _as_plain(self)
+        found = as_plain(self)
         assert isinstance(found, dict)
         return found
 
@@ -58,14 +58,15 @@ class Written(Shown):
         return pl.concat([pl.read_parquet(path) for path in output_files(self.out)], how="diagonal_relaxed")
 
 
-def _as_plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """The value in lists, mappings, texts and numbers, as JSON has them; what JSON cannot say is null or text."""
     if is_dataclass(value):
         held = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: _as_plain(one) for name, one in held.items() if not callable(one)}
+        return {name: as_plain(one) for name, one in held.items() if not callable(one)}
     if isinstance(value, Mapping):
-        return {str(name): _as_plain(one) for name, one in value.items()}
+        return {str(name): as_plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_as_plain(one) for one in value]
+        return [as_plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
