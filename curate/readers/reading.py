@@ -37,6 +37,8 @@ IN_TEXT = re.compile(
 DATA_URL = ("data:image/", "data:audio/", "data:video/")
 MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 MOST_NAMES = 20
+TAKES = frozenset({"parameters", "input_schema", "inputSchema"})
+"""Under which name a tool's definition says what it takes."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,10 @@ def what_is_read(layout: Layout, rows: Sequence[Row], named: Collection[str] = (
     unread = tuple(name for name in columns if name not in asked and name not in own)
     _refuse_media(unread, good)
     doubtful = tuple(
-        name for name in unread if _may_shape(name) and any(_adds(row.get(name), one) for row, one in good)
+        name
+        for name in unread
+        if (_may_shape(name) and any(_adds(row.get(name), one) for row, one in good))
+        or any(_offers_tools(row.get(name)) for row, _ in good)
     )
     return Reading(tuple(name for name in columns if name in asked), unread, doubtful)
 
@@ -152,6 +157,16 @@ def _is_media(value: object, name: str) -> bool:
     if isinstance(value, str):
         return value.startswith(DATA_URL) or (OF_MEDIA.search(name) is not None and IN_TEXT.search(value) is not None)
     return isinstance(value, bytes) and value.startswith(MAGIC)
+
+
+def _offers_tools(value: object) -> bool:
+    """Whether a value is a list of tools: of mappings with a name and what the tool takes, alone or in `function`."""
+    listed: Any = decoded(value) if isinstance(value, str) and '"name"' in value else value
+    if not isinstance(listed, list) or not listed:
+        return False
+    tools = [decoded(one) for one in listed]
+    inner = [one.get("function", one) if isinstance(one, Mapping) else one for one in tools]
+    return all(isinstance(one, Mapping) and "name" in one and not TAKES.isdisjoint(one) for one in inner)
 
 
 def _may_shape(name: str) -> bool:

@@ -47,6 +47,9 @@ def test_what_this_tool_writes_itself_is_not_listed():
         ("background", '{"facts": ["The Loire is long."]}'),
         ("reference_documents", [["The Loire has 1,006 km."]]),
         ("user-context", "He lives in Tours."),
+        ("apis", [{"name": "f", "parameters": {}}]),
+        ("function", '[{"type": "function", "function": {"name": "f", "parameters": {}}}]'),
+        ("abilities", [{"name": "f", "input_schema": {"type": "object"}}]),
     ],
 )
 def test_a_column_that_may_belong_to_the_prompt_is_told(name, value):

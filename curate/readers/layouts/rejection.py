@@ -17,10 +17,9 @@ from curate.readers.parts.messages import (
     message_list,
     normalise,
     role_name,
-    split_shared,
 )
 from curate.readers.parts.prompt_columns import first_name
-from curate.readers.parts.sides import both_sides, finished, is_conversation, with_prompt_apart
+from curate.readers.parts.sides import both_sides, finished, is_conversation, split_shared, with_prompt_apart
 from curate.schema import Record
 
 OTHERS = ("rejected_response", "rejected_messages", *(name for name in REJECTED if name != "rejected_response"))

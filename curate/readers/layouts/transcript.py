@@ -7,8 +7,7 @@ from typing import Any
 
 from curate.errors import RowError
 from curate.readers.contract import Layout, Row
-from curate.readers.parts.messages import split_shared
-from curate.readers.parts.sides import both_sides, finished, mostly, with_prompt_apart
+from curate.readers.parts.sides import both_sides, finished, mostly, split_shared, with_prompt_apart
 from curate.readers.parts.transcripts import is_written_out, parse_written_out
 from curate.schema import Record
 

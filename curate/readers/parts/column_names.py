@@ -50,7 +50,10 @@ PASSAGES = ("passage", "document")
 """Texts that a prompt is about, and must contain."""
 
 UNREAD = {
-    "tools": ("tools", "functions", "available_tools", "tool_definitions"),
+    "tools": (
+        *("tools", "functions", "available_tools", "tool_definitions", "tool_schemas"),
+        *("available_functions", "function_definitions", "function_schemas"),
+    ),
     "documents": ("documents", "passages"),
     "images": (
         *("image", "images", "image_path", "image_paths", "image_url", "image_urls", "image_bytes", "pixel_values"),

@@ -10,7 +10,6 @@ from typing import Any
 from curate.errors import RowError
 from curate.readers.files.limits import is_deep
 from curate.schema import CALL_ID, TOOL, TOOL_CALLS, TOOLS, Message, Record
-from curate.tokens.tools import response_text
 
 ROLES = {
     "system": "system",
@@ -32,11 +31,15 @@ CALLS = frozenset({"function_call", "tool_call"})
 """Roles of a tool's result, and of a call in a message of its own."""
 CALLING = frozenset({TOOL_CALLS, "function_call"})
 """Fields of a message that calls tools."""
+ARGUMENTS = ("arguments", "parameters", "args", "input")
+OF_A_CALL = frozenset({*ARGUMENTS, "name", "id", "type", "index", "function"})
 NOT_TEXT = {
     **dict.fromkeys(("image", "images", "audio", "audios", "video", "videos"), "a message has images or sound"),
     **dict.fromkeys(
         ("reasoning_content", "reasoning", "thinking"), "a message has reasoning apart from its content, not read yet"
     ),
+    **dict.fromkeys(("tools", "functions"), "a message offers tools, which are read in a column only"),
+    "function_calls": "a message calls tools in function_calls, which is not read; tool_calls is",
 }
 """Fields of a message that the model reads but the text does not contain."""
 TWICE = re.compile(r"\s*\"\s*\[?\s*\{\s*\\\"(?:role|content|from|value)\\\"")
@@ -163,15 +166,31 @@ def _calls(value: object) -> list[Any]:
     for one in listed if isinstance(listed, list) else [listed]:
         call: Any = decoded(one)
         function: Any = decoded(call.get("function", call)) if isinstance(call, dict) else None
-        arguments = decoded(function.get("arguments") or {}) if isinstance(function, dict) else None
+        given = _arguments(function) if isinstance(function, dict) else None
+        arguments = decoded(given)
         if not isinstance(arguments, dict) or not isinstance(function.get("name"), str):
             raise RowError("a call of a tool has no name, or no arguments in JSON: such tool calls cannot be read")
         # text is as its author wrote it; Arrow fills structs
-        as_written = any(isinstance(each, str) for each in (value, one, function.get("arguments")))
+        as_written = any(isinstance(each, str) for each in (value, one, given))
         named = {"name": function["name"], "arguments": arguments if as_written else without_nulls(arguments)}
         known = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
         calls.append({**known, "type": "function", "function": named})
     return calls
+
+
+def _arguments(function: dict[str, Any]) -> object:
+    """The arguments of a call, under any of their names; an empty mapping if there are none.
+
+    Raises:
+        RowError: there is something else, which may be the arguments.
+    """
+    found = next((function[key] for key in ARGUMENTS if function.get(key) not in (None, "")), None)
+    if found is not None:
+        return found
+    other = next((key for key in function if key not in OF_A_CALL and holds_something(function[key])), None)
+    if other is not None:
+        raise RowError(f"a call of a tool has {other}, and no arguments: such tool calls cannot be read")
+    return {}
 
 
 def without_nulls(value: Any) -> Any:
@@ -252,46 +271,3 @@ def asked(prompt: Sequence[Message]) -> None:
     """
     if prompt and not prompt[-1]["content"].strip():
         raise RowError("the prompt is empty")
-
-
-def ends_with_assistant(sides: Sequence[Sequence[Message]]) -> None:
-    """Refuse sides if one has no response.
-
-    Raises:
-        RowError: a side is empty, or ends with another role.
-    """
-    if any(not side for side in sides):
-        raise RowError("the conversation has no messages")
-    if any(side[-1]["role"] != "assistant" for side in sides):
-        raise RowError("a side does not end with the assistant")
-
-
-def split_shared(
-    chosen: Sequence[Message], rejected: Sequence[Message], prompt: Sequence[Message] | None = None
-) -> Record:
-    """Split two conversations into a pair: their last messages, and the context that both share.
-
-    Args:
-        chosen: normalised messages of the preferred side, response last.
-        rejected: the same for the other side.
-        prompt: messages named as the prompt. A side that begins with it is a whole conversation; others follow it.
-
-    Raises:
-        RowError: a side does not end with the assistant, the contexts differ, or there is no context.
-    """
-    sides = [list(chosen), list(rejected)]
-    if any(not side for side in sides):
-        raise RowError("the conversation has no messages")
-    if prompt:
-        start = list(prompt)
-        sides = [side if len(side) > len(start) and side[: len(start)] == start else start + side for side in sides]
-    ends_with_assistant(sides)
-    context, other = (side[:-1] for side in sides)
-    if context != other:
-        raise RowError("the two sides do not share the same context")
-    if not context:
-        raise RowError("there is no prompt before the response")
-    answers = [side[-1] for side in sides]
-    calls = tuple(one.get(TOOL_CALLS, "") for one in answers)
-    texts = response_text(answers[0]), response_text(answers[1])
-    return Record(tuple(context), texts, (0, 1), calls=calls if any(calls) else ())

@@ -28,13 +28,12 @@ from curate.readers.parts.messages import (
     message_list,
     normalise,
     role_name,
-    split_shared,
 )
 from curate.readers.parts.prompt_columns import first_present, messages_prompt
 from curate.readers.parts.scores import pair_measured
 from curate.readers.parts.structs import is_struct, told
 from curate.readers.parts.transcripts import is_written_out, parse_written_out, said_after
-from curate.schema import MODEL, REWARD, Message, Record
+from curate.schema import MODEL, REWARD, TOOL_CALLS, Message, Record
 from curate.tokens.tools import response_text
 
 OPENINGS, TURNS = ("[", "{"), ("Human:", "User:")
@@ -191,3 +190,46 @@ def finished(row: Row, record: Record) -> Record:
     """
     asked(record.prompt)
     return replace(record, measured=pair_measured(row, record.responses))
+
+
+def ends_with_assistant(sides: Sequence[Sequence[Message]]) -> None:
+    """Refuse sides if one has no response.
+
+    Raises:
+        RowError: a side is empty, or ends with another role.
+    """
+    if any(not side for side in sides):
+        raise RowError("the conversation has no messages")
+    if any(side[-1]["role"] != "assistant" for side in sides):
+        raise RowError("a side does not end with the assistant")
+
+
+def split_shared(
+    chosen: Sequence[Message], rejected: Sequence[Message], prompt: Sequence[Message] | None = None
+) -> Record:
+    """Split two conversations into a pair: their last messages, and the context that both share.
+
+    Args:
+        chosen: normalised messages of the preferred side, response last.
+        rejected: the same for the other side.
+        prompt: messages named as the prompt. A side that begins with it is a whole conversation; others follow it.
+
+    Raises:
+        RowError: a side does not end with the assistant, the contexts differ, or there is no context.
+    """
+    sides = [list(chosen), list(rejected)]
+    if any(not side for side in sides):
+        raise RowError("the conversation has no messages")
+    if prompt:
+        start = list(prompt)
+        sides = [side if len(side) > len(start) and side[: len(start)] == start else start + side for side in sides]
+    ends_with_assistant(sides)
+    context, other = (side[:-1] for side in sides)
+    if context != other:
+        raise RowError("the two sides do not share the same context")
+    if not context:
+        raise RowError("there is no prompt before the response")
+    answers = [side[-1] for side in sides]
+    calls = tuple(one.get(TOOL_CALLS, "") for one in answers)
+    texts = response_text(answers[0]), response_text(answers[1])
+    return Record(tuple(context), texts, (0, 1), calls=calls if any(calls) else ())

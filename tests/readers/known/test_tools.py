@@ -162,6 +162,65 @@ TABLES = {
         ],
         [REJECTED],
     ),
+    "Llama's parameters": (
+        [
+            sides(
+                [CALLING | {"tool_calls": [{"name": "look_up", "parameters": {"word": "sky"}}]}],
+                [say("assistant", BAD)],
+                prompt=ASKED,
+            )
+        ],
+        [row(None, (), CALLED, BAD, [0])],
+    ),
+    "an argument that is empty": (
+        [
+            sides(
+                [CALLING | {"tool_calls": [{"name": "look_up", "arguments": {"word": "", "n": 0, "all": False}}]}],
+                [say("assistant", BAD)],
+                prompt=ASKED,
+            )
+        ],
+        [row(None, (), '[{"name": "look_up", "arguments": {"word": "", "n": 0, "all": false}}]', BAD, [0])],
+    ),
+    "a call without arguments": (
+        [sides([CALLING | {"tool_calls": [{"name": "look_up"}]}], [say("assistant", BAD)], prompt=ASKED)],
+        [row(None, (), '[{"name": "look_up", "arguments": {}}]', BAD, [0])],
+    ),
+    "a call with something else": (
+        [
+            sides(
+                [CALLING | {"tool_calls": [{"name": "look_up", "kwargs": {"word": "sky"}}]}],
+                [say("assistant", BAD)],
+                prompt=ASKED,
+            )
+        ],
+        [REJECTED],
+    ),
+    "tools in the system message": (
+        [
+            answers(prompt=[say("system", "S.") | {"functions": SHORT}, USER]),
+            answers(prompt=[USER | {"tools": [TOOL]}]),
+        ],
+        [REJECTED, REJECTED],
+    ),
+    "Olmo's function_calls": (
+        [
+            sides(
+                [say("assistant", "") | {"function_calls": "look_up(word='sky')"}],
+                [say("assistant", BAD)],
+                prompt=ASKED,
+            )
+        ],
+        [REJECTED],
+    ),
+    "Anthropic's tool_use": (
+        [
+            answers(
+                chosen=[{"type": "text", "text": "Hm."}, {"type": "tool_use", "name": "f", "input": {}}], prompt=ASKED
+            )
+        ],
+        [REJECTED],
+    ),
     "the user calls": ([answers(prompt=[USER | {"tool_calls": [CALL]}])], [REJECTED]),
     "Glaive": (
         [

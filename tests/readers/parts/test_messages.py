@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import RowError
-from curate.readers.parts.messages import decoded, normalise, split_shared
+from curate.readers.parts.messages import decoded, normalise
+from curate.readers.parts.sides import split_shared
 
 USER, ANSWER, OTHER = (
     {"role": "user", "content": "q"},
