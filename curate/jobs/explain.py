@@ -7,7 +7,7 @@ Examples:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ import polars as pl
 import pyarrow as pa
 
 from curate.errors import InputError, SettingsError
+from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
-from curate.lines import Grid, Strong, Summary, cell
+from curate.lines import Grid, Strong, Summary, cell, quoted
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, as_numbers, find
 from curate.progress import Reporter
@@ -89,6 +90,7 @@ class Explanation(Shown):
         rows: rows of the table.
         texts: its prompt, chosen and rejected, as the table has them.
         verdict: what the selection did; None where none was given.
+        next: the command to type next; None where the table has no metric, or the data came from standard input.
     """
 
     pair_id: str
@@ -99,6 +101,7 @@ class Explanation(Shown):
     numbers: tuple[Number, ...]
     metrics: tuple[Term, ...]
     verdict: Verdict | None
+    next: str | None
 
 
 @with_its_metrics
@@ -119,7 +122,21 @@ def explain(settings: ExplainSettings, _: Reporter) -> Explanation:
     verdict = None
     if settings.selected is not None:
         verdict = decided_again(table, settings.selected, settings.data, settings.metrics).verdict(row)
-    return Explanation(pair_id, row + 1, table.rows, here, tuple(flags), numbers, metrics, verdict)
+    return Explanation(
+        pair_id, row + 1, table.rows, here, tuple(flags), numbers, metrics, verdict, _next(settings, metrics)
+    )
+
+
+def _next(settings: ExplainSettings, metrics: Sequence[Term]) -> str | None:
+    """Look at more pairs: those that the selection kept, or the best by a metric of the table."""
+    data, names = summary.typed(settings.data), [one.number.name for one in metrics]
+    if data is None or not (names or settings.selected):
+        return None
+    if settings.selected is not None:
+        return f"curate show {data} --selected {quoted(settings.selected)}"
+    by = next((name for name in summary.USUAL if name in names), names[0])
+    more = "".join(f" --metrics {quoted(one)}" for one in settings.metrics)
+    return f"curate show {data} --by {by}{more}"
 
 
 def _found(table: Table, wanted: str) -> tuple[str, int]:
@@ -203,6 +220,9 @@ def _summary(found: Explanation) -> Summary:
         yield "  " + ", ".join([*reads, *(f"{name}={value}" for name, value in term.parameters.items())])
     if found.verdict is not None:
         yield from _verdict_lines(found.verdict)
+    if found.next is not None:
+        yield ""
+    yield from summary.next_lines(found.next)
 
 
 def _verdict_lines(verdict: Verdict) -> Summary:

@@ -25,7 +25,7 @@ from curate.jobs import space, summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
 from curate.jobs.space import check_disk
-from curate.lines import Summary
+from curate.lines import Next, Summary, quoted
 from curate.plan.shape import Shape
 from curate.progress import Reporter
 from curate.readers import Layout, detect, first_rows, input_paths, source_notes
@@ -256,6 +256,8 @@ def _summary(result: ExportResult) -> Summary:
     yield f"wrote {result.out}: {', '.join(result.files)}"
     if result.pushed is not None:
         yield f"uploaded to {result.pushed}"
+    if "README.md" in result.files:
+        yield Next(f"cat {quoted(result.out / 'README.md')}")
 
 
 JOB = Job("export", ExportSettings, export, _summary, check_export, shape=_shape, suffix="")

@@ -11,6 +11,7 @@ Examples:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from curate.hygiene import Check
 from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, OF_PROMPTS, find, text_checks, wanted_flags
 from curate.hygiene.leaks import Leaks, evaluation_prompts
 from curate.hygiene.within_limit import WithinLimit
+from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
 from curate.lines import Grid, Marked, Strong, Summary
@@ -73,6 +75,7 @@ class Inspection(Shown):
         examples: pairs drawn at random.
         rewards: the reward columns found.
         reading: which columns are read, and as what.
+        next: the command to type next; None where no row is usable, or the data came from standard input.
     """
 
     layout: Layout
@@ -90,6 +93,7 @@ class Inspection(Shown):
     examples: list[Example] = field(default_factory=list)
     rewards: str = "none"
     reading: Reading = field(default_factory=Reading)
+    next: str | None = None
 
 
 def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
@@ -128,7 +132,27 @@ def inspect(settings: InspectSettings, reporter: Reporter) -> Inspection:
         )
     found.reading = what_is_read(layout, rows)
     found.rewards = ", ".join(columns) if columns else "in the rows" if tally.rewarded else "none"
+    found.next = _next(settings, found)
     return found
+
+
+def _next(settings: InspectSettings, found: Inspection) -> str | None:
+    """What is done with such data: select where a metric is there, pair candidates that have rewards, else score."""
+    data = summary.typed(settings.data)
+    if data is None or not found.rows:
+        return None
+    by = next((name for name in summary.USUAL if name in found.columns), None)
+    if by is not None and found.layout.kind == "pairs":
+        return f"curate select {data} --by {by} --top 10% -o best.parquet"
+    if settings.columns:
+        data += " --columns " + shlex.quote(",".join(f"{name}={one}" for name, one in settings.columns.items()))
+    if settings.ties != "drop":
+        data += f" --ties {settings.ties}"
+    if found.layout.kind == "candidates":
+        measured = "" if found.rewards != "none" else " --reward MODEL"
+        return f"curate pair {data} --best-of-n2 -o pairs.parquet{measured}"
+    models = "" if found.rewards != "none" else " --policy MODEL --reference MODEL"
+    return f"curate score {data} -o scored.parquet{models}"
 
 
 def check_inspect(settings: InspectSettings) -> None:
@@ -213,6 +237,9 @@ def _summary(found: Inspection) -> Summary:
         yield f"  {number:,} unusable: {reason} ({_places(places, number)})"
     for example in found.examples:
         yield from _example(example)
+    if found.examples and found.next is not None:
+        yield ""
+    yield from summary.next_lines(found.next)
 
 
 def _measured(length: LengthRuler) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import CurateError, InputError, SettingsError
 from curate.jobs import results, summary
 from curate.jobs.contract import Job
-from curate.lines import Summary
+from curate.lines import Summary, quoted
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, check_options
 from curate.progress import Reporter
@@ -67,6 +67,7 @@ class ReportResult(results.Shown):
         size: bytes of the page.
         rejected: unreadable rows of the files, by reason.
         rejects: the file that contains them; None when there are none.
+        next: the command to type next; None where the table has no metric, or the data came from standard input.
     """
 
     out: Path
@@ -78,6 +79,7 @@ class ReportResult(results.Shown):
     size: int
     rejected: dict[str, int]
     rejects: Path | None
+    next: str | None
 
 
 @with_its_metrics
@@ -165,7 +167,19 @@ def _report(table: Table, settings: ReportSettings, unread: RejectsFile, reporte
         len(text.encode()),
         table.rejected,
         unread.path,
+        _next(settings, by),
     )
+
+
+def _next(settings: ReportSettings, by: str | None) -> str | None:
+    """Look at the rows kept, or keep some by the metric that the page opens with."""
+    if settings.selected is not None:
+        return f"curate show {quoted(settings.selected)}"
+    data = summary.typed(settings.data)
+    if data is None or by is None or by not in all_metrics() or settings.options:
+        return None
+    more = "".join(f" --metrics {quoted(one)}" for one in settings.metrics)
+    return f"curate select {data} --by {by} --top 10% -o {quoted(settings.out.with_name('best.parquet'))}{more}"
 
 
 def _layout(table: Table) -> tuple[Layout | None, list[str]]:
@@ -220,6 +234,7 @@ def _summary(result: ReportResult) -> Summary:
         yield f"Figures are over all rows; a click filters a random sample of {result.sampled:,}."
     yield from summary.unreadable(result.rejected, result.rejects)
     yield f"wrote {result.out} ({result.size / 1e6:.2f} MB)"
+    yield from summary.next_lines(result.next)
 
 
 JOB = Job("report", ReportSettings, report, _summary, check_report, is_step=False, suffix=".html")

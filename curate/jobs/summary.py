@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +62,17 @@ def after_scoring(kind: str, metrics: Sequence[MetricSummary]) -> Sequence[str]:
         return ("curate pair OUT --best-of-n2 -o @pairs.parquet",)
     names = {one.name for one in metrics}
     return [f"curate select OUT --by {name} --top 10% -o @best.parquet" for name in USUAL if name in names][:1]
+
+
+def typed(data: Sequence[str]) -> str | None:
+    """Data as it is typed in a shell; None for standard input, which another command cannot read again."""
+    return None if "-" in data else " ".join(map(shlex.quote, data))
+
+
+def next_lines(command: str | None) -> Summary:
+    """The command to type next, if there is one."""
+    if command is not None:
+        yield Next(command)
 
 
 def _filled(word: str, out: Path) -> str:
