@@ -12,7 +12,7 @@ from curate.demo.model_folder import copy_models
 
 # How long an example takes says something of the machine, nothing of the code. Every run draws other examples, so that
 # fewer of them find as much in a week; `--hypothesis-profile thorough` draws many at once.
-settings.register_profile("usual", deadline=None, max_examples=40)
+settings.register_profile("usual", deadline=None, max_examples=30)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("usual")
 

@@ -251,7 +251,9 @@ def sweep(case: Case, base: Path, mode: str, sample: int) -> tuple[int, list[str
     calls, before, after = int(done.with_suffix(".count").read_text()), tree(start), tree(done)
     again, _ = forked(done, case.command, lambda: None)
     faults = [] if (again, tree(done)) == (0, after) else ["the same command again changes something"]
-    numbers = range(1, calls + 1) if not sample else sorted({calls - calls * i // sample for i in range(sample)})
+    # A sample is the middle of each of as many parts.
+    parts = min(sample, calls) or calls
+    numbers = [calls * (2 * part + 1) // (2 * parts) + 1 for part in range(parts)]
     for at in numbers:
         work = copy(start, done)
         ended, said = forked(work, case.command, Disturbance(at, mode, work))

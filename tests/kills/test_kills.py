@@ -7,8 +7,8 @@ import pytest
 
 from tests.kills.sweep import MODES
 
-# A few of the hundred calls that a case makes.
-SAMPLE = 2
+# Of the hundred calls that a case makes.
+SAMPLE = 1
 SAMPLES = {
     "kill": ["select-folder", "score-file", "export-folder", "run-folder"],
     "full": ["score-file", "export-folder", "report-file"],
