@@ -10,9 +10,9 @@ from tests.kills.sweep import MODES
 # Of the hundred calls that a case makes.
 SAMPLE = 1
 SAMPLES = {
-    "kill": ["select-folder", "score-file", "export-folder", "run-folder"],
-    "full": ["score-file", "export-folder", "report-file"],
-    "gone": ["generate-file", "export-folder"],
+    "kill": ["select-folder", "score-file", "run-folder"],
+    "full": ["export-folder", "report-file"],
+    "gone": ["generate-file"],
 }
 
 
