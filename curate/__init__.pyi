@@ -74,6 +74,8 @@ def score(
     columns: Mapping[str, str] = ...,
     ties: Literal["drop", "keep", "error"] = ...,
     strict: bool = ...,
+    add_flags: str | Sequence[str] = ...,
+    decontaminate: str | Path | Sequence[str | Path] = ...,
     chat_template: str | Path | None = ...,
     template_date: date | None = ...,
     trust_remote_code: bool = ...,
@@ -103,8 +105,6 @@ def score(
     truncation: Literal["keep_start", "keep_end", "drop"] = ...,
     rows_as: Literal["pairs", "candidates"] | None = ...,
     match: Literal["trl"] | None = ...,
-    add_flags: str | Sequence[str] = ...,
-    decontaminate: str | Path | Sequence[str | Path] = ...,
 ) -> ScoreResult: ...
 def select(
     data: Data,
@@ -159,6 +159,8 @@ def pair(
     columns: Mapping[str, str] = ...,
     ties: Literal["drop", "keep", "error"] = ...,
     strict: bool = ...,
+    add_flags: str | Sequence[str] = ...,
+    decontaminate: str | Path | Sequence[str | Path] = ...,
     chat_template: str | Path | None = ...,
     template_date: date | None = ...,
     trust_remote_code: bool = ...,
@@ -193,6 +195,7 @@ def pair(
     per_prompt: int | None = ...,
     min_margin: float | None = ...,
     allow_truncated: bool = ...,
+    drop_flags: str | Sequence[str] = ...,
     seed: int = ...,
 ) -> PairResult: ...
 def weigh(

@@ -9,17 +9,20 @@ from curate.errors import SettingsError, did_you_mean
 from curate.hygiene import Again, Check, Found
 from curate.hygiene.duplicates import Duplicates
 from curate.hygiene.language import Languages
-from curate.hygiene.near_duplicates import NearDuplicates, parts_of_prompts, parts_of_rows
+from curate.hygiene.near_duplicates import NearDuplicates, parts_of_candidates, parts_of_pairs, parts_of_prompts
+from curate.hygiene.near_responses import NearResponses
 from curate.hygiene.phrases import Phrases
 from curate.schema import FLAG_MEANINGS
 
 ALL = "all"
 LEAKED, IDENTICAL_TRUNCATED = "leaked", "identical_truncated"
-NEAR, NEAR_PROMPT = "near_duplicate", "near_duplicate_prompt"
+NEAR, NEAR_PROMPT, NEAR_RESPONSE = "near_duplicate", "near_duplicate_prompt", "near_duplicate_response"
+CONTRADICTION = "contradiction"
 OF_TEXTS: dict[tuple[str, ...], Callable[[], Check]] = {
-    ("duplicate", "duplicate_prompt", "repeated_response", "contradiction"): Duplicates,
-    (NEAR,): partial(NearDuplicates, NEAR, parts_of_rows),
+    ("duplicate", "duplicate_prompt", "repeated_response", CONTRADICTION): Duplicates,
+    (NEAR,): partial(NearDuplicates, NEAR, parts_of_pairs),
     (NEAR_PROMPT,): partial(NearDuplicates, NEAR_PROMPT, parts_of_prompts),
+    (NEAR_RESPONSE,): NearResponses,
     ("language_mismatch", "other_language"): Languages,
     ("self_identification", "knowledge_cutoff"): Phrases,
 }
@@ -27,14 +30,15 @@ OF_TEXTS: dict[tuple[str, ...], Callable[[], Check]] = {
 PACKAGES = {
     NEAR: "rensa",
     NEAR_PROMPT: "rensa",
+    NEAR_RESPONSE: "rensa",
     "language_mismatch": "lingua-language-detector",
     "other_language": "lingua-language-detector",
 }
 """The package that decides a flag."""
-OF_PROMPTS = ("duplicate_prompt", NEAR_PROMPT, "other_language")
-"""The flags that a prompt has, whatever its responses."""
 NAMES = (*(flag for flags in OF_TEXTS for flag in flags), IDENTICAL_TRUNCATED)
 """Every flag that can be asked for by name."""
+ONLY_PAIRS = (CONTRADICTION, IDENTICAL_TRUNCATED)
+"""The flags that compare a chosen with a rejected response."""
 
 
 def wanted_flags(given: Sequence[str]) -> tuple[str, ...]:
@@ -57,21 +61,28 @@ def _refused(what: str, flag: str, hint: str) -> SettingsError:
     return SettingsError(what, setting="add_flags", value=flag, hint=hint)
 
 
-def text_checks(wanted: Iterable[str]) -> list[Check]:
+def text_checks(wanted: Iterable[str], *, pairs: bool) -> list[Check]:
     """The checks that find these flags.
+
+    Args:
+        wanted: the flags.
+        pairs: whether rows are pairs, rather than prompts with candidates.
 
     Raises:
         MissingExtra: a package that one of them needs is not installed.
     """
     names = set(wanted)
-    return [check() for flags, check in OF_TEXTS.items() if names & set(flags)]
+    checks = dict(OF_TEXTS)
+    if not pairs:
+        checks[(NEAR,)] = partial(NearDuplicates, NEAR, parts_of_candidates)
+    return [check() for flags, check in checks.items() if names & set(flags)]
 
 
 def find(checks: Sequence[Check], again: Again, advance: Callable[[int], object], wanted: Sequence[str]) -> Found:
     """Read the data once, and return the rows of each flag wanted, in this order."""
-    for pairs in again():
+    for rows in again():
         for check in checks:
-            check.read(pairs)
-        advance(len(pairs))
+            check.read(rows)
+        advance(len(rows))
     found = {flag: rows for check in checks for flag, rows in check.found(again).items()}
     return {flag: found[flag] for flag in wanted if flag in found}

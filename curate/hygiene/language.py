@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from curate.errors import MissingExtra
-from curate.hygiene import Again, Found, Pairs
+from curate.hygiene import Again, Found, Rows
 
 READ_CHARACTERS = 200
 CLEARLY_AHEAD = 0.25
@@ -35,6 +35,8 @@ ALIKE = (
     ("XHOSA", "ZULU"),
 )
 UNKNOWN = ""
+UNCLEAR = 0
+"""The code of UNKNOWN."""
 
 
 class Languages:
@@ -49,15 +51,17 @@ class Languages:
 
     def __init__(self, among: Sequence[str] = ()) -> None:
         self._detector = _detector(among)
-        self._codes: dict[str, int] = {UNKNOWN: 0}
+        self._codes: dict[str, int] = {UNKNOWN: UNCLEAR}
         self._pieces: list[np.ndarray] = []
 
-    def read(self, pairs: Pairs) -> None:
-        """Detect the languages of the three texts of each pair."""
-        prompts = [prompt[-1]["content"] if prompt else "" for prompt in pairs.prompts]
-        sides = [self.of(texts) for texts in (prompts, pairs.chosen, pairs.rejected)]
-        codes = [[self._codes.setdefault(name, len(self._codes)) for name in side] for side in sides]
-        self._pieces.append(np.array(codes, np.uint8).T)
+    def read(self, rows: Rows) -> None:
+        """Detect the language of each row's prompt and of its responses."""
+        prompts = [prompt[-1]["content"] if prompt else "" for prompt in rows.prompts]
+        of_prompts, of_responses = (self._coded(self.of(texts)) for texts in (prompts, rows.flat))
+        self._pieces.append(_of_rows(of_prompts, of_responses, rows))
+
+    def _coded(self, names: Sequence[str]) -> np.ndarray:
+        return np.array([self._codes.setdefault(name, len(self._codes)) for name in names], np.uint8)
 
     def of(self, texts: Sequence[str]) -> list[str]:
         """The language of each text as lingua names it, `UNKNOWN` where it is not clear."""
@@ -69,18 +73,26 @@ class Languages:
         return [by_start[start] for start in starts]
 
     def found(self, again: Again) -> Found:
-        """Compare the sides of each pair, and each prompt with the language of most rows."""
+        """Compare the texts of each row, and each prompt with the language of most rows."""
         if not self._pieces:
             return {}
-        codes = np.concatenate(self._pieces)  # rows x (prompt, chosen, rejected), 0 where not clear
-        highest, lowest = codes.max(axis=1), np.where(codes == 0, 255, codes).min(axis=1)
-        first_known = codes[np.arange(len(codes)), (codes != 0).argmax(axis=1)]
+        lowest, highest, first_known = np.concatenate(self._pieces).T
         counts = np.bincount(first_known, minlength=len(self._codes))
         usual = min(range(1, len(counts)), key=lambda code: -counts[code], default=0)
         return {
             "language_mismatch": (highest != lowest) & (highest > 0),
             "other_language": (first_known != usual) & (first_known > 0),
         }
+
+
+def _of_rows(prompts: np.ndarray, responses: np.ndarray, rows: Rows) -> np.ndarray:
+    """The smallest, the largest and the first language of each row, prompt first; 0 where none is clear: [rows, 3]."""
+    texts = np.insert(responses, rows.starts, prompts)
+    starts = rows.starts + np.arange(len(rows))
+    known = np.where(texts == UNCLEAR, np.iinfo(np.uint8).max, texts)
+    places = np.where(texts == UNCLEAR, texts.size, np.arange(texts.size))
+    first = np.append(texts, np.uint8(UNCLEAR))[np.minimum.reduceat(places, starts)]
+    return np.stack([np.minimum.reduceat(known, starts), np.maximum.reduceat(texts, starts), first], axis=1)
 
 
 _FIRST_ALIKE = {name: group[0] for group in ALIKE for name in group}

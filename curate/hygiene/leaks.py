@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from curate.errors import InputError, RowError
-from curate.hygiene import Again, Found, Pairs
+from curate.hygiene import Again, Found, Rows
 from curate.hygiene.words import words_of
 from curate.readers import Source, first_rows
 from curate.readers.prompts import prompts_layout
@@ -58,9 +58,9 @@ class Leaks:
         for place, gram in enumerate(_grams(words)):
             self._grams[gram].append((number, place))
 
-    def read(self, pairs: Pairs) -> None:
-        """Search the prompt of each pair."""
-        for prompt in pairs.prompts:
+    def read(self, rows: Rows) -> None:
+        """Search the prompt of each row."""
+        for prompt in rows.prompts:
             names = {self._names[i] for message in prompt for i in self._leaked(message["content"])}
             self.by_name.update(names)
             self._rows.append(bool(names))

@@ -17,13 +17,14 @@ sketching, arXiv 1704.04370, which rensa follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from curate.errors import MissingExtra
 from curate.hashing import text_hash
-from curate.hygiene import Again, Found, Pairs
+from curate.hygiene import Again, Found, Rows
 from curate.hygiene.words import plain, shingles
 from curate.schema import Message
 from curate.tokens.tools import response_text
@@ -44,15 +45,21 @@ def prompt_parts(prompt: Sequence[Message]) -> Parts:
     return prompt[-1]["content"] if prompt else "", "\n".join(response_text(message) for message in prompt[:-1])
 
 
-def parts_of_prompts(pairs: Pairs) -> Iterable[Parts]:
+def parts_of_prompts(rows: Rows) -> Iterable[Parts]:
     """What makes two prompts near."""
-    return map(prompt_parts, pairs.prompts)
+    return map(prompt_parts, rows.prompts)
 
 
-def parts_of_rows(pairs: Pairs) -> Iterable[Parts]:
-    """What makes two rows near."""
-    for prompt, chosen, rejected in zip(pairs.prompts, pairs.chosen, pairs.rejected, strict=True):
-        yield (*prompt_parts(prompt), chosen, rejected)
+def parts_of_pairs(rows: Rows) -> Iterable[Parts]:
+    """What makes two pairs near."""
+    for prompt, responses in zip(rows.prompts, rows.responses, strict=True):
+        yield (*prompt_parts(prompt), *responses)
+
+
+def parts_of_candidates(rows: Rows) -> Iterable[Parts]:
+    """What makes two prompts with candidates near: all their responses together are one part."""
+    for prompt, responses in zip(rows.prompts, rows.responses, strict=True):
+        yield (*prompt_parts(prompt), "\n".join(responses))
 
 
 class NearDuplicates:
@@ -60,33 +67,29 @@ class NearDuplicates:
 
     Args:
         flag: its name.
-        parts: the texts of each pair that must be near.
+        parts: the texts of each row that must be near; as many for every row.
 
     Raises:
         MissingExtra: rensa is not installed.
     """
 
-    def __init__(self, flag: str, parts: Callable[[Pairs], Iterable[Parts]]) -> None:
-        try:
-            from rensa import RMinHash
-        except ImportError as error:
-            raise MissingExtra("rensa", "hygiene") from error
-        self._minhash = RMinHash
+    def __init__(self, flag: str, parts: Callable[[Rows], Iterable[Parts]]) -> None:
+        self._minhash = sketch_class()
         self._flag, self._parts = flag, parts
         self._exact: set[bytes] = set()
         self._same: list[np.ndarray] = []
         self._bands: list[np.ndarray] = []
 
-    def read(self, pairs: Pairs) -> None:
+    def read(self, rows: Rows) -> None:
         """Keep of each row 21 hashes (168 bytes), and of each different row one more."""
-        parts = list(self._parts(pairs))
+        parts = list(self._parts(rows))
         same = np.zeros(len(parts), bool)
         for i, texts in enumerate(parts):
             key = text_hash(*map(plain, texts))
             same[i] = key in self._exact
             self._exact.add(key)
         self._same.append(same)
-        self._bands.append(_bands_of(self._signatures([_tagged(texts) for texts in parts])))
+        self._bands.append(bands_of(signatures(self._minhash, [_tagged(texts) for texts in parts])))
 
     def found(self, again: Again) -> Found:
         """Compare the rows that share a band with another; reads the data again if there are any."""
@@ -95,24 +98,38 @@ class NearDuplicates:
         near, bands = np.concatenate(self._same), np.concatenate(self._bands)
         compared = _sharing(bands, ~near)
         if compared.any():
-            near[_later_near(np.flatnonzero(compared), bands, self._signatures_at(compared, again))] = True
+            near[later_near(np.flatnonzero(compared), bands, self._signatures_at(compared, again))] = True
         return {self._flag: near}
-
-    def _signatures(self, shingled: list[list[str]]) -> np.ndarray:
-        """uint32 [texts, hashes]."""
-        found = self._minhash.digest_matrix_from_token_sets(shingled, HASHES, SEED)
-        return np.array(found.to_rows(), np.uint32).reshape(len(shingled), HASHES)
 
     def _signatures_at(self, wanted: np.ndarray, again: Again) -> np.ndarray:
         """The signature of each part of these rows: uint32 [wanted rows, parts, hashes]."""
         pieces = []
-        for pairs in again():
-            here = wanted[pairs.first : pairs.first + len(pairs)]
+        for rows in again():
+            here = wanted[rows.first : rows.first + len(rows)]
             if here.any():
-                rows = [texts for texts, one in zip(self._parts(pairs), here.tolist(), strict=True) if one]
-                flat = self._signatures([shingles(text) for texts in rows for text in texts])
-                pieces.append(flat.reshape(len(rows), -1, HASHES))
+                parts = [texts for texts, one in zip(self._parts(rows), here.tolist(), strict=True) if one]
+                flat = signatures(self._minhash, [shingles(text) for texts in parts for text in texts])
+                pieces.append(flat.reshape(len(parts), -1, HASHES))
         return np.concatenate(pieces)
+
+
+def sketch_class() -> Any:
+    """What makes signatures of texts.
+
+    Raises:
+        MissingExtra: rensa is not installed.
+    """
+    try:
+        from rensa import RMinHash
+    except ImportError as error:
+        raise MissingExtra("rensa", "hygiene") from error
+    return RMinHash
+
+
+def signatures(minhash: Any, shingled: list[list[str]]) -> np.ndarray:
+    """The MinHash signatures of these sets of shingles: uint32 [texts, hashes]."""
+    found = minhash.digest_matrix_from_token_sets(shingled, HASHES, SEED)
+    return np.array(found.to_rows(), np.uint32).reshape(len(shingled), HASHES)
 
 
 def _tagged(texts: Parts) -> list[str]:
@@ -120,7 +137,7 @@ def _tagged(texts: Parts) -> list[str]:
     return [f"{part} {shingle}" for part, text in enumerate(texts) for shingle in shingles(text)]
 
 
-def _bands_of(signatures: np.ndarray) -> np.ndarray:
+def bands_of(signatures: np.ndarray) -> np.ndarray:
     """One hash for each band of a signature: uint64 [texts, bands]."""
     bands = signatures[:, : BANDS * ROWS_PER_BAND].reshape(-1, BANDS, ROWS_PER_BAND).astype(np.uint64)
     mixed: np.ndarray = (bands * MIX).sum(axis=2, dtype=np.uint64)
@@ -136,13 +153,24 @@ def _sharing(bands: np.ndarray, among: np.ndarray) -> np.ndarray:
     return sharing
 
 
-def _later_near(rows: np.ndarray, bands: np.ndarray, signatures: np.ndarray) -> list[int]:
-    """The rows that an earlier row, not itself among them, is near to."""
+def later_near(
+    rows: np.ndarray, bands: np.ndarray, signatures: np.ndarray, groups: np.ndarray | None = None
+) -> list[int]:
+    """The rows that an earlier row, not itself among them, is near to.
+
+    Args:
+        rows: the rows to compare, ascending: int64 [compared].
+        bands: of all rows: uint64 [rows, bands].
+        signatures: of the parts of the rows to compare: uint32 [compared, parts, hashes].
+        groups: a number for each of all rows; rows of one group are not near each other, whatever their texts.
+    """
     kept: dict[tuple[int, int], list[int]] = {}
     near = []
     for place, row in enumerate(rows.tolist()):
         keys = list(enumerate(bands[row].tolist()))
         others = sorted({other for key in keys for other in kept.get(key, ())})
+        if groups is not None:
+            others = [other for other in others if groups[rows[other]] != groups[row]]
         if others and _is_near(signatures[place], signatures[others]):
             near.append(row)
             continue

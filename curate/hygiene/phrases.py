@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from curate.hygiene import Again, Found, Pairs
+from curate.hygiene import Again, Found, Rows
 
 NAMES = (
     r"chatgpt|gpt-?[345]\w*|claude|gemini|bard|palm|llama|alpaca|vicuna|wizardlm|qwen|tongyi|deepseek|mi[sx]tral|grok"
@@ -58,11 +58,10 @@ class Phrases:
     def __init__(self) -> None:
         self._pieces: dict[str, list[np.ndarray]] = {flag: [] for flag in PHRASES}
 
-    def read(self, pairs: Pairs) -> None:
-        """Search both responses of each pair."""
-        sides = [says(texts) for texts in (pairs.chosen, pairs.rejected)]
-        for flag, pieces in self._pieces.items():
-            pieces.append(sides[0][flag] | sides[1][flag])
+    def read(self, rows: Rows) -> None:
+        """Search all responses."""
+        for flag, holds in says(rows.flat).items():
+            self._pieces[flag].append(rows.any_of(holds))
 
     def found(self, again: Again) -> Found:
         """What was found while reading."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curate.hygiene import Again, Found, Pairs
+from curate.hygiene import Again, Found, Rows
 from curate.render import Renderer
 
 AT_ONCE = 256
@@ -28,15 +28,15 @@ class WithinLimit:
         self._renderer, self._among = renderer, among
         self._pieces: list[np.ndarray] = []
 
-    def read(self, pairs: Pairs) -> None:
+    def read(self, rows: Rows) -> None:
         """Tokenise both sides of each pair that may have been cut."""
-        same = np.zeros(len(pairs), bool)
-        wanted = [i for i in range(len(pairs)) if self._may_be(pairs, i)]
+        same = np.zeros(len(rows), bool)
+        wanted = [i for i in range(len(rows)) if self._may_be(rows, i)]
         for start in range(0, len(wanted), AT_ONCE):
-            self._compare(pairs, wanted[start : start + AT_ONCE], same)
+            self._compare(rows, wanted[start : start + AT_ONCE], same)
         self._pieces.append(same)
 
-    def _compare(self, pairs: Pairs, wanted: list[int], same: np.ndarray) -> None:
+    def _compare(self, pairs: Rows, wanted: list[int], same: np.ndarray) -> None:
         both = [pairs.answers(i) for i in wanted]
         sides = [
             self._renderer.render(
@@ -49,9 +49,10 @@ class WithinLimit:
             cut = (one.truncated or other.truncated) and not (one.dropped or other.dropped)
             same[i] = cut and one.ids == other.ids
 
-    def _may_be(self, pairs: Pairs, i: int) -> bool:
+    def _may_be(self, pairs: Rows, i: int) -> bool:
         cut = self._among is None or self._among[pairs.first + i]
-        return bool(cut) and pairs.chosen[i] != pairs.rejected[i]
+        chosen, rejected = pairs.responses[i]
+        return bool(cut) and chosen != rejected
 
     def found(self, again: Again) -> Found:
         """What was found while reading."""

@@ -1,8 +1,7 @@
 """Say which layout the data has, and what is wrong with it; loads no model.
 
 High problems teach something wrong, medium ones teach little, low ones are
-unusual. --deep also compares all pairs with each other; of candidates only
-the prompts.
+unusual. --deep also compares all rows with each other.
 
 Examples:
     curate inspect pairs.jsonl
@@ -22,7 +21,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from curate.backends.open import open_chat_tokenizer
 from curate.errors import SettingsError
 from curate.hygiene import Check
-from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, OF_PROMPTS, find, text_checks, wanted_flags
+from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, ONLY_PAIRS, find, text_checks, wanted_flags
 from curate.hygiene.leaks import Leaks, evaluation_prompts
 from curate.hygiene.within_limit import WithinLimit
 from curate.jobs import summary
@@ -37,7 +36,7 @@ from curate.render import Renderer
 from curate.reporting.differences import compared, excerpt
 from curate.reporting.survey import LengthRuler, Problem, length_ruler, problems
 from curate.responses.flagging import evaluations
-from curate.responses.tally import EXAMPLES, Example, Tally, count, read_pairs
+from curate.responses.tally import EXAMPLES, Example, Tally, count, read_rows
 from curate.settings import DataSettings, Files, FirstRows, ReadingSettings, option
 
 CHARACTERS = 400
@@ -173,16 +172,17 @@ def check_inspect(settings: InspectSettings) -> None:
 
 def _checks(settings: InspectSettings, layout: Layout) -> tuple[list[str], list[Check]]:
     """The flags to look for beyond those of single rows, and what looks for them."""
-    known = wanted_flags([ALL]) if layout.kind == "pairs" else OF_PROMPTS
-    wanted = [flag for flag in known if flag != IDENTICAL_TRUNCATED] if settings.deep else []
-    if settings.tokenizer is not None and layout.kind != "pairs":
+    pairs = layout.kind == "pairs"
+    beyond = (IDENTICAL_TRUNCATED,) if pairs else ONLY_PAIRS
+    wanted = [flag for flag in wanted_flags([ALL]) if flag not in beyond] if settings.deep else []
+    if settings.tokenizer is not None and not pairs:
         raise SettingsError(
             "These rows are candidates: it is not known yet which two to compare.",
             setting="tokenizer",
             value=settings.tokenizer,
             hint="Make pairs with `curate pair` first.",
         )
-    checks = text_checks(wanted)
+    checks = text_checks(wanted, pairs=pairs)
     if settings.tokenizer is not None:
         tokenizer = open_chat_tokenizer(Model.of(settings.tokenizer))
         wanted.append(IDENTICAL_TRUNCATED)
@@ -198,7 +198,7 @@ def _check(
 ) -> None:
     """Run the checks, and count what they find."""
     with reporter.step("comparing", len(tally.row_places)) as step:
-        found = find(checks, lambda: read_pairs(source, layout), step.advance, wanted)
+        found = find(checks, lambda: read_rows(source, layout), step.advance, wanted)
     for flag, mask in found.items():
         rows = np.flatnonzero(mask)
         tally.flags.pop(flag, None)

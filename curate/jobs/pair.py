@@ -10,17 +10,14 @@ Examples:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from curate.cards.history import comparison
 from curate.errors import SettingsError
+from curate.hygiene.flags import wanted_flags
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.report import page_of_result, page_places
@@ -32,10 +29,12 @@ from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
 from curate.metrics.registry import all_metrics, columns_read, find, missing_column
 from curate.pairs.distances import Distances
-from curate.pairs.rows import pair_tables
+from curate.pairs.droppable import Droppable
+from curate.pairs.flagged import marked_pairs, wanted_by
+from curate.pairs.rows import pair_tables, write_pairs
 from curate.pairs.search import DEFAULT_METRIC, VALUE, Pairing, max_min_share
 from curate.pairs.strategies import BEST_OF_N2, STRATEGIES, measuring, strategy_parameters
-from curate.pairs.table import MetricSummary, add_metrics, counted_flags, mean_of, summarise
+from curate.pairs.table import MetricSummary, add_metrics, mean_of, summarise
 from curate.plan.columns import computable
 from curate.plan.cost import measuring_costs
 from curate.plan.rewards import rewards_reader
@@ -47,18 +46,21 @@ from curate.readers import detect, input_paths
 from curate.registry import applicable
 from curate.responses.carried import carried_schema
 from curate.responses.facts import cache_facts, measuring_facts
+from curate.responses.flagging import Flagging, plan_flags
 from curate.responses.measure import Numbers, measure_responses
-from curate.responses.pools import Pools, may_be_chosen, merged
+from curate.responses.pools import Pools, is_cut, may_be_chosen, merged
 from curate.responses.stage import stage
 from curate.responses.table import Staged
 from curate.schema import CHOSEN_INDEX, REJECTED_INDEX, REWARD
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
+from curate.selection.filters import check_flags
 from curate.settings import PairSettings
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
-from curate.writers.rejects_file import reject_counts, rejects_place, table_places, write_with_rejects
+from curate.writers.rejects_file import reject_counts, rejects_place, table_places
 
+NO_PAIR = "All rewards of each prompt are equal, its responses truncated or flagged, or no margin is large enough."
 BEFORE = {"given": "pairs in the data", "max-min": "max-min pairs"}
 COMPARED = ("dcrm", "reward_margin", "edit_distance_norm", "embedding_distance", "length_difference")
 
@@ -76,6 +78,7 @@ class PairResult(Written):
         unread: columns of the data that were not read.
         judges: per judge how many pairs or responses got each verdict.
         compared: the mean over the old and over the new pairs, by metric.
+        dropped: responses and pairs that were left out because of a flag, by flag.
         report: the page that shows the result; None without one.
         edit_distances: counts for the candidate pairs: distinct `pairs` of texts, how many of them were `measured`, and
             how many comparisons were `broken_off` because they could no longer win.
@@ -95,6 +98,7 @@ class PairResult(Written):
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
     report: Path | None = None
 
 
@@ -115,12 +119,14 @@ def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     parameters = check_pair(settings)
     plan = make_plan(measuring(settings), None if settings.rows_as else "candidates")
     _check(plan, settings)
-    for note in plan.notes:
+    flagging = plan_flags(plan, wanted_by(settings))
+    for note in (*plan.notes, *flagging.notes):
         reporter.note(note)
     from_pairs = plan.as_pairs or plan.layout.kind == "pairs"
     reader = rewards_reader(plan.rewards, from_pairs)
     strategy = applicable(parameters.model_dump(), parameters.applies) if parameters else None
     identity = {"command": "pair", "version": __version__, **plan.identity(), "strategy_parameters": strategy}
+    identity |= flagging.identity()
     with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
         staged = stage(
             plan.source,
@@ -139,9 +145,9 @@ def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
             if conflicts:
                 reporter.note(f"{conflicts:,} responses have several different rewards in the data; using their mean.")
         pairing = _pairing(plan, staged, numbers, parameters)
-        _collect(pairing, pools, plan, workspace, reporter)
+        pairing.collect(pools, workspace.shards("pairs"), reporter)
         manifest = {**identity, **measuring_facts(plan, borders, workspace), **cache_facts(plan, workspace)}
-        result = _finish(plan, pairing, pools, manifest, workspace, reporter)
+        result = _finish(plan, pairing, pools, flagging, manifest, workspace, reporter)
         workspace.finish()
     return result
 
@@ -154,6 +160,8 @@ def check_pair(settings: PairSettings) -> Any:
     """
     parameters = strategy_parameters(settings)
     check_settings(measuring(settings))
+    check_flags(settings.drop_flags, ())
+    wanted_flags(wanted_by(settings).add_flags)
     if parameters is None:
         find(settings.by or DEFAULT_METRIC)
     return parameters
@@ -172,33 +180,25 @@ def _pairing(plan: Plan, staged: Staged, numbers: Numbers, parameters: Any) -> P
     settings = plan.settings
     assert isinstance(settings, PairSettings)
     choosable = may_be_chosen(staged, numbers, settings.allow_truncated)
+    droppable = Droppable(settings.drop_flags, is_cut(staged, numbers))
     distances = Distances(plan.edit, plan.embedding)
-    return Pairing(settings, numbers, staged.names, choosable, distances, parameters)
-
-
-def _collect(pairing: Pairing, pools: Pools, plan: Plan, workspace: Workspace, reporter: Reporter) -> None:
-    if plan.embedding is None:
-        pairing.collect(pools, workspace.shards("pairs"), reporter)
-        return
-    for note in plan.embedding.open():
-        reporter.note(note)
-    try:
-        pairing.collect(pools, workspace.shards("pairs"), reporter)
-    finally:
-        plan.embedding.close()
+    return Pairing(settings, numbers, staged.names, choosable, droppable, distances, parameters)
 
 
 def _finish(
-    plan: Plan, pairing: Pairing, pools: Pools, manifest: dict[str, Any], workspace: Workspace, reporter: Reporter
+    plan: Plan,
+    pairing: Pairing,
+    pools: Pools,
+    flagging: Flagging,
+    manifest: dict[str, Any],
+    workspace: Workspace,
+    reporter: Reporter,
 ) -> PairResult:
     settings, picked = pairing.settings, pairing.picked(workspace.shards("pairs"))
-    new, old = picked.new, picked.old
+    marked = marked_pairs(picked, pairing.measured(picked.new), pools, flagging, settings.drop_flags, reporter)
+    new, old = marked.new, picked.old
     if not new.height:
-        raise SettingsError(
-            "No prompt yields a pair.",
-            plan.source.name,
-            "All rewards of each prompt are equal, its responses truncated, or no margin is large enough.",
-        )
+        raise SettingsError("No prompt yields a pair.", plan.source.name, NO_PAIR)
     (frame, used), (old_frame, _) = (add_metrics(pairing.measured(pairs), settings) for pairs in (new, old))
     if pairing.needs_all:
         frame = frame.with_columns(new[VALUE].alias(pairing.by))
@@ -224,12 +224,14 @@ def _finish(
         summarise(frame, names),
         used,
         picked.edit_distances,
+        dropped=marked.dropped,
     )
     manifest |= _facts(result, old.height) | {"notes": manifest["notes"] | lacking}
     # In data other than pairs a row is a prompt, so its plain columns are still true of the new pair.
     carries = not plan.as_pairs and plan.layout.kind != "pairs"
     carried = carried_schema(pools.staged, reporter) if carries else None
-    flags = _write(pair_tables(carried, pools, new, frame), pools, manifest, settings.out)
+    tables = pair_tables(carried, pools, new, frame.with_columns(marked.flags))
+    flags = write_pairs(tables, pools, manifest, settings.out)
     return replace(result, flags=flags, judges=manifest.get("judges", {}), unread=plan.reading.unread)
 
 
@@ -239,18 +241,10 @@ def _facts(result: PairResult, old: int) -> dict[str, Any]:
     return {
         "metrics": result.parameters,
         "rows": rows | {"rejected": result.rejected},
+        **({"dropped": result.dropped} if result.dropped else {}),
         "edit_distances": result.edit_distances,
         "compared": comparison(BEFORE[result.old], "new pairs", (old, result.pairs), result.compared),
     }
-
-
-def _write(tables: Iterator[pa.Table], pools: Pools, manifest: dict[str, Any], out: Path) -> dict[str, int]:
-    """Write the output; returns how many pairs carry each flag."""
-    flags: Counter[str] = Counter()
-    counting = counted_flags(tables, flags)
-    first = next(counting)
-    write_with_rejects(pools.staged.rejects.tables(), chain([first], counting), first.schema, manifest, out)
-    return dict(flags.most_common())
 
 
 def _shape(settings: PairSettings, before: Shape) -> Shape:
@@ -279,6 +273,8 @@ def _summary(result: PairResult) -> Summary:
     broken_off = f", {counted['broken_off']:,} more comparisons broken off" if counted["broken_off"] else ""
     yield f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}."
     yield from summary.read(result)
+    if result.dropped:
+        yield "left out for flags: " + ", ".join(f"{name} {count:,}" for name, count in result.dropped.items())
     yield from summary.parameters(result.parameters)
     yield Grid(("mean", BEFORE[result.old], "new pairs"), [(name, *both) for name, both in result.compared.items()])
     show = ("curate show OUT", f"curate export OUT --to trl -o @{result.out.stem}_trl")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from curate.errors import SettingsError
@@ -52,7 +51,7 @@ from curate.plan.token_check import check_tokens
 from curate.progress import Reporter
 from curate.readers import input_paths
 from curate.responses.facts import cache_facts, measuring_facts
-from curate.responses.flagging import Flagging, plan_flags, with_flags
+from curate.responses.flagging import Flagging, check_flags_of_candidates, plan_flags, staged_flags, with_flags
 from curate.responses.measure import Numbers, measure_pairs, measure_responses
 from curate.responses.rows import write_rows
 from curate.responses.stage import stage
@@ -81,7 +80,7 @@ class ScoreResult(Written):
         layout: the layout found.
         metrics: the distribution of every metric.
         parameters: per metric the parameters used.
-        flags: how many pairs carry each flag; for candidates, how many prompts (flags of texts only).
+        flags: how many pairs carry each flag; for candidates, how many prompts.
         judges: per judge how many pairs or responses got each verdict.
         unread: columns of the data that were not read; they are copied to the output.
     """
@@ -117,7 +116,7 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     plan = make_plan(settings, "pairs")
     if not plan.as_pairs:
         check_candidates(settings)
-    flagging = plan_flags(plan, settings)
+    flagging = plan_flags(plan, settings, pairs=plan.as_pairs)
     identity = {"command": "score", "version": __version__, **plan.identity(), **flagging.identity()}
     any_day = settings.template_date is None
     if not settings.fresh and (manifest := finished_manifest(settings.out, identity, any_day=any_day)) is not None:
@@ -145,7 +144,7 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         if plan.as_pairs:
             details = _finish_pairs(plan, flagging, staged, numbers, workspace, manifest, reporter)
         else:
-            details = _finish_candidates(plan, staged, numbers, workspace, manifest, reporter)
+            details = _finish_candidates(plan, flagging, staged, numbers, workspace, manifest, reporter)
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
     details |= {"judges": manifest.get("judges", {}), "unread": plan.reading.unread}
@@ -205,11 +204,8 @@ def _finish_pairs(
     slots = staged.first_slots[:-1]
     measured = pair_frame(numbers, slots, slots + 1, pairs)
     frame, used = add_metrics(measured, plan.settings)
-    texts = staged.records.read(
-        pa.schema([("pair_id", pa.string()), ("flags", pa.list_(pa.string()))]), ["pair_id", "flags"]
-    )
-    held = pl.DataFrame(texts)
-    flags = with_flags(flag_lists(frame, held["flags"]), flagging.find(staged, frame, reporter))
+    held = staged_flags(staged)
+    flags = with_flags(flag_lists(frame, held[FLAGS.name]), flagging.find_staged(staged, frame, reporter))
     if note := top_tenth_note(frame, used):
         reporter.note(note)
     names = [name for name in frame.columns if name not in measured.columns]
@@ -230,9 +226,16 @@ def _finish_pairs(
 
 
 def _finish_candidates(
-    plan: Plan, staged: Staged, numbers: Numbers, workspace: Workspace, manifest: dict[str, Any], reporter: Reporter
+    plan: Plan,
+    flagging: Flagging,
+    staged: Staged,
+    numbers: Numbers,
+    workspace: Workspace,
+    manifest: dict[str, Any],
+    reporter: Reporter,
 ) -> dict[str, Any]:
-    starts = staged.first_slots
+    starts, held = staged.first_slots, staged_flags(staged)
+    flags = with_flags(held[FLAGS.name], flagging.find_staged(staged, held, reporter))
 
     def columns(first: int, rows: int) -> Columns:
         slots = slice(starts[first], starts[first + rows])
@@ -240,11 +243,9 @@ def _finish_candidates(
         return {
             f.candidates: pa.ListArray.from_arrays(offsets, _typed(numbers[f.name][slots], ARROW_TYPES[f.type]))
             for f in response_fields(numbers)
-        }
+        } | {FLAGS.name: plain(flags.slice(first, rows).to_arrow())}
 
-    counted: Counter[str] = Counter()
-    for table in staged.records.tables([FLAGS.name]):
-        counted.update(flag_counts(pl.Series(table[FLAGS.name])))
+    counted = Counter(flag_counts(flags))
     manifest |= cache_facts(plan, workspace)
     manifest |= {"flags": dict(sorted(counted.items()))}
     write_rows(staged, columns, manifest, plan.settings.out, reporter)
@@ -262,7 +263,8 @@ def _shape(settings: ScoreSettings, before: Shape) -> Shape:
     names = frozenset(field.name for field in fields)
     if kind == "candidates":
         check_candidates(settings)
-        lists = {"prompt", "responses", "finish_reasons", *(field.candidates for field in fields)}
+        check_flags_of_candidates(settings.add_flags)
+        lists = {"prompt", "responses", "finish_reasons", FLAGS.name, *(field.candidates for field in fields)}
         return replace(before, kind=kind, fields=names, columns=before.columns | lists)
     columns = pair_columns(settings, fields)
     shape = replace(before, kind=kind, fields=names, columns=before.columns | TEXTS | columns)

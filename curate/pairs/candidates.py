@@ -19,12 +19,14 @@ class Candidates:
         texts: int64 [n], equal for equal texts.
         may_be_chosen: bool [n], false for truncated responses.
         draws: a random number for each response, uint64 [n], for strategies that draw; None for the others.
+        usable: bool [n], false for responses that must be in no pair; None if all may.
     """
 
     rewards: np.ndarray | None
     texts: np.ndarray
     may_be_chosen: np.ndarray
     draws: np.ndarray | None = None
+    usable: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -36,10 +38,12 @@ def ordered_pairs(pool: Candidates, min_margin: float | None = None) -> Pairs:
     """All ordered pairs (chosen, rejected), by chosen position, then rejected position.
 
     The chosen response has the larger reward, by at least `min_margin` (where there are rewards); the two texts differ;
-    a response that must not be chosen never is. A response without a reward is in no pair.
+    a response that must not be chosen never is. A response without a reward, or one not usable, is in no pair.
     """
     differ = pool.texts[:, None] != pool.texts[None, :]
     allowed = differ & pool.may_be_chosen[:, None]
+    if pool.usable is not None:
+        allowed &= pool.usable[:, None] & pool.usable[None, :]
     if pool.rewards is not None:
         margin = pool.rewards[:, None] - pool.rewards[None, :]
         allowed &= margin > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ TEXT_TOKENS = ("chosen_text_tokens", "rejected_text_tokens")
 
 @dataclass(frozen=True)
 class Distances:
-    """Measures pairs of texts. Open `embedding` first."""
+    """Measures pairs of texts, while it is open."""
 
     edit: EditDistance
     embedding: EmbeddingDistance | None
@@ -29,6 +31,19 @@ class Distances:
     def columns(self) -> tuple[str, ...]:
         """The columns that `Comparison.measure` returns."""
         return (*EDIT, *TEXT_TOKENS, *([EMBEDDING_DISTANCE.name] if self.embedding is not None else []))
+
+    @contextmanager
+    def open(self, note: Callable[[str], object]) -> Iterator[None]:
+        """Holds the embedding model, if there is one; what is to be known of it is noted."""
+        if self.embedding is None:
+            yield
+            return
+        for text in self.embedding.open():
+            note(text)
+        try:
+            yield
+        finally:
+            self.embedding.close()
 
     def of(self, texts: dict[int, str]) -> Comparison:
         """A comparison of these slots' texts."""

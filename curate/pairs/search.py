@@ -19,6 +19,7 @@ from curate.pairs.bounds import Candidates, Ranking, best_pairs
 from curate.pairs.candidates import Candidates as Responses
 from curate.pairs.candidates import ordered_pairs
 from curate.pairs.distances import Comparison, Distances
+from curate.pairs.droppable import Droppable
 from curate.pairs.strategies import BEST_OF_N2, apply
 from curate.pairs.table import pair_frame, response_fields
 from curate.progress import Reporter
@@ -45,11 +46,13 @@ class Picked:
         old: the pairs they are compared with.
         edit_distances: counts for the candidate pairs: distinct `pairs` of texts, how many of them were `measured`, and
             how many comparisons were `broken_off` because they could no longer win.
+        dropped: responses that are in no pair because of a flag, by flag.
     """
 
     new: pl.DataFrame
     old: pl.DataFrame
     edit_distances: dict[str, int]
+    dropped: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Pairing:
         numbers: the values of all slots, by field.
         texts: per slot a number shared by equal responses to the same prompt.
         choosable: per slot whether it may be chosen.
+        droppable: which responses are in no pair.
         parameters: the strategy's parameters, if there is a strategy.
     """
 
@@ -67,6 +71,7 @@ class Pairing:
     numbers: Numbers
     texts: np.ndarray
     choosable: np.ndarray
+    droppable: Droppable
     distances: Distances
     parameters: Any
 
@@ -109,6 +114,10 @@ class Pairing:
 
     def collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
         """Build every prompt's pairs and store their numbers in shards, one per chunk of prompts. Resumable."""
+        with self.distances.open(reporter.note):
+            self._collect(pools, shards, reporter)
+
+    def _collect(self, pools: Pools, shards: Shards, reporter: Reporter) -> None:
         shards.sift()
         finished = set(shards.numbers())
         with reporter.step("pairing", pools.size, unit="prompts") as step:
@@ -120,14 +129,15 @@ class Pairing:
     def _chunk(self, pools: Pools, chunk: list[Pool]) -> pa.Table:
         texts = pools.texts(chunk)
         comparison = self.distances.of(texts)
-        prompts = {} if self.ranks_by_metric else pools.prompts(chunk)
-        made = [self._pairs(pool, texts, prompts.get(pool.row)) for pool in chunk]
+        prompts = {} if self.ranks_by_metric and not self.droppable.flags else pools.prompts(chunk)
+        dropped: Counter[str] = Counter()
+        made = [self._pairs(pool, texts, prompts.get(pool.row, ""), dropped) for pool in chunk]
         places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
         different = comparison.different(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
         if self.ranks_by_metric and self.ranking.prunes:
             places = places[best_pairs(self._candidates(places, comparison), self.ranking)]
         frame = self._with_distances(places, comparison)
-        counts = {MEASURED: comparison.measured, BROKEN_OFF: comparison.broken_off, DIFFERENT: different}
+        counts = {MEASURED: comparison.measured, BROKEN_OFF: comparison.broken_off, DIFFERENT: different, **dropped}
         if self.ranks_by_metric and not self.needs_all:
             frame = self.pick(self._valued(frame))
         old = self._with_distances(self._old(chunk, given=pools.has_given), comparison)
@@ -156,12 +166,15 @@ class Pairing:
         measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
         return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
 
-    def _pairs(self, pool: Pool, texts: dict[int, str], prompt: str | None) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(
+        self, pool: Pool, texts: dict[int, str], prompt: str, dropped: Counter[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
         settings = self.settings
         rewards = self.numbers[REWARD.name][pool.slots] if REWARD.name in self.numbers else None
         own = [texts[slot] for slot in pool.slots.tolist()]
-        drawn = draws(settings.seed, prompt, own) if prompt is not None else None
-        responses = Responses(rewards, self.texts[pool.slots], self.choosable[pool.slots], drawn)
+        drawn = None if self.ranks_by_metric else draws(settings.seed, prompt, own)
+        usable = self.droppable.usable(pool, prompt, own, dropped)
+        responses = Responses(rewards, self.texts[pool.slots], self.choosable[pool.slots], drawn, usable)
         if self.ranks_by_metric:
             return ordered_pairs(responses, settings.min_margin)
         return apply(settings.strategy, responses, self.parameters, settings.min_margin, settings.per_prompt)
@@ -217,7 +230,10 @@ class Pairing:
         if self.needs_all and new.height:
             new = self.pick(self._valued(new))
         counts = {name: sum(int(t.schema.metadata[name.encode()]) for t in tables) for name in COUNTS}
-        return Picked(new, old, counts)
+        dropped = Counter[str]()
+        for flag in self.droppable.flags:
+            dropped[flag] = sum(int(t.schema.metadata.get(flag.encode(), 0)) for t in tables)
+        return Picked(new, old, counts, +dropped)
 
 
 def max_min_share(new: pl.DataFrame, old: pl.DataFrame) -> str:

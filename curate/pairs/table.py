@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,13 +117,6 @@ def flag_lists(frame: pl.DataFrame, text_flags: pl.Series) -> pl.Series:
     numeric = pl.select(flags=pl.concat_list(found).list.drop_nulls()).to_series()
     # a tie may be both said by the data and seen in the rewards
     return pl.select(flags=text_flags.list.concat(numeric).list.unique(maintain_order=True)).to_series()
-
-
-def counted_flags(tables: Iterable[pa.Table], counts: Counter[str]) -> Iterator[pa.Table]:
-    """Pass these tables through, counting their flags on the way."""
-    for table in tables:
-        counts.update(flag_counts(pl.Series(table[FLAGS.name])))
-        yield table
 
 
 def flag_counts(flags: pl.Series) -> dict[str, int]:

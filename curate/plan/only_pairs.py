@@ -9,8 +9,6 @@ ONLY_PAIRS = {
     "embedder": ("it is not known yet which two to compare", "Give the embedder to `curate pair`."),
     "metrics": ("a metric is a number of two responses", "Give the file to `curate pair`."),
     "match": ("a trainer reads pairs", "Make pairs with `curate pair` first, then score these."),
-    "add_flags": ("these flags compare pairs", "Make pairs with `curate pair` first, then score these."),
-    "decontaminate": ("only pairs have flags", "Make pairs with `curate pair` first, then score these."),
 }
 """Settings that candidates cannot have: why not, and what to do."""
 
@@ -19,7 +17,7 @@ def check_candidates(settings: ScoreSettings) -> None:
     """Refuse for candidates what only pairs support.
 
     Raises:
-        SettingsError: an embedder, metrics, flags, or `--match` with a trainer's way of reading pairs.
+        SettingsError: an embedder, metrics, or `--match` with a trainer's way of reading pairs.
     """
     for setting, (why, hint) in ONLY_PAIRS.items():
         if value := getattr(settings, setting):

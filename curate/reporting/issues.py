@@ -18,7 +18,7 @@ SEVERE = (
 )
 MEDIUM = (
     *("tie", "near_identical", "near_duplicate", "truncated", "repeats_prompt", "user_twice", "refusal"),
-    *("repeated_response", "language_mismatch", "self_identification", "knowledge_cutoff"),
+    *("repeated_response", "near_duplicate_response", "language_mismatch", "self_identification", "knowledge_cutoff"),
 )
 
 

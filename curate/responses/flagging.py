@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from curate.backends.open import open_chat_tokenizer
 from curate.errors import SettingsError
 from curate.hashing import versions
-from curate.hygiene import Check, Found, Pairs
-from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, PACKAGES, find, text_checks, wanted_flags
+from curate.hygiene import Again, Check, Found, Rows
+from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, ONLY_PAIRS, PACKAGES, find, text_checks, wanted_flags
 from curate.hygiene.leaks import Leaks, evaluation_prompts
 from curate.hygiene.within_limit import WithinLimit
 from curate.model import Model
@@ -24,9 +25,9 @@ from curate.progress import Reporter
 from curate.readers import Source, open_source
 from curate.render import Renderer
 from curate.responses.table import Staged, calls_in, messages_of
-from curate.schema import FLAGS, TRUNCATED
+from curate.schema import FLAGS, PAIR_ID, TRUNCATED
 from curate.scorers.model_scorers import ModelScorer
-from curate.settings import ScoreSettings
+from curate.settings import FlagSettings
 from curate.tokens import WORDS
 
 NO_LIMIT = "nothing says where a trainer cuts texts"
@@ -70,12 +71,12 @@ class Flagging:
         """The entry of the manifest, none where no flag was asked for."""
         return {"flags_from": self.facts} if self.wanted else {}
 
-    def find(self, staged: Staged, frame: pl.DataFrame, reporter: Reporter) -> Found:
-        """Read all pairs once, or twice where some are nearly alike.
+    def find(self, again: Again, frame: pl.DataFrame, reporter: Reporter) -> Found:
+        """Read all rows once, or twice where some are nearly alike.
 
         Args:
-            staged: the pairs.
-            frame: their measurements.
+            again: reads the rows.
+            frame: a row for each; the measurements of pairs.
             reporter: shown the progress.
         """
         if not self.wanted:
@@ -83,17 +84,26 @@ class Flagging:
         checks = list(self.checks)
         if self.limit is not None:
             checks.append(WithinLimit(self.limit.renderer, _cut(frame) if self.limit.measured else None))
-        with reporter.step("flagging", staged.counts.size) as step:
-            found = find(checks, lambda: _pairs(staged), step.advance, self.wanted)
+        with reporter.step("flagging", frame.height) as step:
+            found = find(checks, again, step.advance, self.wanted)
         for check in checks:
             if isinstance(check, Leaks):
                 for name, rows in check.by_name.most_common():
-                    reporter.note(f"{LEAKED}: {rows:,} pairs hold a prompt of {name}.")
+                    reporter.note(f"{LEAKED}: {rows:,} rows hold a prompt of {name}.")
         return found
 
+    def find_staged(self, staged: Staged, frame: pl.DataFrame, reporter: Reporter) -> Found:
+        """The same over all staged rows."""
+        return self.find(lambda: _rows_of(staged), frame, reporter)
 
-def plan_flags(plan: Plan, settings: ScoreSettings) -> Flagging:
+
+def plan_flags(plan: Plan, settings: FlagSettings, *, pairs: bool = True) -> Flagging:
     """What to flag, with everything that can fail done: packages found, evaluations read, the limit known.
+
+    Args:
+        plan: of the run.
+        settings: the flags asked for.
+        pairs: whether the rows are pairs, rather than prompts with candidates.
 
     Raises:
         SettingsError: a flag that nothing finds, or that needs what is not given.
@@ -101,6 +111,9 @@ def plan_flags(plan: Plan, settings: ScoreSettings) -> Flagging:
         MissingExtra: the package of a check is not installed.
     """
     wanted = wanted_flags(settings.add_flags)
+    if not pairs:
+        check_flags_of_candidates(settings.add_flags)
+        wanted = tuple(flag for flag in wanted if flag not in ONLY_PAIRS)
     notes: tuple[str, ...] = ()
     limit = _limit(plan) if IDENTICAL_TRUNCATED in wanted else None
     if IDENTICAL_TRUNCATED in wanted and limit is None:
@@ -113,11 +126,27 @@ def plan_flags(plan: Plan, settings: ScoreSettings) -> Flagging:
             )
         wanted = tuple(flag for flag in wanted if flag != IDENTICAL_TRUNCATED)
         notes = (f"{IDENTICAL_TRUNCATED} is not looked for: {NO_LIMIT}. {LIMIT_HINT}",)
-    checks, sources = text_checks(wanted), evaluations(settings.decontaminate)
+    checks, sources = text_checks(wanted, pairs=pairs), evaluations(settings.decontaminate)
     if sources:
         wanted = (*wanted, LEAKED)
         checks.append(Leaks((one.name, evaluation_prompts(one)) for one in sources))
     return Flagging(wanted, checks, limit, _facts(wanted, sources, limit), notes)
+
+
+def check_flags_of_candidates(asked: Sequence[str]) -> None:
+    """Refuse flags that only pairs can have.
+
+    Raises:
+        SettingsError: one of them was asked for by name.
+    """
+    for flag in asked:
+        if flag in ONLY_PAIRS:
+            raise SettingsError(
+                f"These rows are candidates: {flag} compares a chosen with a rejected response.",
+                setting="add_flags",
+                value=flag,
+                hint="Give it to `curate pair`.",
+            )
 
 
 def _facts(wanted: Sequence[str], sources: Sequence[Source], limit: Limit | None) -> dict[str, Any]:
@@ -168,10 +197,16 @@ def _cut(frame: pl.DataFrame) -> np.ndarray | None:
     return (sides[0] | sides[1]).to_numpy()
 
 
-def _pairs(staged: Staged) -> Iterator[Pairs]:
+def staged_flags(staged: Staged) -> pl.DataFrame:
+    """The id of each staged row, null for candidates, and the flags of its texts."""
+    wanted = pa.schema([(PAIR_ID.name, pa.string()), (FLAGS.name, pa.list_(pa.string()))])
+    return pl.DataFrame(staged.records.read(wanted, wanted.names))
+
+
+def _rows_of(staged: Staged) -> Iterator[Rows]:
+    """All staged rows, a shard at a time."""
     first = 0
     for table in map(staged.texts, staged.records.paths()):
-        sides = table["responses"].to_pylist()
         prompts = [messages_of(text) for text in table["prompt"].to_pylist()]
-        yield Pairs(first, prompts, [two[0] for two in sides], [two[1] for two in sides], list(calls_in(table)))
+        yield Rows(first, prompts, table["responses"].to_pylist(), list(calls_in(table)))
         first += table.num_rows

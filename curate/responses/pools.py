@@ -153,6 +153,10 @@ def may_be_chosen(staged: Staged, numbers: Numbers, allow_truncated: bool) -> np
     """Whether each slot may be chosen: not cut at a length limit, unless that is allowed. bool [slots]."""
     if allow_truncated:
         return np.ones(staged.names.size, bool)
-    truncated = numbers.get(TRUNCATED.name, np.zeros(staged.names.size))
-    allowed: np.ndarray = ~staged.cut & (truncated != 1.0)
-    return allowed
+    return ~is_cut(staged, numbers)
+
+
+def is_cut(staged: Staged, numbers: Numbers) -> np.ndarray:
+    """Whether each slot's response was cut, when it was generated or when it was measured: bool [slots]."""
+    cut: np.ndarray = staged.cut | (numbers.get(TRUNCATED.name, np.zeros(staged.names.size)) == 1.0)
+    return cut

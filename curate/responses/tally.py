@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from curate.errors import RowError
 from curate.hashing import text_hash, text_of
-from curate.hygiene import Pairs
+from curate.hygiene import Rows
 from curate.readers import Layout, Source
 from curate.readers.parts.messages import tools_in
 from curate.responses.stage import CHUNK_ROWS
@@ -139,20 +139,20 @@ def count(source: Source, layout: Layout, tally: Tally, advance: Callable[[int],
         advance(len(chunk.rows))
 
 
-def read_pairs(source: Source, layout: Layout) -> Iterator[Pairs]:
-    """All usable rows in batches; of candidates the prompts alone."""
+def read_rows(source: Source, layout: Layout) -> Iterator[Rows]:
+    """All usable rows in batches."""
     first = 0
     for chunk in source.chunks(CHUNK_ROWS):
-        found: list[tuple[tuple[Message, ...], str, str, tuple[str, str]]] = []
+        found: list[tuple[tuple[Message, ...], tuple[str, ...], tuple[str, ...]]] = []
         for row in chunk.rows:
             try:
                 record = layout.parse(row)
             except RowError:
                 continue
             pair = record.pair if layout.kind == "pairs" else None
-            chosen, rejected = (record.responses[pair[0]], record.responses[pair[1]]) if pair else ("", "")
-            calls = (record.calls_of(pair[0]), record.calls_of(pair[1])) if pair else ("", "")
-            found.append((record.prompt, chosen, rejected, calls))
+            places = range(len(record.responses)) if pair is None else pair
+            responses, calls = (tuple(map(of, places)) for of in (record.responses.__getitem__, record.calls_of))
+            found.append((record.prompt, responses, calls))
         if found:
-            yield Pairs(first, *zip(*found, strict=True))
+            yield Rows(first, *zip(*found, strict=True))
             first += len(found)

@@ -21,6 +21,7 @@ from curate.settings.base import (
     renamed,
 )
 from curate.settings.commands import (
+    FlagSettings,
     GenerateSettings,
     PairSettings,
     ScoreSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "DataSettings",
     "Files",
     "FirstRows",
+    "FlagSettings",
     "GenerateSettings",
     "MeasureSettings",
     "MetricSettings",

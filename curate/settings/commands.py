@@ -15,6 +15,7 @@ from curate.settings.base import (
     MetricSettings,
     PageSettings,
     Record,
+    Settings,
     option,
 )
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
@@ -91,7 +92,27 @@ class GenerateSettings(ModelSettings, ColumnSettings, FirstRows):
     )
 
 
-class ScoreSettings(MeasureSettings):
+class FlagSettings(Settings):
+    """Which flags to look for."""
+
+    add_flags: Names = option(
+        (),
+        "Also look for these over the whole data set, or for all: duplicate, duplicate_prompt, repeated_response, "
+        "contradiction, near_duplicate, near_duplicate_prompt, near_duplicate_response, language_mismatch, "
+        "other_language, self_identification, knowledge_cutoff, identical_truncated.",
+        metavar="FLAG[,FLAG...]|all",
+        panel=FLAGGING,
+    )
+    decontaminate: Files = option(
+        (),
+        "Prompts of an evaluation; rows whose prompt holds one of them get the flag leaked. Repeatable.",
+        metavar="FILE",
+        panel=FLAGGING,
+        record=Record.MEANT,
+    )
+
+
+class ScoreSettings(MeasureSettings, FlagSettings):
     """The options of `curate score`."""
 
     match: Literal["trl"] | None = option(
@@ -99,24 +120,9 @@ class ScoreSettings(MeasureSettings):
         "Measure log-probabilities of exactly the tokens that this trainer will count (max length 1024).",
         panel=RUN,
     )
-    add_flags: Names = option(
-        (),
-        "Also look for these over the whole data set, or for all: duplicate, duplicate_prompt, repeated_response, "
-        "contradiction, near_duplicate, near_duplicate_prompt, language_mismatch, other_language, "
-        "self_identification, knowledge_cutoff, identical_truncated.",
-        metavar="FLAG[,FLAG...]|all",
-        panel=FLAGGING,
-    )
-    decontaminate: Files = option(
-        (),
-        "Prompts of an evaluation; pairs whose prompt holds one of them get the flag leaked. Repeatable.",
-        metavar="FILE",
-        panel=FLAGGING,
-        record=Record.MEANT,
-    )
 
 
-class PairSettings(MeasureSettings, PageSettings):
+class PairSettings(MeasureSettings, FlagSettings, PageSettings):
     """The options of `curate pair`."""
 
     strategy: Strategy = option(
@@ -129,6 +135,13 @@ class PairSettings(MeasureSettings, PageSettings):
     )
     min_margin: float | None = option(None, "Smallest reward margin of a pair.", metavar="X", panel=PAIRING)
     allow_truncated: bool = option(False, "Let truncated responses be chosen.", panel=PAIRING)
+    drop_flags: Names = option(
+        (),
+        "Build no pairs with these flags: of responses such as refusal, and of pairs such as near_duplicate. Looks for "
+        "them as --add-flags does.",
+        metavar="FLAG[,FLAG...]",
+        panel=FLAGGING,
+    )
     seed: int = option(0, "For strategies that draw.", panel=PAIRING)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from curate.hygiene import Check, Pairs
+from curate.hygiene import Check, Rows
 
-Row = tuple[Any, str, str]
-"""A prompt (text, or messages as (role, text)), the chosen and the rejected response."""
+Row = tuple[Any, *tuple[str, ...]]
+"""A prompt (text, or messages as (role, text)), and its responses, of a pair chosen and rejected."""
 
 
 def messages(prompt: Any) -> list[dict[str, str]]:
@@ -16,10 +16,10 @@ def messages(prompt: Any) -> list[dict[str, str]]:
     return [{"role": role, "content": text} for role, text in turns]
 
 
-def batches(rows: Sequence[Row], size: int) -> Iterator[Pairs]:
+def batches(rows: Sequence[Row], size: int) -> Iterator[Rows]:
     for first in range(0, len(rows), size):
         part = rows[first : first + size]
-        yield Pairs(first, [messages(p) for p, _, _ in part], [c for _, c, _ in part], [r for _, _, r in part])
+        yield Rows(first, [messages(prompt) for prompt, *_ in part], [responses for _, *responses in part])
 
 
 def run(make: Callable[[], Check], rows: Sequence[Row]) -> dict[str, list[int]]:

@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.hygiene import Pairs
+from curate.hygiene import Rows
 from curate.hygiene.duplicates import Duplicates
 from tests.examples import examples
 from tests.hygiene.helpers import HOSTILE, LONG, run
@@ -33,7 +33,7 @@ def test_prompts_that_call_a_tool_with_other_arguments_are_other_prompts():
         said = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "", "tool_calls": call}]
         return [*said, {"role": "tool", "content": "found"}]
 
-    check, pairs = Duplicates(), Pairs(0, [prompt("sky"), prompt("sea"), prompt("sky")], ["a"] * 3, ["b"] * 3)
+    check, pairs = Duplicates(), Rows(0, [prompt("sky"), prompt("sea"), prompt("sky")], [["a", "b"]] * 3)
     check.read(pairs)
     assert check.found(lambda: iter([pairs]))["duplicate"].tolist() == [False, False, True]
 

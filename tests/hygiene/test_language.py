@@ -7,7 +7,7 @@ import pytest
 from curate.errors import MissingExtra
 from curate.hygiene import language
 from curate.hygiene.language import Languages
-from curate.hygiene.near_duplicates import NearDuplicates, parts_of_rows
+from curate.hygiene.near_duplicates import NearDuplicates, parts_of_pairs
 from tests.hygiene.helpers import HOSTILE, run
 
 FEW = partial(Languages, ("ENGLISH", "FRENCH", "GERMAN", "CHINESE"))
@@ -61,7 +61,7 @@ def test_hostile_texts():
 
 @pytest.mark.parametrize(
     ("package", "module", "make"),
-    [("lingua-language-detector", "lingua", FEW), ("rensa", "rensa", partial(NearDuplicates, "near", parts_of_rows))],
+    [("lingua-language-detector", "lingua", FEW), ("rensa", "rensa", partial(NearDuplicates, "near", parts_of_pairs))],
 )
 def test_a_missing_package_is_an_error_that_names_the_extra(monkeypatch, package, module, make):
     monkeypatch.setitem(sys.modules, module, None)

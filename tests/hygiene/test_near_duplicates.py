@@ -4,10 +4,10 @@ from functools import partial
 import pytest
 
 from curate.hygiene import near_duplicates
-from curate.hygiene.near_duplicates import NearDuplicates, parts_of_prompts, parts_of_rows
+from curate.hygiene.near_duplicates import NearDuplicates, parts_of_pairs, parts_of_prompts
 from tests.hygiene.helpers import HOSTILE, LONG, run
 
-ROWS = partial(NearDuplicates, "near", parts_of_rows)
+ROWS = partial(NearDuplicates, "near", parts_of_pairs)
 PROMPTS = partial(NearDuplicates, "near", parts_of_prompts)
 VOCABULARY = [f"w{i}" for i in range(3000)]
 

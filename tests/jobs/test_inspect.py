@@ -158,7 +158,7 @@ def test_half_a_limit_is_refused(tmp_path, more, told):
         run(write_jsonl(tmp_path / "d.jsonl", pair_rows(3)), **more)
 
 
-def test_of_candidates_only_the_prompts_are_compared(tmp_path, quick):
+def test_candidates_are_compared_too(tmp_path, quick):
     rows = [*candidate_rows(4), "{broken", *candidate_rows(2, seed=1)]
     evaluation = write_jsonl(tmp_path / "eval.jsonl", [{"prompt": "p 3"}])
     found = run(write_jsonl(tmp_path / "d.jsonl", rows), deep=True, decontaminate=evaluation)

@@ -149,7 +149,7 @@ REFUSED = [
     ("weigh", "d", {"method": "repo"}, "policy"),
     ("weigh", "d", {"method": "madpo"}, "reward"),
     ("export", "c", {"to": "trl"}, "candidates"),
-    ("score", "c", {"add_flags": "duplicate"}, "candidates"),
+    ("score", "c", {"add_flags": "contradiction"}, "candidates"),
     ("select", "d", {"drop_flags": "tie"}, "no column flags"),
 ]
 

@@ -3,6 +3,7 @@ import json
 import polars as pl
 import pytest
 
+import curate
 from curate.cards.commands import command_of
 from curate.errors import InputError, SettingsError, StoreError
 from curate.hygiene.duplicates import Duplicates
@@ -147,7 +148,7 @@ def test_leaks_are_flagged_and_told_by_evaluation(tmp_path, data):
     evaluation, notes = write_jsonl(tmp_path / "eval.jsonl", [{"question": "Why is the sky blue"}]), Notes()
     run_score(data, tmp_path / "o.parquet", notes, decontaminate=evaluation)
     assert ["leaked" in one for one in flags_of(tmp_path / "o.parquet")] == [True, True, False, True]
-    assert "3 pairs hold a prompt of" in notes.about("leaked")
+    assert "3 rows hold a prompt of" in notes.about("leaked")
     manifest = read_manifest(tmp_path / "o.parquet")
     assert "eval.jsonl" in json.dumps(manifest["flags_from"]["decontaminate"])
     assert str(tmp_path) not in json.dumps(manifest)
@@ -189,11 +190,30 @@ def test_what_no_check_finds_is_refused(tmp_path, data, asked, told):
         run_score(data, tmp_path / "o.parquet", add_flags=asked)
 
 
-@pytest.mark.parametrize("more", [{"add_flags": "duplicate"}, {"decontaminate": "d.jsonl"}])
-def test_candidates_have_no_such_flags(tmp_path, more):
+def test_candidates_have_the_flags_of_all_their_responses(tmp_path, monkeypatch):
+    monkeypatch.setattr("curate.hygiene.language._detector", lambda among: Mute())
+    one = {"prompt": "Why is it so?", "responses": [f"{ENDS} well.", "No.", "As an AI language model, no."]}
+    rows = [one, one, {"prompt": "And this?", "responses": ["Yes.", f"{ENDS.upper()} well.", ""]}]
+    evaluation = write_jsonl(tmp_path / "eval.jsonl", [{"question": "And this"}])
+    data = write_jsonl(tmp_path / "d.jsonl", rows)
+    result = run_score(data, tmp_path / "o.parquet", add_flags="all", decontaminate=evaluation)
+    again = ["duplicate", "duplicate_prompt", "near_duplicate", "near_duplicate_prompt"]
+    assert flags_of(tmp_path / "o.parquet") == [
+        ["refusal", "self_identification"],
+        ["refusal", *again, "self_identification"],
+        ["empty", "repeated_response", "near_duplicate_response", "leaked"],
+    ]
+    assert result.flags == {"refusal": 2, "self_identification": 2} | dict.fromkeys(
+        [*again, "empty", "repeated_response", "near_duplicate_response", "leaked"], 1
+    )
+    assert curate.inspect(data, deep=True, decontaminate=evaluation).flags == result.flags
+
+
+@pytest.mark.parametrize("asked", ["contradiction", "identical_truncated"])
+def test_candidates_have_no_flags_that_compare_two_sides(tmp_path, asked):
     data = write_jsonl(tmp_path / "d.jsonl", candidate_rows())
     with pytest.raises(SettingsError, match="These rows are candidates"):
-        run_score(data, tmp_path / "o.parquet", **more)
+        run_score(data, tmp_path / "o.parquet", add_flags=asked)
 
 
 def test_bad_rows_do_not_shift_flags(tmp_path):
