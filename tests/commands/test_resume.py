@@ -1,5 +1,6 @@
 """Runs that are killed, stopped or started again with something changed."""
 
+import os
 import random
 import signal
 import subprocess
@@ -163,6 +164,24 @@ def test_more_patience_with_a_server_resumes(monkeypatch, tmp_path):
     run_score(data, tmp_path / "s.parquet", policy="fake:1", server_timeout=500)
     run_score(data, tmp_path / "whole.parquet", policy="fake:1")
     assert (tmp_path / "s.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+def test_a_clock_that_jumps_between_two_runs_changes_nothing(monkeypatch, tmp_path, years):
+    """The first run's files are dated `years` from now."""
+    data = stopped_run(monkeypatch, tmp_path, policy="fake:1")
+    then = time.time() + years * 365 * 86400
+    for path in (data, *(tmp_path / "s.parquet.work").rglob("*")):
+        os.utime(path, (then, then))
+    with monkeypatch.context() as patched:
+        patched.setattr("curate.backends.fake.FakeBackend.logps", _measured_twice)
+        run_score(data, tmp_path / "s.parquet", policy="fake:1")
+    run_score(data, tmp_path / "whole.parquet", policy="fake:1")
+    assert (tmp_path / "s.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+def _measured_twice(*_: object) -> None:
+    raise AssertionError("measured twice")
 
 
 def test_changed_data_is_refused(monkeypatch, tmp_path):
