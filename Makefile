@@ -3,6 +3,7 @@
 #   make test    environment, then the tests
 # What a fault may destroy is tried at length by make test-faults (minutes), and by samples in make test.
 # What of the code no test runs is listed by make coverage, which fails below 92% of lines and branches.
+# What the tests would not notice is listed by make mutants (hours; FILES="metrics/dcrm ..." for some files).
 # Where there is an NVIDIA GPU, make test-gpu tests what needs one.
 # One more needs an environment of its own, as vLLM without a GPU wants other packages:
 #   make test-vllm
@@ -16,6 +17,7 @@ EXTRAS := demo,test
 VLLM_VENV := .venv-vllm
 VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_READY := $(VLLM_VENV)/.ready
+MUTANTS_VENV := .venv-mutants
 TRAINERS_VENV := .venv-trainers
 TRAINERS_LISTS := tests/trainers/environments
 TRAINERS_READY := $(patsubst $(TRAINERS_LISTS)/%.txt,$(TRAINERS_VENV)/%/.ready,$(wildcard $(TRAINERS_LISTS)/*.txt))
@@ -28,10 +30,10 @@ ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test coverage test-gpu test-vllm test-faults test-trainers check bench format clean
+.PHONY: help setup demo test coverage test-gpu test-vllm test-faults test-trainers mutants check bench format clean
 
 help:
-	@echo "make setup | demo | test | coverage | test-gpu | test-vllm | test-faults | test-trainers | check | bench | format | clean"
+	@echo "make setup | demo | test | coverage | test-gpu | test-vllm | test-faults | test-trainers | mutants | check | bench | format | clean"
 
 # What commands import is compiled here; make demo and make test compile it as they go.
 setup: $(READY)
@@ -83,6 +85,10 @@ test-faults: $(READY)
 test-trainers: $(READY) $(TRAINERS_READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/trainers -m trainers
 
+mutants: $(READY)
+	test -x $(MUTANTS_VENV)/bin/cosmic-ray || { $(PYTHON) -m venv $(MUTANTS_VENV) && $(MUTANTS_VENV)/bin/python $(PIP) 'cosmic-ray>=8.7,<9'; }
+	$(BIN)/python -m tests.mutants $(FILES)
+
 check: $(READY)
 	$(BIN)/ruff check curate tests
 	$(BIN)/ruff format --check curate tests
@@ -99,4 +105,4 @@ format: $(READY)
 	$(BIN)/ruff format curate tests
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(TRAINERS_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(VLLM_VENV) $(TRAINERS_VENV) $(MUTANTS_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
