@@ -230,6 +230,13 @@ HOW_TO_MEASURE: dict[str, str] = {
     **dict.fromkeys(REWARD_COLUMNS, "Give rewards: `curate score --reward MODEL`, or score columns in the data."),
     **dict.fromkeys(("policy_chosen_logps", "policy_rejected_logps"), "Give a policy: `curate score --policy MODEL`."),
     **dict.fromkeys(("ref_chosen_logps", "ref_rejected_logps"), "Give a reference: `curate score --reference MODEL`."),
-    "policy_chosen_alp_alone": "Measure responses alone too: `curate score --policy MODEL --unconditional`.",
+    **dict.fromkeys(
+        ("policy_chosen_alp_alone", "policy_rejected_alp_alone"),
+        "Measure responses alone too: `curate score --policy MODEL --unconditional`.",
+    ),
+    **dict.fromkeys(
+        ("chosen_reward_NAME", "rejected_reward_NAME"),
+        "Name two reward sources or more: `curate score --reward a=MODEL --reward b=MODEL`.",
+    ),
     "embedding_distance": "Give an embedder: --embedder=minilm (or any sentence-transformers model).",
 }

@@ -50,6 +50,28 @@ PRESETS: Mapping[str, Preset] = {
             "RIP, arXiv 2501.18578",
             "The thresholds are the medians of the whole table, taken before anything is left out.",
         ),
+        # Just below half: `--above` leaves out what it names, and a pair on which half of the sources agree is kept.
+        Preset("rm-votes", {"by": "rm_votes", "above": 0.499}, "PrefCleanBench, arXiv 2509.23564"),
+        Preset("ifd-gap", {"by": "ifd_gap", "top": "80%"}, "PrefCleanBench, arXiv 2509.23564"),
+        Preset(
+            "ppl-diff",
+            {"by": "ppl_diff", "below": 0.0},
+            "PerpCorrect, NeurIPS 2024",
+            "Its authors align a model on pairs known to be clean, fit the threshold to those, and swap suspect pairs. "
+            "Here the threshold is 0 under the policy that was scored, and suspect pairs are left out.",
+        ),
+        Preset(
+            "chosen-reward",
+            {"by": "chosen_reward", "top": "50%"},
+            "What Matters in Data for DPO, arXiv 2508.18312",
+            "The paper compares data of better and worse chosen responses; half is our share.",
+        ),
+        Preset(
+            "air",
+            {"by": "air", "above": 0.0},
+            "AIR, arXiv 2504.03612",
+            "The paper asks for moderate margins and high scores; the quantiles are ours.",
+        ),
     )
 }
 

@@ -151,7 +151,9 @@ class SelectSettings(MetricSettings, PageSettings):
     preset: str | None = option(
         None,
         "After a paper: bees (top 10%), alignment-potential (top 40%), dpo-gap (hardest 10%), easy-first "
-        "(easier half, SelectiveDPO), ifd (highest 10% of those up to 1) or rip. Explicit options override it.",
+        "(easier half, SelectiveDPO), ifd (highest 10% of those up to 1), rip, rm-votes (at least half of the reward "
+        "sources agree), ifd-gap (top 80%), ppl-diff (below 0), chosen-reward (top 50%) or air. Explicit options "
+        "override it.",
         metavar="NAME",
     )
     by: str | None = option(None, "A metric, or any column of numbers.", metavar="METRIC")

@@ -31,7 +31,7 @@ OTHER_VALUES: dict[str, Any] = {
 
 
 def random_table(seed: int, rows: int) -> pl.DataFrame:
-    """Every measurement that the catalogue reads, plus rewards of two named sources, `a` and `b`."""
+    """Every measurement that the catalogue reads, plus rewards of three named sources, `a` to `c`."""
     rng = np.random.default_rng(seed)
     columns: dict[str, np.ndarray] = {}
     for side in SIDES:
@@ -47,6 +47,8 @@ def random_table(seed: int, rows: int) -> pl.DataFrame:
     columns["embedding_distance"] = rng.uniform(0, 2, rows)
     longer = np.maximum(columns["chosen_tokens"], columns["rejected_tokens"])
     columns["edit_distance"] = np.round(columns["edit_distance_norm"] * longer)
+    for side in SIDES:
+        columns[f"{side}_reward_c"] = rng.normal(0, 2, rows)
     for column in table_columns():
         if column.name not in columns and column.type in OTHER_VALUES:
             columns[column.name] = OTHER_VALUES[column.type](rng, rows)
@@ -68,7 +70,7 @@ def tables(draw: st.DrawFn, max_rows: int = 12) -> pl.DataFrame:
             per_token = column(st.integers(-320, 0)) / 64
             columns[f"{model}_{side}_logps"] = columns[f"{side}_tokens"] * per_token
         columns[f"policy_{side}_alp_alone"] = column(st.integers(-320, -1)) / 64
-        for source in ("", "_a", "_b"):
+        for source in ("", "_a", "_b", "_c"):
             columns[f"{side}_reward{source}"] = column(st.integers(-1280, 1280)) / 64
     columns["edit_distance"] = column(st.integers(0, 64))
     columns["edit_distance_norm"] = columns["edit_distance"] / 64
@@ -110,6 +112,7 @@ def with_holes(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
 LISTS: dict[str, tuple[str, ...]] = {
     "dcrm.distance": ("edit_count", "logp_sum", "edit", "logp", "embedding", "edit_count,logp_sum,edit,logp,embedding"),
     "bees.sources": ("a", "a,b"),
+    "rm_votes.sources": ("a,b", "b,c"),
 }
 """What the parameters can be that are lists of names."""
 
@@ -155,6 +158,9 @@ def other_values(name: str, field: FieldInfo, now: Any) -> list[Any]:
     """Values of a parameter that are not its present one."""
     if found := choices(name, field):
         return [value for value in found if value not in (now, ",".join(now) if isinstance(now, tuple) else now)]
+    most = next((limit.le for limit in field.metadata if hasattr(limit, "le")), None)
+    if most is not None:
+        return [(now + most) / 2]
     return [3.5 if now is None else now - 1 if isinstance(now, int) else now * 1.5 + 0.25]
 
 

@@ -226,5 +226,5 @@ def test_the_implicit_margin_carries_no_beta(frame: pl.DataFrame) -> None:
 
 
 def test_a_source_that_was_not_scored_is_named() -> None:
-    with pytest.raises(SettingsError, match="needs the column chosen_reward_c"):
-        values("bees", random_table(seed=22, rows=3), sources="a,c")
+    with pytest.raises(SettingsError, match="needs the column chosen_reward_d"):
+        values("bees", random_table(seed=22, rows=3), sources="a,d")

@@ -70,7 +70,7 @@ def test_the_defaults_are_those_of_the_spec(name: str, parameter: str, default: 
     [
         ("reward_margn", "Did you mean reward_margin"),
         ("bee", "Did you mean bees?"),
-        ("zzzzzz", "Known: alignment_potential"),
+        ("zzzzzz", "Known: air, "),
     ],
 )
 def test_an_unknown_metric_names_the_near_ones(wrong: str, hint: str) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -5,6 +7,7 @@ import pytest
 
 from curate.errors import SettingsError
 from curate.metrics.registry import all_metrics
+from curate.schema import REWARD
 from curate.selection.presets import PRESETS, with_preset
 from curate.settings import SelectSettings, make
 from tests.commands.helpers import MODELS, pair_rows, read_manifest, rows_of, run_score, run_select, write_jsonl
@@ -13,7 +16,14 @@ from tests.commands.helpers import MODELS, pair_rows, read_manifest, rows_of, ru
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("presets")
-    run_score(write_jsonl(folder / "d.jsonl", pair_rows(60)), folder / "s.parquet", unconditional=True, **MODELS)
+    rewards = ("given=columns", "a=fake:3", "b=fake:4", "c=fake:5")
+    run_score(
+        write_jsonl(folder / "d.jsonl", pair_rows(60)),
+        folder / "s.parquet",
+        unconditional=True,
+        reward=rewards,
+        **MODELS,
+    )
     return folder / "s.parquet"
 
 
@@ -22,7 +32,7 @@ def settings(**given):
 
 
 # of 60 rows: shares are of them, and rip keeps what its column says
-KEPT = {"bees": 6, "alignment-potential": 24, "dpo-gap": 6, "easy-first": 30}
+KEPT = {"bees": 6, "alignment-potential": 24, "dpo-gap": 6, "easy-first": 30, "ifd-gap": 48, "chosen-reward": 30}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -31,7 +41,13 @@ def test_a_preset_is_its_settings_given_by_hand(scored, tmp_path, name):
     run_select(scored, tmp_path / "p.parquet", **PRESETS[name].settings)
     assert rows_of(tmp_path / "o.parquet") == rows_of(tmp_path / "p.parquet")
     table = pl.read_parquet(scored)
-    by_value = {"rip": int((table["rip"] == 1).sum()), "ifd": int((table["ifd"] <= 1).sum()) // 10}
+    by_value = {
+        "rip": int((table["rip"] == 1).sum()),
+        "ifd": int((table["ifd"] <= 1).sum()) // 10,
+        "rm-votes": int((table["rm_votes"] >= 0.5).sum()),
+        "ppl-diff": int((table["ppl_diff"] < 0).sum()),
+        "air": int((table["air"] == 1).sum()),
+    }
     assert result.kept == (KEPT | by_value)[name]
     assert 0 < result.kept < 60
     assert result.preset == name
@@ -52,6 +68,13 @@ def test_the_highest_ifd_up_to_one_are_kept(scored, tmp_path):
     run_select(scored, tmp_path / "o.parquet", preset="ifd")
     kept = pl.read_parquet(tmp_path / "o.parquet")["ifd"].sort(descending=True)
     assert kept.to_list() == useful.head(useful.len() // 10).to_list()
+
+
+def test_half_of_the_votes_are_enough(scored, tmp_path):
+    run_select(scored, tmp_path / "o.parquet", preset="rm-votes")
+    shares = set(pl.read_parquet(tmp_path / "o.parquet")["rm_votes"])
+    assert 0.5 in shares and min(pl.read_parquet(scored)["rm_votes"]) < 0.5
+    assert shares <= {0.5, 0.75, 1.0}
 
 
 def test_the_manifest_says_what_the_preset_became(scored, tmp_path):
@@ -81,8 +104,8 @@ def test_an_unknown_preset_is_guessed(scored, tmp_path):
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_of_known_metrics_and_cite_a_paper(name):
     preset = PRESETS[name]
-    assert preset.settings["by"] in all_metrics()
-    assert "arXiv " in preset.source
+    assert preset.settings["by"] in {*all_metrics(), REWARD.chosen}
+    assert re.search(r", (arXiv|NeurIPS) [\d.]+$|^arXiv [\d.]+$", preset.source)
 
 
 def test_a_preset_needs_what_its_metric_reads(tmp_path):
