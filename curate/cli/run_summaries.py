@@ -11,6 +11,7 @@ from curate.jobs.results import as_plain
 from curate.lines import Grid, Next, Strong, Summary, quoted
 from curate.plan.cost import ModelCost
 from curate.plan.hours import ASSUMED_ROWS, UTILISATION, Gpu, hours, memory
+from curate.plan.volume import Disk
 from curate.recipes.preview import PlannedStep, RunPlan
 from curate.recipes.run import RunResult, StepResult
 
@@ -56,7 +57,7 @@ def plan_lines(plan: RunPlan, gpu: Gpu) -> Summary:
     costs = [(step, cost) for step in plan.steps for cost in step.assumed or step.models]
     if costs:
         yield Grid(COSTS, [cost_cells(step.name, cost, gpu) for step, cost in costs])
-        yield from cost_lines([cost for _, cost in costs], gpu, sum(step.size or 0 for step in plan.steps))
+        yield from cost_lines([cost for _, cost in costs], gpu, [step.disk for step in plan.steps if step.disk])
     for name in plan.unknown:
         yield (
             f"The data is not here ({name}): figures are for {ASSUMED_ROWS:,} rows, prompts of about 200 tokens and "
@@ -73,7 +74,10 @@ def plan_facts(plan: RunPlan, gpu: Gpu) -> dict[str, Any]:
     """The plan as plain values; `hours` of a model are on one GPU, null where its size or its tokens are unknown."""
     steps = []
     for step in plan.steps:
-        costs = [as_plain(one) | {"hours": hours(one, gpu)} for one in step.assumed or step.models]
+        costs = [
+            as_plain(one) | {"hours": hours(one, gpu), "memory": as_plain(memory(one, gpu))}
+            for one in step.assumed or step.models
+        ]
         steps.append({**as_plain(replace(step, models=(), assumed=())), "models": costs, "assumed": bool(step.assumed)})
     return {**as_plain(replace(plan, steps=())), "recipe": plan.recipe.name, "gpu": gpu.name, "steps": steps}
 
@@ -97,26 +101,38 @@ def _setting(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def cost_lines(costs: Sequence[ModelCost], gpu: Gpu, size: int) -> Summary:
-    """The sums: hours on one GPU, memory of the largest model, disk for the texts of every output."""
+def cost_lines(costs: Sequence[ModelCost], gpu: Gpu, disks: Sequence[Disk]) -> Summary:
+    """The sums: hours on one GPU, memory of the model that takes most, disk for every output and unfinished work."""
     known = [one for one in (hours(cost, gpu) for cost in costs) if one is not None]
-    weights = [one for one in map(memory, costs) if one is not None]
+    memories = [one for one in (memory(cost, gpu) for cost in costs) if one is not None]
     if known:
         rate = f"{gpu.flops / 1e12:.0f} TFLOP/s in bfloat16, {UTILISATION:.0%} of them used"
         slower = " Drawing responses uses a smaller share." if any(one.role == "draws" for one in costs) else ""
         total = _in_all(sum(known), whole=len(known) == len(costs))
         yield f"{total} on one {gpu.name} ({rate}): arithmetic, not a measurement.{slower}"
-    if weights:
-        room = "" if max(weights) < gpu.memory else f", more than the {gpu.memory} of one {gpu.name}"
-        size_of = "less than 0.1" if max(weights) < 0.1 else f"{max(weights):.1f}"
-        yield f"GPU memory: {size_of} GiB for the weights of the largest model{room}, and room for batches."
-    if size:
-        shown = f"{size / 2**30:.2g} GiB" if size >= 2**30 else f"{size / 2**20:,.0f} MiB"
-        yield f"disk: about {shown} of texts in all outputs, before compression."
+    if memories:
+        most = max(memories, key=lambda one: one.total)
+        room = "" if most.total < gpu.memory else f", more than the {gpu.memory} of one {gpu.name}"
+        parts = f"{_gib(most.weights)} of weights and {_gib(most.batch)} for a batch of {most.tokens:,} tokens"
+        yield f"GPU memory: about {_gib(most.total)} GiB{room}: {parts}, in PyTorch and bfloat16. An estimate."
+    if disks:
+        work = max(one.work for one in disks)
+        more = f", and {_bytes(work)} more for unfinished work while a step runs" if work else ""
+        about = "at most" if any(one.at_most for one in disks) else "about"
+        yield f"disk: {about} {_bytes(sum(one.out for one in disks))} for all outputs{more}. An estimate."
     yield (
+        "Policy and reference read a prompt once for all of a row's responses, reward models and judges once for each. "
         "Equal responses to equal prompts are read only once, but counted each time here; for drawn responses, prompts "
         "are not counted."
     )
+
+
+def _gib(size: float) -> str:
+    return "less than 0.1" if size < 0.1 else f"{size:.1f}"
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 2**30:.2g} GiB" if size >= 2**30 else f"{max(1, size / 2**20):,.0f} MiB"
 
 
 def _in_all(total: float, *, whole: bool) -> str:

@@ -16,7 +16,7 @@ from curate.metrics.catalogue import catalogue_of, using
 from curate.plan.cost import ModelCost
 from curate.plan.hours import GPUS
 from curate.plan.shape import look
-from curate.plan.volume import survey
+from curate.plan.volume import Disk, disk, survey
 from curate.progress import Reporter
 from curate.settings import ModelSettings
 
@@ -34,6 +34,7 @@ class Trial(Shown):
         at_most: whether there may be fewer.
         columns: those that its output has and the data lacks.
         models: what each model would read.
+        disk: what it would leave on the disk; None if not known.
     """
 
     out: Path
@@ -42,6 +43,7 @@ class Trial(Shown):
     at_most: bool
     columns: tuple[str, ...]
     models: tuple[ModelCost, ...]
+    disk: Disk | None = None
 
 
 def trial(job: Job, settings: Any, reporter: Reporter) -> tuple[Any, list[Line]]:
@@ -89,7 +91,8 @@ def _planned(job: Job, settings: Any) -> Trial:
         made = job.volume(settings, volume, after.kind)
         costs = tuple(job.costs(settings, volume, after.kind))
     new = tuple(sorted(after.columns - before.columns))
-    return Trial(settings.out, volume.rows or 0, made.rows, made.at_most, new, costs)
+    needs = disk(volume, made, measures=job.measures, plain_text=job.name == "export")
+    return Trial(settings.out, volume.rows or 0, made.rows, made.at_most, new, costs, needs)
 
 
 def _lines(found: Trial, command: str) -> Summary:
@@ -99,5 +102,5 @@ def _lines(found: Trial, command: str) -> Summary:
         yield f"new columns: {', '.join(found.columns)}"
     if found.models:
         yield Grid(COSTS, [cost_cells(command, one, GPU) for one in found.models])
-        yield from cost_lines(found.models, GPU, 0)
+        yield from cost_lines(found.models, GPU, [found.disk] if found.disk else [])
     yield NOTHING

@@ -25,6 +25,25 @@ from curate.settings import GenerateSettings, MeasureSettings
 from curate.tokens import WordsTokenizer, open_text_tokenizer
 
 Conversation = tuple[Sequence[Message], str]
+ONCE = ("policy", "reference")
+"""Roles whose models read a prompt once for all of a row's responses."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What decides how much memory a token takes.
+
+    Attributes:
+        hidden: width of the hidden states.
+        wide: width inside the feed-forward layers.
+        layers: number of layers.
+        keys: width of the keys of one layer.
+    """
+
+    hidden: int
+    wide: int
+    layers: int
+    keys: int
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class ModelCost:
             tokenizer is not on this machine (a tokenizer counts more).
         at_most: whether there may be fewer.
         parameters: the model's parameters, if its weights are on this machine.
+        size: its widths, if its configuration is on this machine.
+        batch_tokens: the batch that the step asks for; None for the default.
     """
 
     role: str
@@ -49,6 +70,8 @@ class ModelCost:
     unit: Literal["tokens", "words"] = "tokens"
     at_most: bool = False
     parameters: int | None = None
+    size: ModelSize | None = None
+    batch_tokens: int | None = None
 
     @property
     def flops(self) -> float | None:
@@ -97,18 +120,20 @@ def _drawing_cost(model: Model, settings: GenerateSettings, volume: Volume) -> M
     """At most prompts x samples x max_tokens tokens are drawn; reading the prompts is not counted."""
     responses = None if volume.rows is None else volume.rows * draws_of(settings) // len(settings.policy)
     drawn = None if responses is None else responses * settings.max_tokens
-    return ModelCost("draws", model.name, responses, drawn, "tokens", True, count_parameters(model))
+    about = count_parameters(model), read_size(model), settings.batch_tokens
+    return ModelCost("draws", model.name, responses, drawn, "tokens", True, *about)
 
 
 def _cost(role: str, model: Model, reader: Model, settings: MeasureSettings, volume: Volume) -> ModelCost:
-    parameters = count_parameters(model)
+    about = count_parameters(model), read_size(model), settings.batch_tokens
     if volume.sequences is None or not volume.sample:
-        return ModelCost(role, model.name, parameters=parameters)
-    lengths, unit = _lengths(_conversations(volume), reader, settings, alone=role == "policy alone")
+        return ModelCost(role, model.name, None, None, "tokens", False, *about)
+    conversations = _conversations(volume)
+    lengths, unit = _lengths(conversations, reader, settings, alone=role == "policy alone", once=role in ONCE)
     longest = volume.drawn[1] if volume.drawn else 0
     tokens = round(volume.sequences * (sum(lengths) / max(1, len(lengths)) + longest))
     at_most = volume.at_most or volume.drawn is not None
-    return ModelCost(role, model.name, volume.sequences, tokens, unit, at_most, parameters)
+    return ModelCost(role, model.name, volume.sequences, tokens, unit, at_most, *about)
 
 
 def _conversations(volume: Volume) -> list[Conversation]:
@@ -119,9 +144,9 @@ def _conversations(volume: Volume) -> list[Conversation]:
 
 def _judge_cost(model: Model, settings: MeasureSettings, volume: Volume, compares: bool) -> ModelCost:
     """A judge sees a pair in both orders, or each response once; it reads the question and writes an answer."""
-    parameters = count_parameters(model)
+    about = count_parameters(model), read_size(model), settings.batch_tokens
     if volume.rows is None or volume.sequences is None or not volume.sample:
-        return ModelCost("judge", model.name, parameters=parameters)
+        return ModelCost("judge", model.name, None, None, "tokens", False, *about)
     options = judge_options(settings.options.get(JUDGE_OPTIONS, {}))
     pairwise = compares and volume.pairs and options.mode != "pointwise"
     question = Question(options.source(PAIRWISE if pairwise else POINTWISE), pairwise)
@@ -132,11 +157,16 @@ def _judge_cost(model: Model, settings: MeasureSettings, volume: Volume, compare
     asks = 2 * volume.rows if pairwise else volume.sequences
     longest = options.max_tokens + (volume.drawn[1] if volume.drawn else 0) * (2 if pairwise else 1)
     tokens = round(asks * (sum(lengths) / max(1, len(lengths)) + longest))
-    return ModelCost("judge", model.name, volume.sequences, tokens, unit, True, parameters)
+    return ModelCost("judge", model.name, volume.sequences, tokens, unit, True, *about)
 
 
 def _lengths(
-    conversations: Sequence[Conversation], model: Model, settings: MeasureSettings, alone: bool = False
+    conversations: Sequence[Conversation],
+    model: Model,
+    settings: MeasureSettings,
+    *,
+    alone: bool = False,
+    once: bool = False,
 ) -> tuple[list[int], Literal["tokens", "words"]]:
     """The number of tokens that the model reads of every conversation; words if its tokenizer is not here.
 
@@ -145,7 +175,9 @@ def _lengths(
         model: the model whose tokenizer counts.
         settings: may bound the length.
         alone: whether the responses are read without their prompts.
+        once: whether a prompt is read once for the responses that follow each other.
     """
+    after = [once and i > 0 and conversations[i - 1][0] is prompt for i, (prompt, _) in enumerate(conversations)]
     if model.kind == "fake" or model.here:
         here = Model.of(str(model.here)) if model.here else model
         try:
@@ -153,10 +185,15 @@ def _lengths(
             limits = [limit for limit in (settings.max_length, model_limit(ModelSpec(here))) if limit]
             kind = AloneRenderer if alone else Renderer
             renderer = kind(tokenizer, min(limits, default=None), settings.truncation)
-            return [len(row.ids) for row in renderer.render(conversations)], "tokens"
+            rows = zip(renderer.render(conversations), after, strict=True)
+            return [len(row.ids) - min(row.start, len(row.ids)) * shared for row, shared in rows], "tokens"
         except CurateError:
             pass
-    before = [[] if alone else [message["content"] for message in prompt] for prompt, _ in conversations]
+    unread = [alone or shared for shared in after]
+    before = [
+        [] if left_out else [message["content"] for message in prompt]
+        for (prompt, _), left_out in zip(conversations, unread, strict=True)
+    ]
     texts = ["\n".join([*said, text]) for said, (_, text) in zip(before, conversations, strict=True)]
     return [len(ids) for ids in WordsTokenizer().encode(texts)], "words"
 
@@ -186,6 +223,23 @@ def count_parameters(model: Model) -> int | None:
         return sum(map(_in_file, files)) if files else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_size(model: Model) -> ModelSize | None:
+    """A decoder's widths by its configuration; None if it is not on this machine, or does not say them."""
+    try:
+        config = json.loads((model.here / "config.json").read_text("utf-8")) if model.here else {}
+    except (OSError, ValueError):
+        return None
+    config = config.get("text_config", config)
+    hidden, layers, heads = (
+        config.get(f"{name}") for name in ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    )
+    if not all(isinstance(one, int) and one > 0 for one in (hidden, layers, heads)):
+        return None
+    wide, shared, width = (config.get(name) for name in ("intermediate_size", "num_key_value_heads", "head_dim"))
+    wide = max(wide) if isinstance(wide, list) else wide
+    return ModelSize(hidden, wide or 4 * hidden, layers, (shared or heads) * (width or hidden // heads))
 
 
 def _in_file(path: Path) -> int:

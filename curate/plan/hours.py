@@ -1,21 +1,28 @@
-"""What a model takes on a named GPU: hours and memory, from its parameters and the tokens that it reads."""
+"""What a model takes on a named GPU: hours and memory, from its parameters and the tokens that it reads.
+
+All of it is arithmetic for models in PyTorch in bfloat16; vLLM takes its own share of the memory, whatever the model.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from curate.backends.batch_memory import LOGITS_TILE, cacheable, cached_bytes, fitting, held_bytes
 from curate.errors import SettingsError, did_you_mean
-from curate.plan.cost import ModelCost
+from curate.plan.cost import ModelCost, ModelSize
 from curate.plan.volume import Volume
 from curate.schema import Record
+from curate.scorers.generation import GPU_BATCH_TOKENS
 
 UTILISATION = 0.4
 """The share of its peak that a GPU is expected to reach: arithmetic, not a measurement."""
 TOKENS_PER_WORD = 1.3
 """English text in a usual tokenizer, where a model's own is not on this machine."""
-BYTES = 2
-"""Bytes of a parameter in bfloat16."""
+BYTES, FLOAT32 = 2, 4
+"""Bytes of a number in bfloat16, and in float32."""
+WRITING, LOGPS = ("draws", "judge"), ("policy", "policy alone", "reference")
+"""Roles of models that write, and of those whose log-probabilities are measured."""
 SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([bm])(?![A-Za-z0-9])", re.IGNORECASE)
 UNITS = {"b": 1e9, "m": 1e6}
 ASSUMED_ROWS = 10_000
@@ -84,7 +91,49 @@ def hours(cost: ModelCost, gpu: Gpu) -> float | None:
     return 2 * parameters * tokens / (gpu.flops * UTILISATION) / 3600
 
 
-def memory(cost: ModelCost) -> float | None:
-    """GiB of the model's weights in bfloat16."""
+@dataclass(frozen=True)
+class Memory:
+    """GiB that a model takes.
+
+    Attributes:
+        weights: the model.
+        batch: what it holds while it reads one batch, or the keys and values of what it writes.
+        tokens: of that batch.
+    """
+
+    weights: float
+    batch: float
+    tokens: int
+
+    @property
+    def total(self) -> float:
+        """Both together."""
+        return self.weights + self.batch
+
+
+def memory(cost: ModelCost, gpu: Gpu) -> Memory | None:
+    """The weights, and the largest batch: by `--batch-tokens`, else by what the weights leave on this GPU.
+
+    A model that reads holds the widest layer of all tokens of a batch, and for log-probabilities two tiles of logits;
+    one that writes holds keys and values. A model whose configuration is elsewhere is taken for a usual decoder of its
+    size.
+    """
     parameters = parameters_of(cost)
-    return None if parameters is None else parameters * BYTES / 2**30
+    if parameters is None:
+        return None
+    weights, size = parameters * BYTES, cost.size or usual_size(parameters)
+    beside = max(0.0, gpu.memory * 2**30 - weights)
+    if cost.role in WRITING:
+        cached = cached_bytes(size.layers, size.keys, BYTES)
+        tokens = cost.batch_tokens or min(GPU_BATCH_TOKENS, cacheable(beside, cached))
+        return Memory(weights / 2**30, tokens * cached / 2**30, tokens)
+    held = held_bytes(size.hidden, size.wide, BYTES)
+    tokens = cost.batch_tokens or fitting(beside, held)
+    logits = 2 * FLOAT32 * LOGITS_TILE[0] * LOGITS_TILE[1] if cost.role in LOGPS else 0
+    return Memory(weights / 2**30, (tokens * held + logits) / 2**30, tokens)
+
+
+def usual_size(parameters: float) -> ModelSize:
+    """A decoder of so many parameters: 12 x layers x hidden^2 of them, and a layer for every 128 of its width."""
+    hidden = max(1, round((128 * parameters / 12) ** (1 / 3)))
+    return ModelSize(hidden, 4 * hidden, max(1, round(hidden / 128)), hidden)

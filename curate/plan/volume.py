@@ -16,6 +16,12 @@ from curate.settings import Settings
 
 CHUNK_ROWS = 4096
 SAMPLE = 256
+COLUMNS, PLAIN, WORK = 0.37, 1.1, 0.7
+"""Bytes per character of text: in Parquet, in plain text, and of unfinished work in Parquet."""
+PER_TOKEN = 4
+"""Characters of a token of English text."""
+NUMBERS = 95
+"""Bytes of a response's numbers, in Parquet."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,54 @@ class Volume:
         if not self.pairs:
             return record.responses
         return tuple(record.responses[i] for i in record.pair) if record.pair else record.responses[:2]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a step leaves on the disk, in bytes: an estimate from measured factors.
+
+    Attributes:
+        out: its output.
+        work: unfinished work while it runs, which is gone afterwards.
+        at_most: whether the responses do not exist yet, and each was counted at its limit.
+    """
+
+    out: int
+    work: int
+    at_most: bool = False
+
+
+def disk(before: Volume, after: Volume, *, measures: bool, plain_text: bool) -> Disk | None:
+    """What a step leaves on the disk; None where the rows are not known.
+
+    The factors are those of whole runs on 3,959 judged pairs, 2,307 pairs of HH-RLHF and 805 prompts with 20 responses:
+    per character of text 0.29 to 0.37 bytes in Parquet, 0.34 to 0.7 of unfinished work; per response 27 to 95 bytes of
+    numbers.
+
+    Args:
+        before: the rows that it reads.
+        after: the rows that it writes.
+        measures: whether it measures responses.
+        plain_text: whether it writes text rather than Parquet.
+    """
+    read, written = characters(before), characters(after)
+    if read is None or written is None:
+        return None
+    numbers = NUMBERS * (after.sequences or 0)
+    out = round(written * (PLAIN if plain_text else COLUMNS) + numbers)
+    work = round(read * WORK + numbers) if measures else 0
+    return Disk(out, work, before.drawn is not None or after.drawn is not None)
+
+
+def characters(volume: Volume) -> int | None:
+    """Characters of the texts of all rows, from the sample; at most those of responses that are to be drawn."""
+    if volume.rows is None or not volume.sample:
+        return None
+    texts = [[one["content"] for one in record.prompt] for record in volume.sample]
+    if volume.drawn is None:
+        texts = [said + list(volume.texts(record)) for said, record in zip(texts, volume.sample, strict=True)]
+    drawn = (volume.sequences or 0) * volume.drawn[1] * PER_TOKEN if volume.drawn else 0
+    return round(volume.rows * sum(len(text) for row in texts for text in row) / len(texts)) + drawn
 
 
 def is_here(name: str) -> bool:

@@ -11,7 +11,7 @@ from curate.plan.cost import ModelCost
 from curate.plan.hours import ASSUMED
 from curate.plan.rewards import parse_reward
 from curate.plan.shape import LayoutOf, Shape, look
-from curate.plan.volume import Volume, is_here, survey
+from curate.plan.volume import Disk, Volume, characters, disk, is_here, survey
 from curate.recipes.check import flow_through
 from curate.recipes.file import Given, Recipe, RecipeFile
 from curate.recipes.resolve import Step, read_overrides, resolve
@@ -31,6 +31,7 @@ class PlannedStep:
         models: what its models read.
         assumed: what they would read of the rows that stand for data which is not here; empty if it is.
         size: characters of its rows' texts; None if not known.
+        disk: bytes of its output and of its unfinished work; None if not known.
     """
 
     number: int
@@ -44,6 +45,7 @@ class PlannedStep:
     models: tuple[ModelCost, ...]
     assumed: tuple[ModelCost, ...] = ()
     size: int | None = None
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True)
@@ -88,20 +90,14 @@ def plan_run(file: RecipeFile, given: Mapping[str, Any], out: Path) -> RunPlan:
         stand_ins[step.name] = step.job.volume(step.settings, stand_in, shape.kind)
         assumed = () if known else tuple(step.job.costs(step.settings, stand_in, shape.kind))
         one = _planned(step, volumes[step.name], costs)
-        planned.append(replace(one, assumed=assumed, size=_size(volumes[step.name])))
+        after = volumes[step.name]
+        needs = disk(before, after, measures=step.job.measures, plain_text=step.job.name == "export")
+        planned.append(replace(one, assumed=assumed, size=characters(after), disk=needs))
     recipe = file.recipe
     inputs = {name: one.default for name, one in recipe.inputs.items()} | dict(overrides.inputs)
     missing = {name: recipe.inputs[name].about for name, value in inputs.items() if value is None}
     unknown = dict.fromkeys(name for step in steps for name in _outside(step) if not is_here(name))
     return RunPlan(recipe, out, inputs, missing, tuple(planned), tuple(unknown), tuple(_notes(steps)))
-
-
-def _size(volume: Volume) -> int | None:
-    """Characters of the texts of all rows, from the sample."""
-    if volume.rows is None or not volume.sample:
-        return None
-    texts = [[one["content"] for one in record.prompt] + list(record.responses) for record in volume.sample]
-    return round(volume.rows * sum(len(text) for row in texts for text in row) / len(texts))
 
 
 def _planned(step: Step, volume: Volume, costs: tuple[ModelCost, ...]) -> PlannedStep:

@@ -1,11 +1,18 @@
 """Hours and memory of a model on a GPU, worked out by hand; and what `curate run --plan` says of them."""
 
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from curate.cli.run_summaries import cost_lines, spent
 from curate.errors import SettingsError
-from curate.plan.cost import ModelCost
-from curate.plan.hours import GPUS, find_gpu, hours, memory, parameters_of
+from curate.model import Model
+from curate.plan.cost import ModelCost, ModelSize, read_size
+from curate.plan.hours import GPUS, find_gpu, hours, memory, parameters_of, usual_size
+from curate.plan.volume import Disk
 
 
 def cost(model: str, tokens: int | None = 1_000_000, unit: str = "tokens", parameters: int | None = None) -> ModelCost:
@@ -42,9 +49,62 @@ def test_hours_are_flop_over_what_the_gpu_reaches() -> None:
     assert hours(cost("m-8B", tokens=None), GPUS["A100"]) is None
 
 
-def test_memory_is_two_bytes_a_parameter() -> None:
-    assert memory(cost("m-8B")) == pytest.approx(16e9 / 2**30)
-    assert memory(cost("m")) is None
+def test_hours_are_those_of_the_readme() -> None:
+    page = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+    assert "policy and reference read a prompt once" in " ".join(page.lower().split())
+    costs = [cost("m-8B", tokens=60_000 * tokens) for tokens in (900, 900, 1_100)]
+    for name in ("H100", "A100"):
+        one, eight = re.findall(rf"\| {name} .*?\| ([0-9.]+) h \| ([0-9.]+) h \|", page)[0]
+        total = sum(hours(each, GPUS[name]) or 0 for each in costs)
+        assert (spent(total), f"{total / 8:.2f}") == (f"{float(one):.1f} h", eight)
+
+
+LLAMA = ModelSize(4096, 14336, 32, 1024)
+
+
+def sized(role: str, tokens: int | None = None, size: ModelSize | None = LLAMA) -> ModelCost:
+    return replace(cost("m-8B"), role=role, size=size, batch_tokens=tokens)
+
+
+def test_memory_is_two_bytes_a_parameter_and_a_batch() -> None:
+    # (8 x 4096 + 3 x 14336) x 2 = 151,552 bytes per token; two tiles of 4096 x 16384 float32 logits are 512 MiB
+    found = memory(sized("policy", 10_000), GPUS["H100"])
+    assert found is not None and found.weights == pytest.approx(16e9 / 2**30)
+    assert found.batch == pytest.approx((10_000 * 151_552 + 2**29) / 2**30)
+    assert memory(sized("reward", 10_000), GPUS["H100"]).batch == pytest.approx(10_000 * 151_552 / 2**30)
+    assert memory(cost("m"), GPUS["H100"]) is None
+
+
+def test_memory_of_a_model_that_writes_is_its_cache() -> None:
+    # 2 x 32 layers x 1024 x 2 bytes = 128 KiB per token
+    found = memory(sized("draws", 8_192), GPUS["H100"])
+    assert found is not None and found.batch == 1
+    assert found.total == pytest.approx(16e9 / 2**30 + 1)
+
+
+def test_the_default_batch_is_the_one_that_the_models_take() -> None:
+    # 2^30 / 151,552 = 7,084, in steps of 1,024; on a full card the smallest; 65,536 tokens of a cache fit into 8 GiB
+    assert memory(sized("policy"), GPUS["H100"]).tokens == 6 * 1024
+    assert memory(replace(sized("policy"), parameters=11_900_000_000), GPUS["RTX4090"]).tokens == 6 * 1024
+    assert memory(replace(sized("policy"), parameters=20_000_000_000), GPUS["RTX4090"]).tokens == 1024
+    assert memory(sized("draws"), GPUS["H100"]).tokens == 65_536
+
+
+@pytest.mark.parametrize("parameters", [5e8, 8e9, 7e10])
+def test_a_usual_decoder_has_its_parameters(parameters: float) -> None:
+    size = usual_size(parameters)
+    assert 12 * size.layers * size.hidden**2 == pytest.approx(parameters, rel=0.05)
+    assert (size.wide, size.keys) == (4 * size.hidden, size.hidden)
+
+
+def test_the_size_is_read_from_the_configuration(tmp_path: Path, demo_models: Path) -> None:
+    config = json.loads((demo_models / "policy" / "config.json").read_text("utf-8"))
+    found = read_size(Model.of(str(demo_models / "policy")))
+    assert found is not None
+    assert (found.hidden, found.wide, found.layers) == tuple(
+        config[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers")
+    )
+    assert read_size(Model.of("fake:1")) is None
 
 
 def test_gpus_are_found_in_any_case_and_others_refused() -> None:
@@ -55,20 +115,21 @@ def test_gpus_are_found_in_any_case_and_others_refused() -> None:
 
 
 def test_the_plan_says_when_it_cannot_know_everything_and_when_a_model_is_too_large() -> None:
-    said = " ".join(str(line) for line in cost_lines([cost("m-70B"), cost("m")], GPUS["A100"], 3 * 2**30))
+    disks = [Disk(2**30, 0), Disk(2**31, 2**28)]
+    said = " ".join(str(line) for line in cost_lines([cost("m-70B"), cost("m")], GPUS["A100"], disks))
     assert "at least 19 min on one A100 (312 TFLOP/s in bfloat16, 40% of them used)" in said
-    assert "130.4 GiB for the weights of the largest model, more than the 80 of one A100" in said
-    assert "disk: about 3 GiB" in said
-    assert "GPU memory" not in " ".join(str(line) for line in cost_lines([cost("m")], GPUS["A100"], 0))
+    assert "GiB, more than the 80 of one A100: 130.4 of weights and" in said
+    assert "disk: about 3 GiB for all outputs, and 256 MiB more for unfinished work" in said
+    assert "GPU memory" not in " ".join(str(line) for line in cost_lines([cost("m")], GPUS["A100"], []))
 
 
 def test_a_short_time_is_not_about_less_than_a_minute() -> None:
     def first(*names: str) -> str:
-        return " ".join(str(line) for line in cost_lines([cost(one, tokens=10) for one in names], GPUS["H100"], 0))
+        return " ".join(str(line) for line in cost_lines([cost(one, tokens=10) for one in names], GPUS["H100"], []))
 
     assert first("m-8B").startswith("less than a minute on one H100")
     assert first("m-8B", "m").startswith("less than a minute, not counting what is unknown, on one H100")
-    assert "GPU memory: less than 0.1 GiB for" in first("m-8M")
+    assert "less than 0.1 of weights" in first("m-8M")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,12 +11,13 @@ from curate.demo.world import make_pairs
 from curate.errors import CurateError, SettingsError
 from curate.model import Model
 from curate.plan.cost import ModelCost, count_parameters
-from curate.plan.volume import survey
+from curate.plan.volume import Volume, characters, disk, survey
 from curate.readers import detect
 from curate.recipes.check import prepare
 from curate.recipes.file import read_recipe
 from curate.recipes.preview import plan_run
 from curate.render import Renderer
+from curate.schema import Record
 from curate.tokens import WordsTokenizer
 
 from .helpers import GIVEN, write_pairs, write_recipe
@@ -41,8 +43,11 @@ def test_tokens_of_a_small_data_set_are_exact(file):
     ]
     renderer = Renderer(open_chat_tokenizer(Model.of("fake:1")), None, "keep_start")
     pairs = [(row[side][:-1], row[side][-1]["content"]) for row in make_pairs(20, 1) for side in ("chosen", "rejected")]
-    total = sum(len(one.ids) for one in renderer.render(pairs))
-    assert {cost.tokens for cost in costs} == {total}
+    rows = renderer.render(pairs)
+    total = sum(len(one.ids) for one in rows)
+    # policy and reference read the prompt of a pair once
+    once = total - sum(one.start for one in rows[1::2])
+    assert [cost.tokens for cost in costs] == [total, once, once]
     assert {cost.unit for cost in costs} == {"tokens"}
 
 
@@ -56,11 +61,9 @@ def test_rows_are_foretold(file):
 
 def test_a_model_that_is_not_here_is_counted_in_words(file):
     cost = planned(file, policy="owner/no-such-model").steps[0].models[1]
-    texts = [
-        "\n".join(message["content"] for message in row[side])
-        for row in make_pairs(20, 1)
-        for side in ("chosen", "rejected")
-    ]
+    rows = make_pairs(20, 1)
+    texts = ["\n".join(message["content"] for message in row["chosen"]) for row in rows]
+    texts += [row["rejected"][-1]["content"] for row in rows]
     assert (cost.unit, cost.tokens) == ("words", sum(len(ids) for ids in WordsTokenizer().encode(texts)))
     assert cost.flops is None
 
@@ -221,3 +224,21 @@ def test_a_condition_of_a_recipe_may_name_what_it_likes_in_a_text(tmp_path, monk
     write_pairs(tmp_path / "d.jsonl")
     file = write_recipe(tmp_path, ("      by: bees\n", "      by: bees\n      where: pair_id <> 'subplan'\n"))
     assert planned(file).steps[1].settings["where"] == "pair_id <> 'subplan'"
+
+
+def test_disk_counts_texts_numbers_and_unfinished_work(file):
+    score, select, export = (step.disk for step in planned(file).steps)
+    sizes = [step.size for step in planned(file).steps]
+    # per character 0.37 bytes in Parquet, 1.1 in plain text, 0.7 of unfinished work; 95 for each response's numbers
+    assert (score.out, score.work) == (round(0.37 * sizes[0] + 95 * 40), round(0.7 * sizes[0] + 95 * 40))
+    assert (select.work, export.work, score.at_most) == (0, 0, False)
+    assert export.out == round(1.1 * sizes[2] + 95 * 8)
+
+
+def test_disk_counts_responses_to_come_at_their_limit():
+    prompts = Volume(10, False, (Record(({"role": "user", "content": "p" * 20},), ()),))
+    drawn = replace(prompts, drawn=(4, 100))
+    # 10 prompts of 20 characters, and 40 responses of at most 100 tokens of 4 characters
+    assert characters(drawn) == 200 + 40 * 400
+    found = disk(prompts, drawn, measures=True, plain_text=False)
+    assert (found.out, found.work, found.at_most) == (round(0.37 * 16_200 + 95 * 40), round(0.7 * 200 + 95 * 40), True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from curate.backends import OutOfMemory
+from curate.backends.batch_memory import fitting, held_bytes
 from curate.backends.torch.adapters import keep_base
 from curate.backends.torch.attention import NAME, CannotPack, has_varlen, reading, register
 from curate.backends.torch.loading import LoadedModel
@@ -27,8 +28,6 @@ Made = TypeVar("Made")
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.15, "float16": 0.02}
 """Maximum difference, per token or per reward unit, that the self-check accepts: rounding of the dtype, no more."""
 CPU_TOKENS = 4096
-LEAST_TOKENS, MOST_TOKENS, GPU_BYTES = 1024, 65536, 2**30
-"""On a GPU: limits for a batch's tokens, and the share of memory for its hidden states."""
 CHECK_LENGTHS = (23, 9, 5)
 
 
@@ -208,9 +207,7 @@ def fitting_tokens(loaded: LoadedModel) -> int:
     config, model = loaded.config, loaded.model
     wide = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     wide = max(wide) if isinstance(wide, list | tuple) else wide  # Gemma 3n: one per layer
-    held = (8 * config.hidden_size + 3 * wide) * model.dtype.itemsize  # per token, in the widest layer
-    tokens = int(min(GPU_BYTES, beside_weights(loaded) / 2) / held)
-    return max(LEAST_TOKENS, min(tokens, MOST_TOKENS)) // LEAST_TOKENS * LEAST_TOKENS
+    return fitting(beside_weights(loaded), held_bytes(config.hidden_size, wide, model.dtype.itemsize))
 
 
 def beside_weights(loaded: LoadedModel) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from curate.backends import ModelSpec, Sample, Sampling
+from curate.backends.batch_memory import cacheable, cached_bytes
 from curate.backends.torch.forward import TorchModel, beside_weights, longrope_border
 from curate.backends.torch.loading import LoadedModel, load
 from curate.backends.torch.scoring import token_logps
@@ -37,8 +38,8 @@ def cached_tokens(loaded: LoadedModel) -> int | None:
     )
     if not (layers and heads and wide):
         return None
-    a_token = 2 * layers * (shared or heads) * (width or wide // heads) * loaded.model.dtype.itemsize
-    return int(max(1, beside_weights(loaded) // 2 // a_token))
+    a_token = cached_bytes(layers, (shared or heads) * (width or wide // heads), loaded.model.dtype.itemsize)
+    return cacheable(beside_weights(loaded), a_token)
 
 
 def _said(config: Any, name: str) -> int | None:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from curate.backends.batch_memory import LOGITS_TILE
+
 if TYPE_CHECKING:
     import torch
 
 CPU_TILE = (2048, 512)
-GPU_TILE = (4096, 16384)
-"""Rows and vocabulary entries whose logits are held at a time: 4 MiB, about the size of caches, and 256 MiB."""
+"""Rows and vocabulary entries whose logits are held at a time on a CPU: 4 MiB, about the size of caches."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Head:
         """Ranges of rows with their float32 logits [rows, part of the vocabulary]; use each tile before the next."""
         import torch
 
-        high, wide = GPU_TILE if states.is_cuda else CPU_TILE
+        high, wide = LOGITS_TILE if states.is_cuda else CPU_TILE
         states = states if states.is_cuda else states.float()
         held = states.new_empty(min(high, len(states)) * wide if states.dtype == torch.float32 else 0)
         for first in range(0, len(self.weight), wide):
