@@ -189,7 +189,7 @@ def pair(
     max_length: int | None = ...,
     truncation: Literal["keep_start", "keep_end", "drop"] = ...,
     rows_as: Literal["pairs", "candidates"] | None = ...,
-    strategy: Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"] = ...,
+    strategy: Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot", "delta-ucb", "cross-model"] = ...,
     by: str | None = ...,
     order: Literal["highest", "lowest"] | None = ...,
     per_prompt: int | None = ...,

@@ -27,13 +27,13 @@ from curate.lines import Grid, Summary
 from curate.metrics.advice import narrow_note
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
-from curate.metrics.registry import all_metrics, columns_read, find, missing_column
+from curate.metrics.registry import all_metrics, columns_read, find
 from curate.pairs.distances import Distances
 from curate.pairs.droppable import Droppable
 from curate.pairs.flagged import marked_pairs, wanted_by
 from curate.pairs.rows import pair_tables, write_pairs
 from curate.pairs.search import DEFAULT_METRIC, VALUE, Pairing, max_min_share
-from curate.pairs.strategies import BEST_OF_N2, STRATEGIES, measuring, strategy_parameters
+from curate.pairs.strategies import BEST_OF_N2, check_columns, check_writers, measuring, strategy_parameters
 from curate.pairs.table import MetricSummary, add_metrics, mean_of, summarise
 from curate.plan.columns import computable
 from curate.plan.cost import measuring_costs
@@ -51,7 +51,7 @@ from curate.responses.measure import Numbers, measure_responses
 from curate.responses.pools import Pools, is_cut, may_be_chosen, merged
 from curate.responses.stage import stage
 from curate.responses.table import Staged
-from curate.schema import CHOSEN_INDEX, REJECTED_INDEX, REWARD
+from curate.schema import CHOSEN_INDEX, REJECTED_INDEX
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.selection.filters import check_flags
 from curate.settings import PairSettings
@@ -118,7 +118,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
 def _pair(settings: PairSettings, reporter: Reporter) -> PairResult:
     parameters = check_pair(settings)
     plan = make_plan(measuring(settings), None if settings.rows_as else "candidates")
-    _check(plan, settings)
+    _check(plan, settings, parameters)
     flagging = plan_flags(plan, wanted_by(settings))
     for note in (*plan.notes, *flagging.notes):
         reporter.note(note)
@@ -167,11 +167,10 @@ def check_pair(settings: PairSettings) -> Any:
     return parameters
 
 
-def _check(plan: Plan, settings: PairSettings) -> None:
+def _check(plan: Plan, settings: PairSettings, parameters: Any) -> None:
     """Refuse, before any model loads, what pairing could not do."""
-    wanted = settings.strategy if settings.strategy in STRATEGIES else "--min-margin" if settings.min_margin else None
-    if wanted and not plan.rewards:
-        raise missing_column(wanted, REWARD.chosen, sorted(plan.pair_columns()))
+    check_columns(settings.strategy, plan.pair_columns(), min_margin=bool(settings.min_margin))
+    check_writers(parameters, plan.sample)
     if settings.strategy == BEST_OF_N2:
         plan.require(find(settings.by or DEFAULT_METRIC).name)
 
@@ -256,8 +255,8 @@ def _shape(settings: PairSettings, before: Shape) -> Shape:
     by = {settings.by or DEFAULT_METRIC} if settings.strategy == BEST_OF_N2 else set()
     for name in (one for one in (*settings.options, *by) if one != JUDGE_OPTIONS):
         made.require(columns_read(name, settings.options, columns), name)
-    if not by and made.known and REWARD.chosen not in columns:
-        raise missing_column(settings.strategy, REWARD.chosen, sorted(columns))
+    if made.known:
+        check_columns(settings.strategy, columns, min_margin=bool(settings.min_margin))
     return replace(made, columns=before.columns | TEXTS | columns | set(computable(columns, settings)))
 
 

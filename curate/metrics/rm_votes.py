@@ -1,5 +1,7 @@
 """How many of several reward models prefer the chosen response."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from curate.metrics.registry import Measured, Parameters, metric
@@ -9,12 +11,15 @@ CHOSEN, REJECTED = "chosen_reward_", "rejected_reward_"
 FEWEST = 2
 
 
+def named_sources(columns: Collection[str]) -> tuple[str, ...]:
+    """Names of the reward sources that have rated both sides, in alphabetical order."""
+    named = {name.removeprefix(CHOSEN) for name in columns if name.startswith(CHOSEN)}
+    return tuple(sorted(name for name in named if f"{REJECTED}{name}" in columns))
+
+
 def _resolve(parameters: Parameters, present: frozenset[str]) -> Parameters:
     sources = tuple(dict.fromkeys(parameters["sources"]))
-    if not sources:
-        named = {name.removeprefix(CHOSEN) for name in present if name.startswith(CHOSEN)}
-        sources = tuple(sorted(name for name in named if f"{REJECTED}{name}" in present))
-    return {**parameters, "sources": sources}
+    return {**parameters, "sources": sources or named_sources(present)}
 
 
 def _needs(parameters: Parameters) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ class Candidates:
         may_be_chosen: bool [n], false for truncated responses.
         draws: a random number for each response, uint64 [n], for strategies that draw; None for the others.
         usable: bool [n], false for responses that must be in no pair; None if all may.
+        sources: rewards of each named source, float64 [sources, n]; None if no source is named.
+        models: which model wrote each response, None where that is not known; empty if the data names no model.
+        lengths: tokens of each text, [n]; for strategies that look at them.
     """
 
     rewards: np.ndarray | None
@@ -27,6 +30,9 @@ class Candidates:
     may_be_chosen: np.ndarray
     draws: np.ndarray | None = None
     usable: np.ndarray | None = None
+    sources: np.ndarray | None = None
+    models: tuple[str | None, ...] = ()
+    lengths: np.ndarray | None = None
 
     @property
     def size(self) -> int:

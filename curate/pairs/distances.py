@@ -70,6 +70,11 @@ class Comparison:
         found: np.ndarray = self._numbers[np.searchsorted(self._slots, slots)]
         return found
 
+    def lengths(self, slots: np.ndarray) -> np.ndarray:
+        """Tokens of these slots' texts, int64 [n]."""
+        found: np.ndarray = self._sizes[self.numbers(slots)]
+        return found
+
     @property
     def measured(self) -> int:
         """How many distinct pairs of texts have a measured edit distance so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +20,12 @@ from curate.pairs.candidates import Candidates as Responses
 from curate.pairs.candidates import ordered_pairs
 from curate.pairs.distances import Comparison, Distances
 from curate.pairs.droppable import Droppable
-from curate.pairs.strategies import BEST_OF_N2, apply
+from curate.pairs.strategies import BEST_OF_N2, CROSS_MODEL, apply
 from curate.pairs.table import pair_frame, response_fields
 from curate.progress import Reporter
 from curate.responses.measure import Numbers
 from curate.responses.pools import Pool, Pools
-from curate.schema import REWARD
+from curate.schema import REWARD, named_reward
 from curate.settings import PairSettings
 from curate.storage.shards import Shards
 
@@ -53,6 +53,15 @@ class Picked:
     old: pl.DataFrame
     edit_distances: dict[str, int]
     dropped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What pairing knows of a chunk's responses besides their numbers: texts and models by slot, and their tokens."""
+
+    texts: dict[int, str]
+    models: dict[int, str | None]
+    comparison: Comparison
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,9 @@ class Pairing:
         comparison = self.distances.of(texts)
         prompts = {} if self.ranks_by_metric and not self.droppable.flags else pools.prompts(chunk)
         dropped: Counter[str] = Counter()
-        made = [self._pairs(pool, texts, prompts.get(pool.row, ""), dropped) for pool in chunk]
+        models = pools.models(chunk) if self.settings.strategy == CROSS_MODEL else {}
+        known = Known(texts, models, comparison)
+        made = [self._pairs(pool, known, prompts.get(pool.row, ""), dropped) for pool in chunk]
         places = np.concatenate([self._places(p, *m) for p, m in zip(chunk, made, strict=True)])
         different = comparison.different(*(comparison.numbers(slots) for slots in places[:, 1:3].T))
         if self.ranks_by_metric and self.ranking.prunes:
@@ -166,18 +177,28 @@ class Pairing:
         measured = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
         return pl.DataFrame(columns).with_columns([*measured, pl.lit(None, pl.Float64).alias(VALUE)])
 
-    def _pairs(
-        self, pool: Pool, texts: dict[int, str], prompt: str, dropped: Counter[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(self, pool: Pool, known: Known, prompt: str, dropped: Counter[str]) -> tuple[np.ndarray, np.ndarray]:
         settings = self.settings
         rewards = self.numbers[REWARD.name][pool.slots] if REWARD.name in self.numbers else None
-        own = [texts[slot] for slot in pool.slots.tolist()]
+        own = [known.texts[slot] for slot in pool.slots.tolist()]
         drawn = None if self.ranks_by_metric else draws(settings.seed, prompt, own)
         usable = self.droppable.usable(pool, prompt, own, dropped)
         responses = Responses(rewards, self.texts[pool.slots], self.choosable[pool.slots], drawn, usable)
         if self.ranks_by_metric:
             return ordered_pairs(responses, settings.min_margin)
+        responses = replace(
+            responses,
+            sources=self._sources(pool),
+            models=tuple(known.models[slot] for slot in pool.slots.tolist()) if known.models else (),
+            lengths=known.comparison.lengths(pool.slots),
+        )
         return apply(settings.strategy, responses, self.parameters, settings.min_margin, settings.per_prompt)
+
+    def _sources(self, pool: Pool) -> np.ndarray | None:
+        """The named rewards of these responses, float64 [sources, n]."""
+        prefix = named_reward("").name
+        found = [self.numbers[name][pool.slots] for name in sorted(self.numbers) if name.startswith(prefix)]
+        return np.stack(found) if found else None
 
     @staticmethod
     def _places(pool: Pool, chosen: np.ndarray, rejected: np.ndarray) -> np.ndarray:

@@ -1,16 +1,20 @@
-"""Common strategies that pair by reward alone, as baselines for best-of-N^2."""
+"""Strategies that pair by rewards or by who wrote the responses: baselines for best-of-N^2, and some papers' own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from curate.errors import SettingsError
+from curate.errors import SettingsError, did_you_mean
+from curate.metrics.registry import missing_column
+from curate.metrics.rm_votes import CHOSEN, FEWEST, named_sources
 from curate.pairs.candidates import Candidates, Pairs, ordered_pairs
-from curate.registry import Applies, check_parameters
+from curate.registry import Applies, NonNegativeFloat, check_parameters
+from curate.schema import MODEL, REWARD, Record
 from curate.settings import PairSettings
 
 
@@ -19,6 +23,25 @@ class NoParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     applies: ClassVar[Applies] = {}
+
+
+class MaxMin(NoParameters):
+    """Which of several responses of the same reward are taken."""
+
+    ties: Literal["position", "length"] = "position"
+
+
+class DeltaUcb(NoParameters):
+    """How many standard deviations the bounds are from the mean."""
+
+    b: NonNegativeFloat = 1.0
+
+
+class CrossModel(NoParameters):
+    """The two models, as the data names them."""
+
+    stronger: str = ""
+    weaker: str = ""
 
 
 class RsDpo(NoParameters):
@@ -37,12 +60,53 @@ class SweetSpot(NoParameters):
     draws: int = Field(default=5, ge=1)
 
 
-def max_min(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
+def max_min(pool: Candidates, pairs: Pairs, parameters: MaxMin) -> Pairs:
     """The highest reward against the lowest; ties go to the lower position.
 
-    Source: SimPO's data generation (arXiv 2405.14734).
+    With `ties=length`, the shortest of the best is chosen, and of the worst the one nearest to it in length rejected.
+
+    Source: SimPO's data generation (arXiv 2405.14734); for the ties WPO (arXiv 2406.11827), code.
     """
-    return _by_rewards(pool, pairs, rejected_first=_rewards(pool))
+    if parameters.ties == "position":
+        return _by_rewards(pool, pairs, rejected_first=_rewards(pool))
+    rewards, (chosen, rejected) = _rewards(pool), pairs
+    assert pool.lengths is not None, "the pairing counts tokens for every strategy"
+    gaps = np.abs(pool.lengths[chosen] - pool.lengths[rejected])
+    order = np.lexsort((rejected, gaps, rewards[rejected], chosen, pool.lengths[chosen], -rewards[chosen]))
+    return chosen[order], rejected[order]
+
+
+def delta_ucb(pool: Candidates, pairs: Pairs, parameters: DeltaUcb) -> Pairs:
+    """The pair that could be furthest apart: the upper bound of its chosen less the lower bound of its rejected.
+
+    A response's bounds are b standard deviations (ddof 0) from the mean of its named rewards. Responses that lack one
+    of them are in no pair; ties go to lower positions.
+
+    Formula: (mean_i + b sd_i) - (mean_j - b sd_j)
+
+    Source: ActiveUltraFeedback (arXiv 2603.09692), DeltaUCB; there the deviations are those of an ensemble.
+    """
+    assert pool.sources is not None, "the plan requires named rewards for this strategy"
+    mean, sd = pool.sources.mean(axis=0), pool.sources.std(axis=0)
+    chosen, rejected = pairs
+    gap = (mean[chosen] + parameters.b * sd[chosen]) - (mean[rejected] - parameters.b * sd[rejected])
+    known = np.isfinite(gap)
+    chosen, rejected, gap = chosen[known], rejected[known], gap[known]
+    order = np.lexsort((rejected, chosen, -gap))
+    return chosen[order], rejected[order]
+
+
+def cross_model(pool: Candidates, pairs: Pairs, parameters: CrossModel) -> Pairs:
+    """A response of the stronger model against one of the weaker, without any reward; lower positions first.
+
+    Source: Delta learning (arXiv 2507.06187), as in the pairs of OLMo 3.
+    """
+    wrote = np.array(pool.models, object)
+    chosen, rejected = pairs
+    if not wrote.size:
+        return chosen[:0], rejected[:0]
+    inside = (wrote[chosen] == parameters.stronger) & (wrote[rejected] == parameters.weaker)
+    return chosen[inside], rejected[inside]
 
 
 def max_random(pool: Candidates, pairs: Pairs, _: NoParameters) -> Pairs:
@@ -98,12 +162,15 @@ def _by_rewards(pool: Candidates, pairs: Pairs, rejected_first: np.ndarray) -> P
     return chosen[order], rejected[order]
 
 
+CROSS_MODEL = "cross-model"
 Strategy = Callable[[Candidates, Pairs, Any], Pairs]
 STRATEGIES: Mapping[str, tuple[Strategy, type[NoParameters]]] = {
-    "max-min": (max_min, NoParameters),
+    "max-min": (max_min, MaxMin),
     "max-random": (max_random, NoParameters),
     "rs-dpo": (rs_dpo, RsDpo),
     "sweet-spot": (sweet_spot, SweetSpot),
+    "delta-ucb": (delta_ucb, DeltaUcb),
+    CROSS_MODEL: (cross_model, CrossModel),
 }
 BEST_OF_N2 = "best-of-n2"
 OPTION_NAMES = frozenset(name.replace("-", "_") for name in STRATEGIES)
@@ -130,13 +197,69 @@ def strategy_parameters(settings: PairSettings) -> NoParameters | None:
     for option in ("by", "order"):
         if getattr(settings, option) is not None:
             raise SettingsError(
-                f"The strategy {settings.strategy} pairs by reward alone.",
+                f"The strategy {settings.strategy} does not rank by a metric.",
                 setting=option,
                 value=getattr(settings, option),
                 hint="Leave out one of the two.",
             )
     model, hint = STRATEGIES[settings.strategy][1], "See recipes/README.md on pairing strategies."
-    return model(**check_parameters(spelled, model, settings.options.get(spelled, {}), hint, model.applies))
+    parameters = model(**check_parameters(spelled, model, settings.options.get(spelled, {}), hint, model.applies))
+    if isinstance(parameters, CrossModel):
+        _check_models(parameters, settings)
+    return parameters
+
+
+def _check_models(parameters: CrossModel, settings: PairSettings) -> None:
+    if settings.min_margin is not None:
+        raise SettingsError(
+            "The strategy cross-model reads no rewards.",
+            setting="min_margin",
+            value=settings.min_margin,
+            hint="Leave out one of the two.",
+        )
+    for name, value, other in (
+        ("stronger", parameters.stronger, ""),
+        ("weaker", parameters.weaker, parameters.stronger),
+    ):
+        if value in ("", other):
+            raise SettingsError(
+                f"cross-model needs the name of the {name} model." if not value else "Both models have the same name.",
+                setting="options",
+                value=f"cross_model.{name}={value}",
+                hint="Give both as the data names them: --set cross_model.stronger=A --set cross_model.weaker=B.",
+            )
+
+
+def check_writers(parameters: Any, sample: Sequence[Record]) -> None:
+    """Refuse cross-model if none of the first rows has a response by one of its models.
+
+    Raises:
+        SettingsError: no response is by a model of this name.
+    """
+    if not isinstance(parameters, CrossModel):
+        return
+    named = sorted({name for record in sample for name in record.measured.get(MODEL, ()) if name is not None})
+    for side in ("stronger", "weaker"):
+        if (wanted := getattr(parameters, side)) not in named:
+            raise SettingsError(
+                f"No response of the first rows is by the model {wanted}.",
+                setting="options",
+                value=f"cross_model.{side}={wanted}",
+                hint=did_you_mean(wanted, named) if named else "Add a list column models: who wrote each response.",
+            )
+
+
+def check_columns(strategy: str, columns: Collection[str], *, min_margin: bool) -> None:
+    """Refuse a strategy that needs measurements which the pairs will not have.
+
+    Raises:
+        SettingsError: names the missing column and how to measure it.
+    """
+    ranks = strategy in STRATEGIES and strategy != CROSS_MODEL
+    if (ranks or min_margin) and REWARD.chosen not in columns:
+        raise missing_column(strategy if ranks else "--min-margin", REWARD.chosen, sorted(columns))
+    if strategy == "delta-ucb" and len(named_sources(columns)) < FEWEST:
+        raise missing_column(strategy, f"{CHOSEN}NAME", sorted(columns))
 
 
 def apply(
@@ -146,7 +269,8 @@ def apply(
 
     By default rs-dpo builds every pair that it accepts, the other strategies one.
     """
-    chosen, rejected = STRATEGIES[name][0](pool, ordered_pairs(pool, min_margin), parameters)
+    ordered = replace(pool, rewards=None) if name == CROSS_MODEL else pool
+    chosen, rejected = STRATEGIES[name][0](pool, ordered_pairs(ordered, min_margin), parameters)
     most = per_prompt or (None if name == "rs-dpo" else 1)
     return chosen[:most], rejected[:most]
 

@@ -20,7 +20,7 @@ from curate.settings.base import (
 )
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
 
-Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot"]
+Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot", "delta-ucb", "cross-model"]
 Order = Literal["highest", "lowest"]
 FLAGGING = "What to flag"
 SAMPLING, PAIRING, AMOUNT = "How to sample", "How to pair", "10%|N"
@@ -126,7 +126,10 @@ class PairSettings(MeasureSettings, FlagSettings, PageSettings):
     """The options of `curate pair`."""
 
     strategy: Strategy = option(
-        "best-of-n2", "How to pair: best-of-n2 ranks all pairs by --by; the others use rewards alone.", panel=PAIRING
+        "best-of-n2",
+        "How to pair: best-of-n2 ranks all pairs by --by; cross-model goes by who wrote a response, delta-ucb by "
+        "several named rewards; the others use rewards alone.",
+        panel=PAIRING,
     )
     by: str | None = option(None, "What best-of-n2 ranks by. Default: dcrm.", metavar="METRIC", panel=PAIRING)
     order: Order | None = option(None, ORDER_HELP, panel=PAIRING)

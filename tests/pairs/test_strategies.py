@@ -16,7 +16,11 @@ from curate.settings import PairSettings, make
 REWARDS = st.lists(st.sampled_from([np.nan, -1.0, 0.0, 1.0, 4.0]), min_size=1, max_size=8)
 
 
+MODELS = {"stronger": "big", "weaker": "small"}
+
+
 def strategy_parameters(name: str, given: Mapping[str, Any]) -> Any:
+    given = MODELS | dict(given) if name == "cross-model" else given
     options = {name.replace("-", "_"): dict(given)}
     return parameters_of(make(PairSettings, {"data": ("d",), "out": "o", "strategy": name, "options": options}))
 
@@ -24,7 +28,7 @@ def strategy_parameters(name: str, given: Mapping[str, Any]) -> Any:
 def pool(rewards, seed=0):
     size = len(rewards)
     draws = np.random.default_rng(seed).integers(0, 2**64, size, np.uint64)
-    return Candidates(np.array(rewards), np.arange(size), np.ones(size, bool), draws)
+    return Candidates(np.array(rewards), np.arange(size), np.ones(size, bool), draws, sources=np.array([rewards] * 2))
 
 
 def run(name, rewards, seed=0, **given):
@@ -32,7 +36,7 @@ def run(name, rewards, seed=0, **given):
     return list(zip(chosen.tolist(), rejected.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", sorted({*STRATEGIES} - {"cross-model"}))
 @given(rewards=REWARDS, seed=st.integers(0, 99))
 def test_a_chosen_response_always_has_the_larger_reward(name, rewards, seed):
     for i, j in run(name, rewards, seed):
@@ -129,3 +133,86 @@ def test_strategies_see_only_the_ordered_pairs():
     assert list(zip(chosen.tolist(), rejected.tolist(), strict=True)) == [(2, 0), (2, 1)]
     found = apply("max-min", three, strategy_parameters("max-min", {}), 3.5, None)
     assert found[0].size == 0
+
+
+def of_sources(sources, **more):
+    rewards = np.array(sources, float)
+    size = rewards.shape[1]
+    return Candidates(rewards.mean(axis=0), np.arange(size), np.ones(size, bool), sources=rewards, **more)
+
+
+def made(name, candidates, per_prompt=None, **given):
+    return [one.tolist() for one in apply(name, candidates, strategy_parameters(name, given), None, per_prompt)]
+
+
+def test_delta_ucb_golden():
+    # means 4, 4.5, 1, 0 and deviations 2, 0, 1, 0. At b = 1 the gap of (0, 2) is 4 + 2 - (1 - 1) = 6, that of (0, 3)
+    # also 6, that of (1, 2) 4.5: the lower position wins. Without deviations it is the pair of the largest margin.
+    four = of_sources([[6.0, 4.5, 2.0, 0.0], [2.0, 4.5, 0.0, 0.0]])
+    assert made("delta-ucb", four) == [[0], [2]]
+    assert made("delta-ucb", four, b=2) == [[0], [2]]
+    assert made("delta-ucb", four, b=0) == [[1], [3]]
+
+
+@given(st.lists(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), min_size=3, max_size=3), min_size=2, max_size=6))
+def test_delta_ucb_is_the_largest_gap_of_all_ordered_pairs(columns):
+    sources = np.array(columns).T
+    means, sds = [np.mean(one) for one in columns], [np.std(one) for one in columns]
+    gaps = {
+        (i, j): (means[i] + sds[i]) - (means[j] - sds[j])
+        for i in range(len(columns))
+        for j in range(len(columns))
+        if sources.mean(axis=0)[i] > sources.mean(axis=0)[j]
+    }
+    chosen, rejected = made("delta-ucb", of_sources(sources))
+    assert len(chosen) == (len(gaps) > 0)
+    if chosen:
+        assert gaps[chosen[0], rejected[0]] == pytest.approx(max(gaps.values()))
+
+
+def test_a_response_that_one_source_did_not_rate_is_in_no_pair():
+    assert made("delta-ucb", of_sources([[9.0, 3.0, 1.0], [np.nan, 3.0, 1.0]]), per_prompt=9) == [[1], [2]]
+
+
+def test_cross_model_golden():
+    models = ("small", "big", None, "small", "big")
+    five = Candidates(np.array([9.0, 1.0, 0.0, np.nan, 1.0]), np.arange(5), np.ones(5, bool), models=models)
+    assert made("cross-model", five) == [[1], [0]]
+    assert made("cross-model", five, per_prompt=9) == [[1, 1, 4, 4], [0, 3, 0, 3]]
+    assert made("cross-model", five, weaker="tiny") == [[], []]
+    cut = Candidates(None, np.array([0, 1, 2, 3, 0]), np.array([1, 0, 1, 1, 1], bool), models=models)
+    assert made("cross-model", cut, per_prompt=9) == [[4], [3]]  # equal texts and cut responses as everywhere
+
+
+def test_wpo_breaks_ties_by_length_golden():
+    # The best are 1, 2 and 4, of which 2 is the shortest; the worst are 0, 3 and 5, of which 5 (7 tokens) is nearest.
+    rewards, lengths = np.array([0.0, 4.0, 4.0, 0.0, 4.0, 0.0]), np.array([1, 9, 5, 8, 6, 7])
+    six = Candidates(rewards, np.arange(6), np.ones(6, bool), lengths=lengths)
+    assert made("max-min", six) == [[1], [0]]
+    assert made("max-min", six, ties="length") == [[2], [5]]
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.0]), st.integers(1, 9)), min_size=2, max_size=8))
+def test_ties_by_length_change_no_reward(responses):
+    rewards, lengths = (np.array(one) for one in zip(*responses, strict=True))
+    some = Candidates(rewards, np.arange(rewards.size), np.ones(rewards.size, bool), lengths=lengths)
+    by_position, by_length = made("max-min", some), made("max-min", some, ties="length")
+    assert [rewards[one].tolist() for one in by_position] == [rewards[one].tolist() for one in by_length]
+    if by_length[0]:
+        (i,), (j,) = by_length
+        assert lengths[i] == lengths[rewards == rewards.max()].min()
+        assert abs(lengths[j] - lengths[i]) == np.abs(lengths[rewards == rewards.min()] - lengths[i]).min()
+
+
+@pytest.mark.parametrize(
+    ("given_", "what"),
+    [
+        ({"stronger": ""}, "the name of the stronger model"),
+        ({"weaker": ""}, "the name of the weaker model"),
+        ({"weaker": "big"}, "Both models have the same name"),
+    ],
+)
+def test_cross_model_needs_two_names(given_, what):
+    with pytest.raises(SettingsError, match=what) as caught:
+        strategy_parameters("cross-model", given_)
+    assert "cross_model.stronger=A" in caught.value.hint
