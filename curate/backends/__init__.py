@@ -36,6 +36,7 @@ class ModelSpec:
         max_length: tokens of the longest row it will get; None if the model has no limit. vLLM must know this.
         reward_head: where a reward model's reward is, if not in a single logit; see `reward_heads`.
         server_seconds: how long a server may take for an answer.
+        elsewhere: whether it is opened on another machine: what this one has then says nothing.
         keep_base: whether an adapter's base model is opened next, and so stays in memory when the adapter is closed.
     """
 
@@ -50,6 +51,7 @@ class ModelSpec:
     reward_head: str | None = None
     keep_base: bool = False
     server_seconds: float = 120.0
+    elsewhere: bool = False
 
     @classmethod
     def of(cls, name: str, *how: Any, **more: Any) -> ModelSpec:

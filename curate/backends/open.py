@@ -72,7 +72,7 @@ def check_backend(name: str, tensor_parallel: int | None = None) -> None:
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:
-    """The spec with `auto` resolved for this machine; the backend is torch unless vLLM is requested.
+    """The spec with `auto` resolved for the machine where it runs; the backend is torch unless vLLM is requested.
 
     Raises:
         SettingsError: the device does not exist.
@@ -81,6 +81,8 @@ def resolved(spec: ModelSpec) -> ModelSpec:
         return spec
     if spec.engine == "server":
         return replace(spec, device="server", dtype="server")
+    if spec.elsewhere:
+        return replace(spec, backend=spec.engine)
     from curate.backends.torch.loading import choose_device, choose_dtype
 
     device = choose_device(spec.device)
@@ -152,6 +154,20 @@ def _check_served(spec: ModelSpec, kind: ModelKind) -> ModelSpec:
         )
     server_facts(spec.model)
     return spec
+
+
+def auto_dtype(device: str) -> str:
+    """What `--dtype auto` means on this machine's device."""
+    from curate.backends.torch.loading import choose_dtype
+
+    return choose_dtype("auto", device)
+
+
+def gpu_name() -> str:
+    """The kind of the first GPU that this process sees."""
+    import torch
+
+    return torch.cuda.get_device_name(0)
 
 
 def gpus_named(wanted: str) -> tuple[str, ...]:

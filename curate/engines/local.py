@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.engines.processes import Crew
+from curate.engines.actors import Actors
+from curate.engines.cluster import Cluster
+from curate.engines.crew import Crew
+from curate.engines.processes import Processes
 from curate.progress import Reporter
 from curate.scorers import DrawItem, JudgedPair, PairItem, Prepares, ResponseItem, Scored, Scorer, Shares
 from curate.storage.shards import Shards
@@ -26,6 +29,10 @@ FLUSH_SHARE = 0.01
 Items = Sequence[ResponseItem] | Sequence[PairItem] | Sequence[JudgedPair] | Sequence[DrawItem]
 Window = tuple[Sequence[int], Callable[[], Items]]
 """The keys of some items, and how to read them; a window whose keys are all done is never read."""
+
+
+Devices = Sequence[str] | Cluster
+"""Devices of this machine, a process each, or a Ray cluster."""
 
 
 def keyed_schema(schema: pa.Schema) -> pa.Schema:
@@ -103,7 +110,7 @@ def run(
     total: int,
     shards: Shards,
     reporter: Reporter,
-    devices: Sequence[str] = (),
+    devices: Devices = (),
     unit: str = "responses",
 ) -> None:
     """Measure every item that is not yet in the shards. Can be interrupted at any point and called again.
@@ -114,7 +121,7 @@ def run(
         total: items in all windows.
         shards: where to store results.
         reporter: shown the progress.
-        devices: where to copy a scorer that can be shared, one process each; by default this process does everything.
+        devices: where to copy a scorer that can be shared; by default this process does everything.
         unit: what the items are.
     """
     shards.sift()
@@ -143,10 +150,12 @@ def run(
                 place.close()
 
 
-def _place(scorer: Scorer, devices: Sequence[str], reporter: Reporter) -> Here | Crew:
-    if len(devices) > 1 and isinstance(scorer, Shares):
-        return Crew(scorer, devices, reporter.note)
-    return Here(scorer)
+def _place(scorer: Scorer, devices: Devices, reporter: Reporter) -> Here | Crew:
+    if not isinstance(scorer, Shares):
+        return Here(scorer)
+    if isinstance(devices, Cluster):
+        return Crew(scorer, Actors(devices, reporter.note), reporter.note)
+    return Crew(scorer, Processes(devices), reporter.note) if len(devices) > 1 else Here(scorer)
 
 
 def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Generator[Any, None, None]:

@@ -22,10 +22,11 @@ from curate.scorers import Cut, Shares
 
 @dataclass(frozen=True)
 class Opened:
-    """The model is open: what the user should know about it, and how it wants rows cut."""
+    """The model is open: what the user should know, how it wants rows cut, and its GPU where kinds may differ."""
 
     notes: list[str]
     cut: Cut
+    gpu: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.engines import local
+from curate.engines.cluster import session
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Written
@@ -95,7 +96,7 @@ def generate(settings: GenerateSettings, reporter: Reporter) -> GenerateResult:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = input_paths(settings.data)
-    with claimed(table_places(settings.out), inputs):
+    with claimed(table_places(settings.out), inputs), session():
         check_disk(settings.out, inputs, GENERATE)
         return _generate(settings, reporter)
 

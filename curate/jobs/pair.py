@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.cards.history import comparison
+from curate.engines.cluster import session
 from curate.errors import SettingsError
 from curate.hygiene.flags import wanted_flags
 from curate.jobs import summary
@@ -110,7 +111,7 @@ def pair(settings: PairSettings, reporter: Reporter) -> PairResult:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = input_paths(settings.data)
-    with claimed([*table_places(settings.out), *page_places(settings)], inputs):
+    with claimed([*table_places(settings.out), *page_places(settings)], inputs), session():
         check_disk(settings.out, inputs, PAIR)
         return replace(_pair(settings, reporter), report=page_of_result(settings, reporter))
 

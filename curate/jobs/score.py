@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curate.engines.cluster import session
 from curate.errors import SettingsError
 from curate.hygiene.flags import wanted_flags
 from curate.jobs import summary
@@ -106,7 +107,7 @@ def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = [*input_paths(settings.data), *settings.decontaminate]
-    with claimed(table_places(settings.out), inputs):
+    with claimed(table_places(settings.out), inputs), session():
         check_disk(settings.out, inputs, SCORE)
         return _score(settings, reporter)
 

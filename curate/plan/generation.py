@@ -10,10 +10,12 @@ from jinja2 import TemplateError
 
 from curate.backends import Sampling
 from curate.backends.open import check_backend, check_model, model_limit, open_chat_tokenizer, resolved
+from curate.engines.local import Devices
 from curate.errors import RowError, SettingsError, first_line
 from curate.hashing import text_hash, versions
 from curate.model import Model
-from curate.plan.models import check_places, devices_of, model_facts, model_spec, template_text
+from curate.plan.models import model_facts, template_text
+from curate.plan.places import check_places, devices_of, model_spec
 from curate.plan.template_date import DATE, date_notes, dated
 from curate.readers import Layout, Row, Source, first_rows, open_source, prompts_layout, source_notes
 from curate.readers.reading import Reading, what_is_read
@@ -62,7 +64,7 @@ class GenerationPlan:
         layout: reads the prompts; refuses prompts that are too long for a model.
         limits: maximum prompt tokens by model; None for no limit.
         writers: one per model.
-        devices: devices with a copy of the models each; empty to run in this process.
+        devices: where there is a copy of the models each; empty to run in this process.
         notes: what the user should know before the run.
         reading: which of the data's columns are read.
     """
@@ -73,7 +75,7 @@ class GenerationPlan:
     draws: Draws
     limits: dict[str, int | None] = field(default_factory=dict)
     writers: list[Generation] = field(default_factory=list)
-    devices: tuple[str, ...] = ()
+    devices: Devices = ()
     notes: list[str] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)
 

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from curate.backends import ModelSpec, Sampling
 from curate.backends.fake import FakeTokenizer
-from curate.backends.open import backend_facts, check_model, gpus_named, model_limit, open_chat_tokenizer, resolved
+from curate.backends.open import backend_facts, check_model, model_limit, open_chat_tokenizer, resolved
 from curate.backends.reward_heads import known_model
 from curate.errors import SettingsError, did_you_mean
 from curate.model import Model
+from curate.plan.places import model_spec
 from curate.plan.rewards import RewardSource
 from curate.plan.template_date import DATE
 from curate.render import AloneRenderer, Match, Renderer
@@ -40,67 +41,10 @@ def embedding_scorer(settings: MeasureSettings, name: str) -> EmbeddingDistance:
         ModelError: the embedder does not exist.
     """
     model = Model.of_embedder(name)
-    spec = check_model(resolved(model_spec(settings, model)), "embedding")
+    spec = check_model(resolved(model_spec(settings, model, here=True)), "embedding")
     # Reading the configuration fetches a hub model's; its commit is known only afterwards.
     model_limit(spec)
     return EmbeddingDistance(spec, model.identity() | backend_facts(spec))
-
-
-def model_spec(settings: ModelSettings, model: Model) -> ModelSpec:
-    """The spec that opens this model as the settings say."""
-    device = gpus_named(settings.gpus)[0] if settings.gpus else settings.device
-    return ModelSpec(
-        model,
-        device,
-        settings.dtype,
-        settings.trust_remote_code,
-        backend=settings.backend,
-        tensor_parallel=settings.tensor_parallel or 1,
-        server_seconds=settings.server_timeout,
-    )
-
-
-def check_places(settings: ModelSettings) -> None:
-    """Refuse contradictory settings of where models run.
-
-    Raises:
-        SettingsError: both GPUs and CPU processes, or either together with another device.
-    """
-    if settings.gpus and settings.workers > 1:
-        raise SettingsError(
-            "--gpus and --workers exclude each other.",
-            setting="workers",
-            value=settings.workers,
-            hint="Each GPU gets one process: leave out --workers.",
-        )
-    if settings.gpus and settings.device not in ("auto", "cuda"):
-        raise SettingsError(
-            "--gpus and --device exclude each other.", setting="device", value=settings.device, hint="Leave one out."
-        )
-    if settings.workers > 1 and settings.device.startswith("cuda"):
-        raise _no_gpu(settings)
-
-
-def devices_of(settings: ModelSettings, specs: Sequence[ModelSpec]) -> tuple[str, ...]:
-    """Where to run copies of these models, each in its own process; empty to run in this process.
-
-    Raises:
-        SettingsError: the GPUs do not exist, or CPU processes were requested for models that run on a GPU.
-    """
-    if settings.gpus:
-        return gpus_named(settings.gpus)
-    if settings.workers > 1 and any(spec.device.startswith("cuda") for spec in specs):
-        raise _no_gpu(settings)
-    return ("cpu",) * settings.workers if settings.workers > 1 else ()
-
-
-def _no_gpu(settings: ModelSettings) -> SettingsError:
-    return SettingsError(
-        "--workers starts processes on the CPU, but the models run on a GPU.",
-        setting="workers",
-        value=settings.workers,
-        hint="Use --gpus=all, or --device=cpu.",
-    )
 
 
 def template_text(settings: ModelSettings) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from curate.backends.open import check_backend
 from curate.backends.reward_heads import model_notes
+from curate.engines.local import Devices
 from curate.errors import RowError, SettingsError
 from curate.hashing import versions
 from curate.metrics.catalogue import in_force
@@ -18,12 +19,11 @@ from curate.plan.columns import computable, fields_after, measurements
 from curate.plan.models import (
     ALONE,
     ResponseScorer,
-    check_places,
-    devices_of,
     embedding_scorer,
     logprob_scorers,
     reward_scorers,
 )
+from curate.plan.places import check_places, devices_of
 from curate.plan.rewards import RewardSource, named_columns, parse_reward, plan_rewards
 from curate.plan.template_date import date_notes, dated
 from curate.readers import Layout, Row, Source, detect, first_rows, open_source, source_notes
@@ -57,7 +57,7 @@ class Plan:
         edit: measures the edit distance of pairs.
         reading: which of the data's columns are read.
         embedding: measures the embedding distance of pairs, if an embedder is given.
-        devices: devices with a copy of the models each; empty to run in this process.
+        devices: where there is a copy of the models each; empty to run in this process.
         notes: what the user should know before the run.
         cache: where earlier runs kept their numbers, if it is to be used.
     """
@@ -72,7 +72,7 @@ class Plan:
     scorers: list[ResponseScorer] = field(default_factory=list)
     reading: Reading = field(default_factory=Reading)
     embedding: EmbeddingDistance | None = None
-    devices: tuple[str, ...] = ()
+    devices: Devices = ()
     notes: list[str] = field(default_factory=list)
     cache: Cache | None = None
 
@@ -147,9 +147,9 @@ def check_settings(settings: MeasureSettings) -> None:
     """Refuse what no data and no model could make valid.
 
     Raises:
-        SettingsError: an unknown metric or parameter, judge parameters without a judge, or a backend or engine that
-            this version does not have.
-        MissingExtra: the backend is not installed.
+        SettingsError: an unknown metric or parameter, judge parameters without a judge, or models that cannot run
+            where they should.
+        MissingExtra: the backend or the engine is not installed.
     """
     check_options({name: given for name, given in settings.options.items() if name != JUDGE_OPTIONS})
     if JUDGE_OPTIONS in settings.options:
@@ -160,10 +160,6 @@ def check_settings(settings: MeasureSettings) -> None:
             )
     check_backend(settings.backend, settings.tensor_parallel)
     check_places(settings)
-    if settings.engine == "ray":
-        raise SettingsError(
-            "The Ray engine is not part of this version.", setting="engine", value="ray", hint="Use --engine=local."
-        )
 
 
 def make_plan(settings: MeasureSettings, prefer: Literal["pairs", "candidates"] | None) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.engines import local
-from curate.engines.local import KEY, Keys, Window
+from curate.engines.local import KEY, Devices, Keys, Window
 from curate.hashing import text_hash, text_of, versions
 from curate.plan.caching import Cache
 from curate.progress import Reporter
@@ -43,7 +43,7 @@ def run(
     workspace: Workspace,
     cache: Cache,
     reporter: Reporter,
-    devices: Sequence[str] = (),
+    devices: Devices = (),
     unit: str = "responses",
 ) -> None:
     """As `engines.local.run`, with numbers from the cache where it has them, and new ones put into it.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from curate.engines import local
+from curate.engines.local import Devices
 from curate.plan.scoring import Plan
 from curate.progress import Reporter
 from curate.responses.table import Staged
@@ -15,7 +14,7 @@ from curate.storage.shards import Shards
 from curate.storage.workspace import Workspace
 
 
-def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Sequence[str]) -> np.ndarray:
+def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Devices) -> np.ndarray:
     """The judge's reward of every slot, float64; NaN if there is none.
 
     A judge of pairs rates a response once for each pair it is in, because the rating depends on the other response.

@@ -84,12 +84,23 @@ class ModelSettings(Settings):
     device: str = option("auto", "auto, cpu, cuda or cuda:N.", panel=RUN, record=MEANT)
     gpus: Gpus | None = option(
         None,
-        "A copy of each model on every GPU, on N of them, or on these; they share the work.",
+        "A copy of each model on every GPU, on N of them, or on these; they share the work. "
+        "With --engine=ray all of the cluster's, or N.",
         metavar="all|N|I,J,...",
         panel=RUN,
         record=PLACE,
     )
     workers: PositiveInt = option(1, "Processes on the CPU, each with a copy of the model.", panel=RUN, record=PLACE)
+    engine: Literal["local", "ray"] = option(
+        "local", "Where the copies of a model run: on this machine, or on a Ray cluster.", panel=RUN, record=PLACE
+    )
+    ray_address: str | None = option(
+        None,
+        "The Ray cluster to join, or auto on one of its nodes. Default: a Ray is started on this machine.",
+        metavar="HOST:PORT",
+        panel=RUN,
+        record=PLACE,
+    )
     dtype: Dtype = option("auto", "auto: float32 on a CPU, bfloat16 on a GPU.", panel=RUN, record=MEANT)
     batch_tokens: PositiveInt | None = option(None, "Tokens in one forward pass, padding included.", panel=RUN)
     server_timeout: Seconds = option(
@@ -156,7 +167,6 @@ class MeasureSettings(MetricSettings, ModelSettings, ReadingSettings, FirstRows)
     cache_limit: Size = option(
         "50GB", "The cache forgets what was used longest ago beyond this size.", metavar="SIZE", panel=RUN, record=PLACE
     )
-    engine: Literal["local", "ray"] = option("local", "Where scorers run.", panel=RUN)
     max_length: PositiveInt | None = option(
         None, "Most tokens of prompt and response. Default: the model's limit.", panel=RUN
     )

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curate.engines.crew import Crew
 from curate.engines.local import Window, keyed_schema, results, run
-from curate.engines.processes import Crew
+from curate.engines.processes import Processes
 from curate.engines.worker import is_device_fault, portable
 from curate.errors import MissingExtra, ModelError, SettingsError
 from curate.scorers import ResponseItem, Shares
@@ -80,7 +81,7 @@ def test_one_device_is_this_process(tmp_path: Path, notes: Path) -> None:
 
 
 def test_the_longest_batch_of_a_window_goes_first_and_a_gpu_has_all_threads(notes: Path) -> None:
-    crew = Crew(Cubes(notes), ["cuda:5"], print)
+    crew = Crew(Cubes(notes), Processes(["cuda:5"]), print)
     assert crew.open() == ["threads None"]
     try:
         items = (read() for _, read in windows())
