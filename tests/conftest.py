@@ -53,11 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what takes minutes to its lane."""
+    """Leave what takes minutes, or starts clusters, to its lane."""
     if "faults" not in config.option.markexpr:
         for item in items:
             if item.get_closest_marker("faults"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes; run make test-faults"))
+    if "ray" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("ray"):
+                item.add_marker(pytest.mark.skip(reason="starts Ray; run make test-ray"))
 
 
 def pytest_collection_finish() -> None:

@@ -164,10 +164,10 @@ def auto_dtype(device: str) -> str:
 
 
 def gpu_name() -> str:
-    """The kind of the first GPU that this process sees."""
+    """The kind of the first GPU that this process sees; empty if it sees none."""
     import torch
 
-    return torch.cuda.get_device_name(0)
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 
 
 def gpus_named(wanted: str) -> tuple[str, ...]:

@@ -132,15 +132,19 @@ class Actor:
             return Failed(_not_run(error), again=False)
         except errors.RayError as error:
             self.kill()
-            gone = self.node and not any(n["Alive"] for n in self._ray.nodes() if n["NodeID"] == self.node)
             self.end()
             if getattr(error, "actor_init_failed", False):
                 return Failed(_not_run(error), again=False)
-            return Lost(_how(error), bool(gone))
+            # Of a node that vanished, Ray first knows only that its actors do not answer.
+            return Lost(_how(error), isinstance(error, errors.ActorUnavailableError) or self._node_is_gone())
         self.answers.popleft()
         if isinstance(said, OpenedThere):
             self.node = said.node
         return said
+
+    def _node_is_gone(self) -> bool:
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        return bool(self.node) and self.node not in alive
 
 
 def _how(error: Exception) -> str:

@@ -88,12 +88,11 @@ def test_a_missing_extra_names_the_line_that_installs_it(plan, monkeypatch):
     assert "pip install 'curate-preferences[vllm]'" in caught.value.hint
 
 
-@pytest.mark.parametrize("installed", [True, False])
-def test_an_engine_of_another_version_is_never_a_reason_to_install_something(plan, monkeypatch, installed):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: object() if installed else None)
-    with pytest.raises(SettingsError, match="not part of this version") as caught:
+def test_ray_is_refused_at_plan_time_where_it_is_not_installed(plan, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
+    with pytest.raises(MissingExtra) as caught:
         plan(engine="ray")
-    assert "pip" not in caught.value.hint
+    assert "pip install 'curate-preferences[ray]'" in caught.value.hint
 
 
 def test_a_length_beyond_nothing_needs_no_note(plan):

@@ -72,7 +72,7 @@ TRIED: dict[str, list[dict[str, Any]]] = {
     "method": [{"method": "repo"}],
     "to": [{"to": "llamafactory"}],
 }
-NOT_HERE = {"gpus", "push"}
+NOT_HERE = {"gpus", "push", "ray_address"}
 """Settings that need what this machine lacks; that their values are no paths is seen without a run."""
 SPECIAL = {
     ("score", "strict"): [{"strict": True, "data": ("@/scored.parquet",)}],
