@@ -7,6 +7,8 @@
 # Where there is an NVIDIA GPU, make test-gpu tests what needs one.
 # One more needs an environment of its own, as vLLM without a GPU wants other packages:
 #   make test-vllm
+# Another has Ray, and starts clusters of several nodes on this machine:
+#   make test-ray
 # And seven more, about 12 GB in all, for the readers of the trainers that `curate export` writes for:
 #   make test-trainers
 PYTHON ?= python3
@@ -17,6 +19,9 @@ EXTRAS := demo,test
 VLLM_VENV := .venv-vllm
 VLLM_BIN := $(VLLM_VENV)/bin
 VLLM_READY := $(VLLM_VENV)/.ready
+RAY_VENV := .venv-ray
+RAY_BIN := $(RAY_VENV)/bin
+RAY_READY := $(RAY_VENV)/.ready
 MUTANTS_VENV := .venv-mutants
 TRAINERS_VENV := .venv-trainers
 TRAINERS_LISTS := tests/trainers/environments
@@ -30,10 +35,10 @@ ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test coverage test-gpu test-vllm test-faults test-trainers mutants check bench format clean
+.PHONY: help setup demo test coverage test-gpu test-vllm test-ray test-faults test-trainers mutants check bench format clean
 
 help:
-	@echo "make setup | demo | test | coverage | test-gpu | test-vllm | test-faults | test-trainers | mutants | check | bench | format | clean"
+	@echo "make setup | demo | test | coverage | test-gpu | test-vllm | test-ray | test-faults | test-trainers | mutants | check | bench | format | clean"
 
 # What commands import is compiled here; make demo and make test compile it as they go.
 setup: $(READY)
@@ -55,6 +60,12 @@ $(VLLM_READY): pyproject.toml constraints.txt
 	$(VLLM_BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VLLM_BIN)/python $(PIP_INSTALL) -e '.[test]'
 	@touch $(VLLM_READY)
+
+$(RAY_READY): pyproject.toml constraints.txt
+	test -x $(RAY_BIN)/python || $(PYTHON) -m venv $(RAY_VENV)
+	$(RAY_BIN)/python $(PIP_INSTALL) torch
+	$(RAY_BIN)/python $(PIP_INSTALL) -e '.[ray,test]'
+	@touch $@
 
 # torch first, as elsewhere; then the trainer without what it asks for, and of that what its data code needs.
 $(TRAINERS_VENV)/%/.ready: $(TRAINERS_LISTS)/%.txt constraints.txt
@@ -78,6 +89,9 @@ test-gpu: $(READY)
 
 test-vllm: $(VLLM_READY)
 	HF_HUB_OFFLINE=1 $(VLLM_BIN)/python -m pytest tests/vllm -m vllm
+
+test-ray: $(RAY_READY)
+	HF_HUB_OFFLINE=1 $(RAY_BIN)/python -m pytest tests/engines tests/commands/test_ray.py -m ray
 
 test-faults: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m faults -n auto
@@ -105,4 +119,4 @@ format: $(READY)
 	$(BIN)/ruff format curate tests
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(TRAINERS_VENV) $(MUTANTS_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(VLLM_VENV) $(RAY_VENV) $(TRAINERS_VENV) $(MUTANTS_VENV) demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

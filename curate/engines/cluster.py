@@ -104,7 +104,7 @@ def connect(address: str | None) -> Any:
     if ray.is_initialized():
         return ray
     if address is not None:
-        _check_reached(address)
+        check_address(address)
     _hush()
     where: dict[str, Any] = {"address": address} if address else {
         "address": "local",
@@ -124,8 +124,12 @@ def connect(address: str | None) -> Any:
     return ray
 
 
-def _check_reached(address: str) -> None:
-    """Refuse at once what Ray would try for minutes."""
+def check_address(address: str) -> None:
+    """Refuse at once what Ray would try for minutes.
+
+    Raises:
+        SettingsError: nothing answers at the address, or it is none.
+    """
     host, _, port = address.rpartition(":")
     if address == "auto":
         return
