@@ -3,8 +3,8 @@
 Python tells its audit hooks of every address that is looked up or connected to. The one here refuses them, in this
 process and in those that it starts, and the hub's libraries are told to use their cache alone. Code in other languages
 is not watched: with a local vLLM engine, run the command where there is no network. A Ray of this command's own talks
-to this machine alone. The address of a cluster is a server that was named; its nodes connect to each other as they like,
-but their workers open no other connection.
+to this machine alone. The address of a cluster is a server that was named; its nodes connect to each other, but workers
+look for no model outside.
 """
 
 from __future__ import annotations
