@@ -136,11 +136,13 @@ class Plan:
             "rewards": [one.facts() for one in self.rewards],
             "versions": versions(["torch", "transformers"] if self.scorers or self.embedding else [])
             | in_force().versions(),
-            "measured_with": {s.name: s.facts() for s in (*self.scorers, self.edit, *self._embedders())},
+            "measured_with": {s.name: s.facts() for s in (*self.scorers, *self.pair_scorers)},
         }
 
-    def _embedders(self) -> list[EmbeddingDistance]:
-        return [self.embedding] if self.embedding else []
+    @property
+    def pair_scorers(self) -> list[EditDistance | EmbeddingDistance]:
+        """What measures pairs of texts, in order."""
+        return [self.edit, *([self.embedding] if self.embedding else [])]
 
 
 def check_settings(settings: MeasureSettings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from curate.engines.local import KEY, Devices, Keys, Window
 from curate.hashing import text_hash, text_of, versions
 from curate.plan.caching import Cache
 from curate.progress import Reporter
+from curate.responses.work import Windows, Work
 from curate.scorers import PairItem, ResponseItem
 from curate.scorers.embedding_distance import EmbeddingDistance
 from curate.scorers.model_scorers import ModelScorer
@@ -22,7 +23,6 @@ from curate.storage.shards import Shards
 from curate.storage.workspace import Workspace
 from curate.version import __version__
 
-Windows = Callable[[], Iterable[Window]]
 Cacheable = ModelScorer | EmbeddingDistance
 LOOKED_UP, WANTED, KEPT = "{}-looked-up", "{}-wanted", "{}-kept"
 LOOKED = pa.schema([(KEY, pa.int64()), (CONTENT, HASHES)])
@@ -38,13 +38,11 @@ def can_be_cached(scorer: Any) -> bool:
 
 def run(
     scorer: Cacheable,
-    windows: Windows,
-    total: int,
+    work: Work,
     workspace: Workspace,
     cache: Cache,
     reporter: Reporter,
     devices: Devices = (),
-    unit: str = "responses",
 ) -> None:
     """As `engines.local.run`, with numbers from the cache where it has them, and new ones put into it.
 
@@ -53,18 +51,18 @@ def run(
     """
     shards = workspace.shards(scorer.name)
     part = cache.numbers.part(*_identity(scorer))
-    found, wanted = _look_up(scorer, windows, workspace, part)
+    found, wanted = _look_up(scorer, work.windows, workspace, part)
     held = Keys([table[KEY].to_numpy() for table in found.tables([KEY])])
     _take(found, shards)
-    if shards.notes() is None and held.count == total and (notes := part.notes()) is not None:
+    if shards.notes() is None and held.count == work.total and (notes := part.notes()) is not None:
         shards.put_notes(notes)
-    local.run(scorer, _without(windows(), held), total, shards, reporter, devices, unit)
+    local.run(scorer, _without(work.windows(), held), work.total, shards, reporter, devices, work.unit)
     if workspace.document(KEPT.format(scorer.name)) is None:
         part.add(_measured(shards, wanted, held), shards.notes() or [])
         cache.numbers.trim(cache.limit)
         workspace.put_document(KEPT.format(scorer.name), held.count)
     if held.count:
-        reporter.note(f"{scorer.title}: {held.count:,} of {total:,} numbers are from the cache.")
+        reporter.note(f"{scorer.title}: {held.count:,} of {work.total:,} numbers are from the cache.")
 
 
 def _take(found: Shards, shards: Shards) -> None:

@@ -1,38 +1,34 @@
-"""Run judges over staged rows, and summarise their verdicts."""
+"""The rewards of judges, and a summary of their verdicts."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from curate.engines import local
-from curate.engines.local import Devices
 from curate.plan.scoring import Plan
 from curate.progress import Reporter
 from curate.responses.table import Staged
+from curate.responses.work import Work
 from curate.scorers.judge import Judge, check_verdicts
 from curate.storage.shards import Shards
 from curate.storage.workspace import Workspace
 
 
-def judged(judge: Judge, staged: Staged, shards: Shards, reporter: Reporter, devices: Devices) -> np.ndarray:
-    """The judge's reward of every slot, float64; NaN if there is none.
+def judged_rewards(judge: Judge, staged: Staged, work: Work, shards: Shards, reporter: Reporter) -> np.ndarray:
+    """The judge's reward of every slot, float64, from its shards; NaN if there is none.
 
     A judge of pairs rates a response once for each pair it is in, because the rating depends on the other response.
 
     Raises:
         ModelError: the judge rated nothing.
     """
-    rewards = np.full(staged.names.size, np.nan)
+    found = local.results(judge, shards, work.size)
     if judge.pairwise:
-        rows = staged.counts.size
-        local.run(judge, staged.judging_windows(), rows, shards, reporter, devices, "pairs")
-        found = local.results(judge, shards, rows)
+        rewards = np.full(staged.names.size, np.nan)
         first = staged.first_slots[:-1]
         rewards[first], rewards[first + 1] = found["chosen"], found["rejected"]
     else:
-        unique = int((staged.names == np.arange(staged.names.size)).sum())
-        local.run(judge, staged.response_windows(), unique, shards, reporter, devices)
-        rewards = local.results(judge, shards, staged.names.size)["reward"][staged.names]
+        rewards = found["reward"][staged.names]
     for note in check_verdicts(judge, local.counts(shards, "verdict"), _unread_answer(shards)):
         reporter.note(note)
     return rewards

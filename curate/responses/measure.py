@@ -15,8 +15,9 @@ from curate.plan.models import ALONE, ResponseScorer
 from curate.plan.scoring import Plan
 from curate.progress import Numbered, Reporter
 from curate.responses import cached
-from curate.responses.judged import judged
+from curate.responses.judged import judged_rewards
 from curate.responses.table import Staged
+from curate.responses.work import Work, work_of
 from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
 from curate.scorers import Scorer
 from curate.scorers.judge import Judge
@@ -85,31 +86,24 @@ def _run_all(
 
 def _run(scorer: ResponseScorer, plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
     """The scorer's numbers for every slot."""
+    work = work_of(scorer, staged)
+    _measure(scorer, work, plan, workspace, reporter)
     shards = workspace.shards(scorer.name)
     if isinstance(scorer, Judge):
-        return {"reward": judged(scorer, staged, shards, reporter, plan.devices)}
-    unique = int((staged.names == np.arange(staged.names.size)).sum())
-    _measure(scorer, staged.response_windows, unique, plan, workspace, reporter)
-    found = local.results(scorer, shards, staged.names.size)
+        return {"reward": judged_rewards(scorer, staged, work, shards, reporter)}
+    found = local.results(scorer, shards, work.size)
     return {name: values[staged.names] for name, values in found.items()}
 
 
-def _measure(
-    scorer: Scorer,
-    windows: cached.Windows,
-    total: int,
-    plan: Plan,
-    workspace: Workspace,
-    reporter: Reporter,
-    unit: str = "responses",
-) -> None:
+def _measure(scorer: Scorer, work: Work, plan: Plan, workspace: Workspace, reporter: Reporter) -> None:
     """Fill the scorer's shards; with a cache, from what earlier runs measured."""
     if plan.cache is not None and isinstance(scorer, cached.Cacheable):
         if cached.can_be_cached(scorer):
-            cached.run(scorer, windows, total, workspace, plan.cache, reporter, plan.devices, unit)
+            cached.run(scorer, work, workspace, plan.cache, reporter, plan.devices)
             return
         reporter.note(f"{scorer.title}: its numbers are not kept in the cache, as its model may change unseen.")
-    local.run(scorer, windows(), total, workspace.shards(scorer.name), reporter, plan.devices, unit)
+    shards = workspace.shards(scorer.name)
+    local.run(scorer, work.windows(), work.total, shards, reporter, plan.devices, work.unit)
 
 
 def _take_rewards(numbers: Numbers, rewards: Numbers, plan: Plan, reporter: Reporter) -> None:
@@ -168,9 +162,8 @@ def combine(sources: list[np.ndarray], how: Combine) -> np.ndarray:
 def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Reporter) -> Numbers:
     """Run the scorers of pair texts: the values of every row by column, float64, NaN if there is none."""
     found: Numbers = {}
-    rows = staged.counts.size
-    scorers: list[Scorer] = [plan.edit, *([plan.embedding] if plan.embedding else [])]
-    for scorer in scorers:
-        _measure(scorer, staged.pair_windows, rows, plan, workspace, reporter, unit="pairs")
-        found |= local.results(scorer, workspace.shards(scorer.name), rows)
+    for scorer in plan.pair_scorers:
+        work = work_of(scorer, staged)
+        _measure(scorer, work, plan, workspace, reporter)
+        found |= local.results(scorer, workspace.shards(scorer.name), work.size)
     return found
