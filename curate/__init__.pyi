@@ -108,6 +108,13 @@ def score(
     truncation: Literal["keep_start", "keep_end", "drop"] = ...,
     rows_as: Literal["pairs", "candidates"] | None = ...,
     match: Literal["trl"] | None = ...,
+    shard: str | None = ...,
+) -> ScoreResult: ...
+def merge(
+    data: Data,
+    out: str | Path | None = ...,
+    *,
+    fresh: bool = ...,
 ) -> ScoreResult: ...
 def select(
     data: Data,

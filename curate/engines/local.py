@@ -107,7 +107,7 @@ class Here:
 def run(
     scorer: Scorer,
     windows: Iterable[Window],
-    total: int,
+    total: int | None,
     shards: Shards,
     reporter: Reporter,
     devices: Devices = (),
@@ -118,7 +118,7 @@ def run(
     Args:
         scorer: opened only if there is work left, or its notes on opening were lost; closed again afterwards.
         windows: the items, a few thousand at a time; the same windows at every call.
-        total: items in all windows.
+        total: items in all windows; None if some of them are left to other runs.
         shards: where to store results.
         reporter: shown the progress.
         devices: where to copy a scorer that can be shared; by default this process does everything.
@@ -127,7 +127,7 @@ def run(
     shards.sift()
     done = Keys([table[KEY].to_numpy() for table in shards.tables([KEY])])
     said_before = shards.notes() is not None
-    if done.count >= total and (said_before or not total):
+    if total is not None and done.count >= total and (said_before or not total):
         return
     buffer = Buffer(scorer.schema, shards)
     place = _place(scorer, devices, reporter)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from curate.jobs.contract import Job
 
-JOBS = ("inspect", "generate", "score", "select", "show", "explain", "pair", "weigh", "export", "report")
+JOBS = ("inspect", "generate", "score", "merge", "select", "show", "explain", "pair", "weigh", "export", "report")
 """The names, in the order in which a user meets them."""
 
 

@@ -10,14 +10,10 @@ Examples:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
 
 from curate.engines.cluster import session
 from curate.errors import SettingsError
@@ -26,22 +22,12 @@ from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.finished import details_of, finished_manifest
 from curate.jobs.results import Written
+from curate.jobs.score_table import finish_candidates, finish_pairs
 from curate.jobs.space import SCORE, check_disk
 from curate.lines import Summary
-from curate.metrics.advice import top_tenth_note
 from curate.metrics.catalogue import with_its_metrics
-from curate.metrics.lacking import lacking_notes
 from curate.metrics.registry import columns_read
-from curate.pairs.table import (
-    ARROW_TYPES,
-    MetricSummary,
-    add_metrics,
-    flag_counts,
-    flag_lists,
-    pair_frame,
-    response_fields,
-    summarise,
-)
+from curate.pairs.table import MetricSummary
 from curate.plan.columns import computable
 from curate.plan.cost import measuring_costs
 from curate.plan.only_pairs import check_candidates
@@ -51,21 +37,22 @@ from curate.plan.shape import TEXTS, Shape, measured_fields, pair_columns
 from curate.plan.token_check import check_tokens
 from curate.progress import Reporter
 from curate.readers import input_paths
-from curate.responses.facts import cache_facts, measuring_facts
-from curate.responses.flagging import Flagging, check_flags_of_candidates, plan_flags, staged_flags, with_flags
-from curate.responses.measure import Numbers, measure_pairs, measure_responses
-from curate.responses.rows import write_rows
+from curate.responses.facts import measuring_facts
+from curate.responses.flagging import Flagging, check_flags_of_candidates, plan_flags
+from curate.responses.measure import measure_responses
+from curate.responses.sharing.files import COUNTS, READ, SHARD, ShareFile, check_identity, fill, write_share
+from curate.responses.sharing.measuring import measure_share
 from curate.responses.stage import stage
 from curate.responses.table import Staged
-from curate.schema import FLAGS, PAIR_ID
+from curate.schema import FLAGS
 from curate.scorers.judging import OPTIONS as JUDGE_OPTIONS
 from curate.settings import ScoreSettings
+from curate.share import Share
 from curate.storage.places import next_to
 from curate.storage.placing import claimed
 from curate.storage.workspace import Workspace
 from curate.version import __version__
 from curate.writers.rejects_file import reject_counts, rejects_place, table_places
-from curate.writers.rows import Columns, plain
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,6 +71,7 @@ class ScoreResult(Written):
         flags: how many pairs carry each flag; for candidates, how many prompts.
         judges: per judge how many pairs or responses got each verdict.
         unread: columns of the data that were not read; they are copied to the output.
+        measured: of a shard, how many numbers each model measured; nothing else is known of it.
     """
 
     out: Path
@@ -97,28 +85,45 @@ class ScoreResult(Written):
     flags: dict[str, int] = field(default_factory=dict)
     judges: dict[str, dict[str, int]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    measured: dict[str, int] = field(default_factory=dict)
 
 
 @with_its_metrics
 def score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
-    """Measure the responses, compute the metrics and write the table.
+    """Measure the responses, compute the metrics and write the table; or measure one share of the responses.
+
+    Raises:
+        CurateError: anything that the user can fix; `out` is then unchanged.
+    """
+    return run_score(settings, reporter)
+
+
+def run_score(settings: ScoreSettings, reporter: Reporter, shares: Sequence[ShareFile] = ()) -> ScoreResult:
+    """As `score`, with the metrics in force.
+
+    Args:
+        settings: what to measure.
+        reporter: shown the progress.
+        shares: all shares of this run, where other runs measured them.
 
     Raises:
         CurateError: anything that the user can fix; `out` is then unchanged.
     """
     inputs = [*input_paths(settings.data), *settings.decontaminate]
-    with claimed(table_places(settings.out), inputs), session():
+    with claimed(table_places(settings.out), [*inputs, *(one.path for one in shares)]), session():
         check_disk(settings.out, inputs, SCORE)
-        return _score(settings, reporter)
+        return _score(settings, reporter, shares)
 
 
-def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
+def _score(settings: ScoreSettings, reporter: Reporter, shares: Sequence[ShareFile]) -> ScoreResult:
     check_score(settings)
     plan = make_plan(settings, "pairs")
     if not plan.as_pairs:
         check_candidates(settings)
     flagging = plan_flags(plan, settings, pairs=plan.as_pairs)
     identity = {"command": "score", "version": __version__, **plan.identity(), **flagging.identity()}
+    check_identity(shares, identity)
+    identity |= {SHARD: settings.shard} if settings.shard else {}
     any_day = settings.template_date is None
     if not settings.fresh and (manifest := finished_manifest(settings.out, identity, any_day=any_day)) is not None:
         reporter.note(f"already done: {settings.out} was made by this command. Use --fresh to measure again.")
@@ -126,31 +131,65 @@ def _score(settings: ScoreSettings, reporter: Reporter) -> ScoreResult:
     for note in (*plan.notes, *flagging.notes):
         reporter.note(note)
     check_tokens(plan, reporter)
-    reader = rewards_reader(plan.rewards, plan.as_pairs)
     with Workspace(settings.out, identity, fresh=settings.fresh, note=reporter.note) as workspace:
-        staged = stage(
-            plan.source,
-            plan.layout,
-            workspace,
-            reporter,
-            as_pairs=plan.as_pairs,
-            strict=settings.strict,
-            rewards_of=reader,
-            match=settings.match,
-        )
-        numbers, borders = measure_responses(plan, staged, workspace, reporter)
-        rejected = reject_counts(staged.rejects.tables(["reason"]))
-        manifest = identity | {"rows": {"written": int(staged.counts.size), "rejected": rejected}}
-        manifest |= measuring_facts(plan, borders, workspace)
-        if plan.as_pairs:
-            details = _finish_pairs(plan, flagging, staged, numbers, workspace, manifest, reporter)
+        staged = _staged(plan, settings, workspace, reporter)
+        if settings.shard:
+            details = _write_share(plan, settings, staged, identity, workspace, reporter)
         else:
-            details = _finish_candidates(plan, flagging, staged, numbers, workspace, manifest, reporter)
+            fill(shares, plan, staged, workspace)
+            details = _write_table(plan, flagging, staged, identity, workspace, reporter)
+        rejected = reject_counts(staged.rejects.tables(["reason"]))
         workspace.finish()
     kind = "pairs" if plan.as_pairs else "candidates"
-    details |= {"judges": manifest.get("judges", {}), "unread": plan.reading.unread}
-    rejects = rejects_place(settings.out, rejected)
+    rejects = None if settings.shard else rejects_place(settings.out, rejected)
+    details |= {"unread": plan.reading.unread}
     return ScoreResult(settings.out, rejects, int(staged.counts.size), rejected, kind, plan.layout.name, **details)
+
+
+def _staged(plan: Plan, settings: ScoreSettings, workspace: Workspace, reporter: Reporter) -> Staged:
+    return stage(
+        plan.source,
+        plan.layout,
+        workspace,
+        reporter,
+        as_pairs=plan.as_pairs,
+        strict=settings.strict,
+        rewards_of=rewards_reader(plan.rewards, plan.as_pairs),
+        match=settings.match,
+    )
+
+
+def _write_table(
+    plan: Plan,
+    flagging: Flagging,
+    staged: Staged,
+    identity: dict[str, Any],
+    workspace: Workspace,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    numbers, borders = measure_responses(plan, staged, workspace, reporter)
+    rejected = reject_counts(staged.rejects.tables(["reason"]))
+    manifest = identity | {"rows": {"written": int(staged.counts.size), "rejected": rejected}}
+    manifest |= measuring_facts(plan, borders, workspace)
+    finish = finish_pairs if plan.as_pairs else finish_candidates
+    details = finish(plan, flagging, staged, numbers, workspace, manifest, reporter)
+    return details | {"judges": manifest.get("judges", {})}
+
+
+def _write_share(
+    plan: Plan,
+    settings: ScoreSettings,
+    staged: Staged,
+    identity: dict[str, Any],
+    workspace: Workspace,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    share = Share.parse(settings.shard or "")
+    measure_share(plan, share, staged, workspace, reporter)
+    rejected = reject_counts(staged.rejects.tables(["reason"]))
+    given = settings.model_dump(mode="json", exclude={"shard", "out", "fresh"}, exclude_defaults=True)
+    rows = {"read": int(staged.counts.size), "rejected": rejected}
+    return {"measured": write_share(plan, share, identity, given, rows, workspace, settings.out)}
 
 
 def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> ScoreResult:
@@ -158,7 +197,10 @@ def _finished(settings: ScoreSettings, plan: Plan, manifest: dict[str, Any]) -> 
     rejects = next_to(settings.out, "rejects")
     place, kind = rejects if rejects.is_file() else None, "pairs" if plan.as_pairs else "candidates"
     rows, rejected = manifest["rows"]["written"], manifest["rows"]["rejected"]
-    details = {**details_of(settings.out, manifest), "unread": plan.reading.unread}
+    details = {"measured": manifest[COUNTS]} if settings.shard else details_of(settings.out, manifest)
+    if settings.shard:
+        rows, rejected, place = manifest[READ]["read"], manifest[READ]["rejected"], None
+    details |= {"unread": plan.reading.unread}
     return ScoreResult(settings.out, place, rows, rejected, kind, plan.layout.name, **details)
 
 
@@ -171,6 +213,7 @@ def check_score(settings: ScoreSettings) -> None:
     check_settings(settings)
     wanted_flags(settings.add_flags)
     _check_match(settings)
+    _check_shard(settings)
 
 
 def _check_match(settings: ScoreSettings) -> None:
@@ -192,73 +235,29 @@ def _check_match(settings: ScoreSettings) -> None:
         )
 
 
-def _finish_pairs(
-    plan: Plan,
-    flagging: Flagging,
-    staged: Staged,
-    numbers: Numbers,
-    workspace: Workspace,
-    manifest: dict[str, Any],
-    reporter: Reporter,
-) -> dict[str, Any]:
-    pairs = measure_pairs(plan, staged, workspace, reporter)
-    slots = staged.first_slots[:-1]
-    measured = pair_frame(numbers, slots, slots + 1, pairs)
-    frame, used = add_metrics(measured, plan.settings)
-    held = staged_flags(staged)
-    flags = with_flags(flag_lists(frame, held[FLAGS.name]), flagging.find_staged(staged, frame, reporter))
-    if note := top_tenth_note(frame, used):
-        reporter.note(note)
-    names = [name for name in frame.columns if name not in measured.columns]
-    lacking = lacking_notes(measured, names, plan.settings.options)
-    for note in chain.from_iterable(lacking.values()):
-        reporter.note(note)
-    frame = frame.insert_column(0, held[PAIR_ID.name]).with_columns(flags.alias(FLAGS.name))
-    counted = Counter(flag_counts(flags))
-    manifest |= cache_facts(plan, workspace)
-    manifest |= {"metrics": used, "flags": dict(sorted(counted.items())), "notes": manifest["notes"] | lacking}
-
-    def columns(first: int, rows: int) -> Columns:
-        piece = frame.slice(first, rows)
-        return {name: plain(piece[name].to_arrow()) for name in piece.columns}
-
-    write_rows(staged, columns, manifest, plan.settings.out, reporter)
-    return {"metrics": summarise(frame, names), "parameters": used, "flags": dict(counted.most_common())}
-
-
-def _finish_candidates(
-    plan: Plan,
-    flagging: Flagging,
-    staged: Staged,
-    numbers: Numbers,
-    workspace: Workspace,
-    manifest: dict[str, Any],
-    reporter: Reporter,
-) -> dict[str, Any]:
-    starts, held = staged.first_slots, staged_flags(staged)
-    flags = with_flags(held[FLAGS.name], flagging.find_staged(staged, held, reporter))
-
-    def columns(first: int, rows: int) -> Columns:
-        slots = slice(starts[first], starts[first + rows])
-        offsets = pa.array(starts[first : first + rows + 1] - starts[first], pa.int32())
-        return {
-            f.candidates: pa.ListArray.from_arrays(offsets, _typed(numbers[f.name][slots], ARROW_TYPES[f.type]))
-            for f in response_fields(numbers)
-        } | {FLAGS.name: plain(flags.slice(first, rows).to_arrow())}
-
-    counted = Counter(flag_counts(flags))
-    manifest |= cache_facts(plan, workspace)
-    manifest |= {"flags": dict(sorted(counted.items()))}
-    write_rows(staged, columns, manifest, plan.settings.out, reporter)
-    return {"flags": dict(counted.most_common())}
-
-
-def _typed(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    return pa.array(values, pa.float64(), from_pandas=True).cast(kind)
+def _check_shard(settings: ScoreSettings) -> None:
+    if not settings.shard:
+        return
+    if settings.out.suffix != ".parquet":
+        raise SettingsError("A shard is one file.", setting="out", value=settings.out, hint="Name a .parquet file.")
+    if settings.cache is not None:
+        raise SettingsError(
+            "Shards are cut alike only if nothing is taken from a cache.",
+            setting="cache",
+            value=settings.cache,
+            hint="Leave out --cache or --shard.",
+        )
 
 
 def _shape(settings: ScoreSettings, before: Shape) -> Shape:
     """The shape of what `curate score` writes."""
+    if settings.shard:
+        raise SettingsError(
+            "A later step cannot read a shard.",
+            setting="shard",
+            value=settings.shard,
+            hint="Run `curate score --shard` for each share by hand, and `curate merge` before the recipe.",
+        )
     kind = settings.rows_as or before.kind
     fields = measured_fields(settings, before, pairs=kind != "candidates")
     names = frozenset(field.name for field in fields)
@@ -278,6 +277,10 @@ def _summary(result: ScoreResult) -> Summary:
     bad = sum(result.rejected.values())
     yield f"{result.rows + bad:,} rows in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} unusable."
     yield from summary.read(result)
+    if result.measured:
+        yield f"Numbers of this shard: {', '.join(f'{name} {count:,}' for name, count in result.measured.items())}."
+        yield from summary.written(result.out, "curate merge SHARD... -o scored.parquet")
+        return
     if result.metrics:
         yield summary.distributions(result.metrics)
     yield from summary.parameters({name: values for name, values in result.parameters.items() if name == "dcrm"})

@@ -19,6 +19,7 @@ from curate.settings.base import (
     option,
 )
 from curate.settings.models import MODELS, MeasureSettings, ModelSettings
+from curate.share import Share
 
 Strategy = Literal["best-of-n2", "max-min", "max-random", "rs-dpo", "sweet-spot", "delta-ucb", "cross-model"]
 Order = Literal["highest", "lowest"]
@@ -112,6 +113,14 @@ class FlagSettings(Settings):
     )
 
 
+def _share(value: Any) -> Any:
+    """A share in its one spelling."""
+    return value if value is None else str(Share.parse(str(value)))
+
+
+ShareText = Annotated[str, BeforeValidator(_share)]
+
+
 class ScoreSettings(MeasureSettings, FlagSettings):
     """The options of `curate score`."""
 
@@ -119,6 +128,13 @@ class ScoreSettings(MeasureSettings, FlagSettings):
         None,
         "Measure log-probabilities of exactly the tokens that this trainer will count (max length 1024).",
         panel=RUN,
+    )
+    shard: ShareText | None = option(
+        None,
+        "Measure the I-th of N shares, for `curate merge` to join with the others: for arrays of jobs on a cluster.",
+        metavar="I/N",
+        panel=RUN,
+        record=Record.PLACE,
     )
 
 

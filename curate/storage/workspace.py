@@ -202,7 +202,7 @@ class Workspace:
             ) from error
 
     def _other_settings(self, known: Any) -> StoreError:
-        shown = "; ".join(_differences(known, self._identity)[:6])
+        shown = "; ".join(differences(known, self._identity)[:6])
         return StoreError(
             f"There is unfinished work with other settings or data ({shown}).",
             str(self.folder),
@@ -210,12 +210,12 @@ class Workspace:
         )
 
 
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
     """What changed, as `dotted.key: before -> now`; mappings are compared key by key."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         return [f"{name}: {_short(before)} -> {_short(now)}"] if before != now else []
     keys = sorted(before.keys() | now.keys())
-    return [d for k in keys for d in _differences(before.get(k), now.get(k), f"{name}.{k}" if name else k)]
+    return [d for k in keys for d in differences(before.get(k), now.get(k), f"{name}.{k}" if name else k)]
 
 
 def _short(value: Any) -> str:

@@ -26,7 +26,9 @@ def text() -> str:
     """The stub."""
     jobs = {name: job(name) for name in JOBS}
     kinds = {name: inspect.signature(one.run).return_annotation for name, one in jobs.items()}
-    imports = [f"from curate.jobs.{name} import {kind}" for name, kind in kinds.items()]
+    runs = [inspect.unwrap(one.run) for one in jobs.values()]
+    results = {run.__globals__[kind] for run, kind in zip(runs, kinds.values(), strict=True)}
+    imports = [f"from {one.__module__} import {one.__name__}" for one in results]
     imports += ["from curate.errors import CurateError as CurateError", "from curate.metrics.registry import Metric"]
     imports += ["from curate.recipes.preview import RunPlan", "from curate.recipes.run import RunResult"]
     imports += ["from curate.version import __version__ as __version__"]

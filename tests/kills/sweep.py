@@ -94,6 +94,18 @@ def _cases() -> Iterator[Case]:
             shape = "file" if out.endswith(".parquet") else "folder"
             yield Case(f"{name}-{shape}", [*command, "-o", out], [*others[name], "-o", out], (out,))
         yield Case(f"{name}-new", [*command, "-o", "out/deep/o.parquet"], None, ("out/deep/o.parquet",))
+    sharing = ["score", "in/d.jsonl", *MODELS, "--shard"]
+    yield Case(
+        "shard-file",
+        [*sharing, "1/2", "-o", "out/o.parquet"],
+        [*sharing, "2/2", "-o", "out/o.parquet"],
+        ("out/o.parquet",),
+    )
+    merging, out = ["merge", "in/shard-1.parquet", "in/shard-2.parquet", "-o"], "out/o.parquet"
+    yield Case(
+        "merge-file", [*merging, out], ["select", "in/s.parquet", "--top", "5", "--by", "dcrm", "-o", out], (out,)
+    )
+    yield Case("merge-new", [*merging, "out/deep/o.parquet"], None, ("out/deep/o.parquet",))
     exporting = ["export", "in/d.jsonl", "-o", "out/o", "--to"]
     yield Case("export-folder", [*exporting, "trl"], [*exporting, "llamafactory"], ("out/o",))
     yield Case("export-new", [*exporting, "llamafactory"], None, ("out/o",))
@@ -120,8 +132,9 @@ def prepare(folder: Path) -> None:
     lists = [{"prompt": one, "responses": [f"{one} {word}" for word in ("a b", "c", "a b c d")]} for one in prompts]
     (data / "c.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lists) + '{"prompt": "p"}\n')
     (data / "small.yaml").write_text(RECIPE)
-    ended, said = forked(folder, ["score", "in/d.jsonl", *MODELS, "-o", "in/s.parquet"], lambda: None)
-    assert ended == 0, said
+    for more in (["in/s.parquet"], ["in/shard-1.parquet", "--shard", "1/2"], ["in/shard-2.parquet", "--shard", "2/2"]):
+        ended, said = forked(folder, ["score", "in/d.jsonl", *MODELS, "-o", *more], lambda: None)
+        assert ended == 0, said
 
 
 def forked(folder: Path, command: list[str], disturb: Callable[[], None]) -> tuple[int, str]:

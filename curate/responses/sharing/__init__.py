@@ -1,0 +1,1 @@
+"""Several runs that measure one data set together: each its share, which `curate merge` joins."""
