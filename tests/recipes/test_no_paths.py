@@ -74,6 +74,8 @@ TRIED: dict[str, list[dict[str, Any]]] = {
 }
 NOT_HERE = {"gpus", "push", "ray_address"}
 """Settings that need what this machine lacks; that their values are no paths is seen without a run."""
+UNFINISHED = {"shard"}
+"""A shard is no result yet: it tells `curate merge` where the data is."""
 SPECIAL = {
     ("score", "strict"): [{"strict": True, "data": ("@/scored.parquet",)}],
     ("generate", "policy"): [{"policy": ("@/models/policy", "again=@/models/policy"), "max_tokens": 2}],
@@ -137,7 +139,9 @@ FIELDS = [
     (name, field)
     for name, command in COMMANDS.items()
     for field, info in command.settings.model_fields.items()
-    if field in TRIED or (name, field) in SPECIAL or not (field in NOT_HERE or names_nothing(info.annotation))
+    if field in TRIED
+    or (name, field) in SPECIAL
+    or not (field in NOT_HERE | UNFINISHED or names_nothing(info.annotation))
 ]
 
 
