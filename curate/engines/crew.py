@@ -222,7 +222,7 @@ class Crew:
         more = f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
         return ModelError(
             f"A worker process crashed {TRIES} times on the same batch ({how}).",
-            f"{self._scorer.title}, items {', '.join(map(str, keys[:SHOWN_KEYS]))}{more} (counted from 0)",
+            f"{self._scorer.title}, items {', '.join(str(key + 1) for key in keys[:SHOWN_KEYS])}{more}, counted from 1",
             "Lower --batch-tokens or --max-length, or use fewer processes. What was measured is kept.",
         )
 

@@ -39,7 +39,7 @@ class ExplainSettings(DataSettings):
     """The options of `curate explain`."""
 
     pair_id: str = option(
-        help="The pair's `pair_id`, or how it begins; or its row, as row:1.",
+        help="The pair's `pair_id`, or how it begins; or its row, counted from 1, as row:1.",
         metavar="PAIR_ID",
         record=Record.MEANT,
         argument=True,
@@ -165,7 +165,7 @@ def _found(table: Table, wanted: str) -> tuple[str, int]:
 def _in_row(table: Table, number: int) -> tuple[str, int]:
     if not 1 <= number <= table.rows:
         raise SettingsError(
-            f"There is no row {number:,}.", f"pair_id row:{number}", f"The table has {table.rows:,} rows."
+            f"There is no row {number:,}.", f"pair_id row:{number}", f"The table has rows 1 to {table.rows:,}."
         )
     at = np.array([number - 1])
     return (str(table.taken(PAIR_ID.name, at)[0]) if PAIR_ID.name in table.schema.names else ""), number - 1

@@ -58,7 +58,7 @@ class Chunk:
     Attributes:
         table: the rows' own columns, as in the file.
         rows: the same rows as mappings, in the same order.
-        origins: `file:number` of each row (line number from 1 for JSON lines, row number from 0 otherwise).
+        origins: `file:number` of each row, counted from 1 (of JSON lines, the line).
         rejects: rows between them that could not even be parsed.
     """
 

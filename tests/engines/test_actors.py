@@ -118,7 +118,7 @@ def test_a_node_that_goes_away_costs_its_batches(tmp_path: Path, notes: Path, no
 def test_a_batch_that_always_kills_is_named(tmp_path: Path, notes: Path, nodes: Any) -> None:
     with pytest.raises(ModelError, match="3 times on the same batch") as caught:
         run(Cubes(notes, ends_at=1, ends=9), windows(), TOTAL, Shards(tmp_path / "shards"), Told(), TWO)
-    assert caught.value.where == "cubes, items 0, 1, 2, 3 (counted from 0)"
+    assert caught.value.where == "cubes, items 1, 2, 3, 4, counted from 1"
     assert len(list(notes.glob("ended-*"))) == 3
 
 

@@ -106,7 +106,7 @@ def test_a_batch_that_always_kills_is_named_and_the_rest_is_kept(tmp_path: Path,
     with pytest.raises(ModelError) as caught:
         run(Cubes(notes, ends_at=1, ends=9), windows(), TOTAL, Shards(tmp_path / "shards"), Told(), TWO)
     assert "3 times on the same batch (killed by SIGKILL)" in caught.value.what
-    assert caught.value.where == "cubes, items 0, 1, 2, 3 (counted from 0)"
+    assert caught.value.where == "cubes, items 1, 2, 3, 4, counted from 1"
     assert "kept" in caught.value.hint
     assert len(list(notes.glob("ended-*"))) == 3
     assert nobody_is_left(notes)

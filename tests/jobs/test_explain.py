@@ -124,7 +124,8 @@ def test_a_preset_is_decided_again(scored: Path) -> None:
 def test_an_id_may_be_shortened_but_must_name_one_pair(scored: Path) -> None:
     ids = pl.read_parquet(scored)["pair_id"].to_list()
     assert curate.explain(scored, ids[2][:8]).pair_id == ids[2]
-    for wrong, what in (("zz", "No pair"), ("", "No pair"), ("row:6", "no row 6"), ("row:0", "no row 0")):
+    missing = [("row:6", "no row 6"), ("row:0", "no row 0"), ("row:0", "rows 1 to 5")]
+    for wrong, what in (("zz", "No pair"), ("", "No pair"), *missing):
         with pytest.raises(CurateError, match=what):
             curate.explain(scored, wrong)
 

@@ -85,12 +85,12 @@ def _check_rows(file: pq.ParquetFile, found: int) -> None:
 
 
 def parquet_file(path: Path, rows: int) -> Iterator[Chunk]:
-    """The rows of a Parquet file; origins count them from 0."""
+    """The rows of a Parquet file; origins count them from 1."""
     yield from chunks_of(parquet_batches(path, rows, mapped=True), rows, path.name)
 
 
 def arrow_file(path: Path, rows: int) -> Iterator[Chunk]:
-    """The rows of an Arrow file, in file or stream format; origins count them from 0."""
+    """The rows of an Arrow file, in file or stream format; origins count them from 1."""
     with pa.memory_map(str(path)) as memory:
         is_file = memory.read(len(FILE_MAGIC)) == FILE_MAGIC
         memory.seek(0)
@@ -106,7 +106,7 @@ def _file_batches(memory: pa.NativeFile) -> Iterator[pa.RecordBatch]:
 
 def chunks_of(batches: Iterable[pa.RecordBatch], rows: int, name: str) -> Iterator[Chunk]:
     """Batches of any size as chunks of exactly `rows` rows, the last one shorter."""
-    first = 0
+    first = 1
     for table in regroup(batches, rows):
         table = decode(table)
         origins = [f"{name}:{number}" for number in range(first, first + table.num_rows)]

@@ -42,7 +42,7 @@ COMMAS, TEXT = {2, 3}, len(KINDS) - 1
 
 
 def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
-    """The file's records under its header line; origins count records from 0.
+    """The file's records under its header line; origins count records from 1, blank lines left out.
 
     Columns that are all numbers or true/false get that type, with empty cells as null; everything else is text.
 
@@ -54,7 +54,7 @@ def csv_file(path: Path, rows: int) -> Iterator[Chunk]:
     kinds = _settle(path, header)
     good: list[tuple[int, list[str]]] = []
     rejects: list[Reject] = []
-    for number, cells in enumerate(_records(path)):
+    for number, cells in enumerate(_records(path), 1):
         reason = _why_bad(cells, header)
         if reason is None:
             good.append((number, cells))

@@ -43,7 +43,7 @@ class HubSource:
         return [{"name": self.name, "bytes": size, "revision": self.revision, "fingerprint": fingerprint}]
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
-        """The split's rows, `rows` at a time; origins count them from 0.
+        """The split's rows, `rows` at a time; origins count them from 1.
 
         Raises:
             InputError: the downloaded files are damaged.

@@ -157,7 +157,7 @@ def json_lines(path: Path, rows: int) -> Iterator[Chunk]:
 
 
 def json_array(path: Path, rows: int) -> Iterator[Chunk]:
-    """The elements of one top-level array; origins count them from 0. Loads the whole file into memory.
+    """The elements of one top-level array; origins count them from 1. Loads the whole file into memory.
 
     Raises:
         ValueError: the file is not one JSON array.
@@ -172,7 +172,7 @@ def json_array(path: Path, rows: int) -> Iterator[Chunk]:
 
 def _chunks_of(values: Iterable[object], name: str, rows: int, escapes: bool) -> Iterator[Chunk]:
     maker = ChunkMaker(name, rows)
-    for number, value in enumerate(values):
+    for number, value in enumerate(values, 1):
         if is_deep(value):
             maker.reject(number, TOO_DEEP, "")
         elif escapes and has_lone_surrogate(value):

@@ -42,7 +42,7 @@ def test_the_parts_of_a_spec(hub, spec, call):
     chunks = list(source.chunks(2))
     assert [len(chunk.rows) for chunk in chunks] == [2, 1]
     assert chunks[0].rows[0] == {"split": call[2]}
-    assert chunks[1].origins == [f"{spec}:2"]
+    assert chunks[1].origins == [f"{spec}:3"]
     (entry,) = source.fingerprints()
     assert entry["name"] == spec and entry["revision"] == COMMIT and entry["fingerprint"]
 
