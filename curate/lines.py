@@ -56,3 +56,20 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def counted(number: int, what: str) -> str:
+    """`1 pair`, `2,000 pairs`.
+
+    Args:
+        number: how many.
+        what: one of them; its plural ends in s.
+    """
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 with one decimal; 0% and 100% only for none and all."""
+    if share in (0, 1):
+        return f"{share:.0%}"
+    return f"{min(max(share, 0.001), 0.999):.1%}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.jobs import job
 from curate.jobs.results import as_plain
-from curate.lines import Grid, Next, Strong, Summary, quoted
+from curate.lines import Grid, Next, Strong, Summary, counted, quoted
 from curate.plan.cost import ModelCost
 from curate.plan.hours import ASSUMED_ROWS, UTILISATION, Gpu, hours, memory
 from curate.plan.volume import Disk
@@ -90,7 +90,7 @@ def _value(value: Any, name: str, plan: RunPlan) -> str:
 
 def _step(step: PlannedStep) -> str:
     settings = ", ".join(f"{name} {_setting(value)}" for name, value in step.settings.items())
-    rows = "" if step.rows is None else f" ({'at most ' if step.at_most else ''}{step.rows:,} rows)"
+    rows = "" if step.rows is None else f" ({'at most ' if step.at_most else ''}{counted(step.rows, 'row')})"
     title = step.name if step.name == step.command else f"{step.name}: {step.command}"
     return f"{step.number}. {title} {', '.join(step.data)} -> {step.out}{rows}" + (f"; {settings}" if settings else "")
 

@@ -11,7 +11,7 @@ from typing import Any
 from curate.cli.run_summaries import COSTS, cost_cells, cost_lines
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
-from curate.lines import Grid, Line, Next, Summary
+from curate.lines import Grid, Line, Next, Summary, counted
 from curate.metrics.catalogue import catalogue_of, using
 from curate.plan.cost import ModelCost
 from curate.plan.hours import GPUS
@@ -96,8 +96,8 @@ def _planned(job: Job, settings: Any) -> Trial:
 
 
 def _lines(found: Trial, command: str) -> Summary:
-    rows = "" if found.writes is None else f" with {'at most ' if found.at_most else ''}{found.writes:,} rows"
-    yield f"{found.rows:,} rows in; would write {found.out}{rows}."
+    rows = "" if found.writes is None else f" with {'at most ' if found.at_most else ''}{counted(found.writes, 'row')}"
+    yield f"{counted(found.rows, 'row')} in; would write {found.out}{rows}."
     if found.columns:
         yield f"new columns: {', '.join(found.columns)}"
     if found.models:

@@ -25,7 +25,7 @@ from curate.jobs import space, summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
 from curate.jobs.space import check_disk
-from curate.lines import Next, Summary, quoted
+from curate.lines import Next, Summary, counted, quoted
 from curate.plan.shape import Shape
 from curate.progress import Reporter
 from curate.readers import Layout, detect, first_rows, input_paths, source_notes
@@ -246,12 +246,12 @@ def _shape(settings: ExportSettings, before: Shape) -> Shape:
 
 def _summary(result: ExportResult) -> Summary:
     bad = sum(result.rejected.values())
-    pairs = f"{result.pairs:,} pairs ({result.layout})"
-    yield f"{pairs} exported for {result.format}, {result.rows:,} rows, {bad:,} unusable."
+    pairs = f"{counted(result.pairs, 'pair')} ({result.layout})"
+    yield f"{pairs} exported for {result.format}, {counted(result.rows, 'row')}, {bad:,} unusable."
     yield from summary.unusable(result.rejected, result.rejects)
     if result.labels:
         good, bad_ones, neither = result.labels.values()
-        yield f"{good:,} responses desirable, {bad_ones:,} undesirable, {neither:,} left out: {NAMES[None]}."
+        yield f"{counted(good, 'response')} desirable, {bad_ones:,} undesirable, {neither:,} left out: {NAMES[None]}."
     yield f"columns: {', '.join(result.columns)}"
     yield f"wrote {result.out}: {', '.join(result.files)}"
     if result.pushed is not None:

@@ -23,7 +23,7 @@ from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Written
 from curate.jobs.space import GENERATE, check_disk
-from curate.lines import Grid, Summary
+from curate.lines import Grid, Summary, counted
 from curate.plan.cost import drawing_costs
 from curate.plan.generation import GenerationPlan, check_generate, drawn_with, draws_of, plan_generation
 from curate.plan.shape import RowKind, Shape
@@ -133,8 +133,8 @@ def _write(
             yield pa.table(columns | {name: lists[name] for name in LISTS})
 
     tally: Counter[Any] = Counter()
-    for *_, counted in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
-        tally.update(counted)
+    for *_, found in prompts.chunks(plan.writers, workspace, settings.keep_duplicates):
+        tally.update(found)
     writers = _summaries(plan, tally)
     written = sum(one.kept for one in writers)
     rejected = reject_counts(staged.rejects.tables(["reason"]))
@@ -179,12 +179,15 @@ def _volume(settings: GenerateSettings, before: Volume, _: RowKind | None) -> Vo
 
 def _summary(result: GenerateResult) -> Summary:
     bad = sum(result.rejected.values())
-    yield f"{result.rows + bad:,} rows in ({result.layout}), {result.prompts:,} prompts sampled, {bad:,} unusable."
+    yield (
+        f"{counted(result.rows + bad, 'row')} in ({result.layout}), {counted(result.prompts, 'prompt')} sampled, "
+        f"{bad:,} unusable."
+    )
     yield from summary.unusable(result.rejected, result.rejects)
     yield from summary.unread(result.unread)
     header = ("model", "temperature", "drawn", "different", "cut at the limit", "mean tokens")
     yield Grid(header, [tuple(vars(one).values()) for one in result.writers])
-    yield f"{result.responses:,} responses."
+    yield f"{counted(result.responses, 'response')}."
     yield from summary.written(result.out, "curate pair OUT --best-of-n2 --reward MODEL -o @pairs.parquet")
 
 

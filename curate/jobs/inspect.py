@@ -27,7 +27,7 @@ from curate.hygiene.within_limit import WithinLimit
 from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Shown
-from curate.lines import Grid, Marked, Strong, Summary
+from curate.lines import Grid, Marked, Strong, Summary, counted, percent
 from curate.model import Model
 from curate.progress import Reporter
 from curate.readers import Layout, Source, detect, first_rows, open_source, reward_columns, source_notes
@@ -246,7 +246,7 @@ def _measured(length: LengthRuler) -> str:
     if length.longer_wins is None:
         return "both responses of every pair are equally long"
     return (
-        f"the longer response is the chosen one in {length.longer_wins:.1%} of {length.pairs:,} pairs; "
+        f"the longer response is the chosen one in {percent(length.longer_wins)} of {counted(length.pairs, 'pair')}; "
         f"length alone predicts the label with an AUC of {length.auc:.2f} (0.5: not at all)"
     )
 

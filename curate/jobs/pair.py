@@ -24,7 +24,7 @@ from curate.jobs.contract import Job
 from curate.jobs.report import page_of_result, page_places
 from curate.jobs.results import Written
 from curate.jobs.space import PAIR, check_disk
-from curate.lines import Grid, Summary
+from curate.lines import Grid, Summary, counted
 from curate.metrics.advice import narrow_note
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.lacking import lacking_notes
@@ -268,10 +268,10 @@ def _volume(settings: PairSettings, before: Volume, _: RowKind | None) -> Volume
 
 
 def _summary(result: PairResult) -> Summary:
-    yield f"{result.prompts:,} prompts, {result.pairs:,} pairs, {result.without:,} prompts without a pair."
-    counted = result.edit_distances
-    broken_off = f", {counted['broken_off']:,} more comparisons broken off" if counted["broken_off"] else ""
-    yield f"{counted['measured']:,} of {counted['pairs']:,} edit distances measured{broken_off}."
+    yield f"{counted(result.prompts, 'prompt')}, {counted(result.pairs, 'pair')}, {result.without:,} without a pair."
+    edits = result.edit_distances
+    broken_off = f", {edits['broken_off']:,} more comparisons broken off" if edits["broken_off"] else ""
+    yield f"{edits['measured']:,} of {edits['pairs']:,} edit distances measured{broken_off}."
     yield from summary.read(result)
     if result.dropped:
         yield "left out for flags: " + ", ".join(f"{name} {count:,}" for name, count in result.dropped.items())

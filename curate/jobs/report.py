@@ -17,7 +17,7 @@ import numpy as np
 from curate.errors import CurateError, InputError, SettingsError
 from curate.jobs import results, summary
 from curate.jobs.contract import Job
-from curate.lines import Summary, quoted
+from curate.lines import Summary, counted, quoted
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import all_metrics, check_options
 from curate.progress import Reporter
@@ -229,7 +229,7 @@ def _notes(columns: Columns, texts: Texts | None, selections: Sequence[Kept]) ->
 def _summary(result: ReportResult) -> Summary:
     kept = "" if result.kept is None else f", {result.kept:,} kept"
     by = "" if result.by is None else f", opening with {result.by}"
-    yield f"{result.rows:,} rows{kept}{by}; {result.pairs:,} pairs with their numbers."
+    yield f"{counted(result.rows, 'row')}{kept}{by}; {counted(result.pairs, 'pair')} with numbers."
     if result.sampled < result.rows:
         yield f"Figures are over all rows; a click filters a random sample of {result.sampled:,}."
     yield from summary.unreadable(result.rejected, result.rejects)

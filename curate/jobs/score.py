@@ -24,7 +24,7 @@ from curate.jobs.finished import details_of, finished_manifest
 from curate.jobs.results import Written
 from curate.jobs.score_table import finish_candidates, finish_pairs
 from curate.jobs.space import SCORE, check_disk
-from curate.lines import Summary
+from curate.lines import Summary, counted
 from curate.metrics.catalogue import with_its_metrics
 from curate.metrics.registry import columns_read
 from curate.pairs.table import MetricSummary
@@ -275,7 +275,10 @@ def _shape(settings: ScoreSettings, before: Shape) -> Shape:
 
 def _summary(result: ScoreResult) -> Summary:
     bad = sum(result.rejected.values())
-    yield f"{result.rows + bad:,} rows in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} unusable."
+    yield (
+        f"{counted(result.rows + bad, 'row')} in ({result.layout}), "
+        f"{result.rows:,} {result.kind} scored, {bad:,} unusable."
+    )
     yield from summary.read(result)
     if result.measured:
         yield f"Numbers of this shard: {', '.join(f'{name} {count:,}' for name, count in result.measured.items())}."

@@ -25,7 +25,7 @@ from curate.jobs.contract import Job
 from curate.jobs.report import page_of_result, page_places
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk, kept_share
-from curate.lines import Grid, Summary
+from curate.lines import Grid, Summary, counted
 from curate.metrics.catalogue import in_force, with_its_metrics
 from curate.metrics.registry import all_metrics, columns_read
 from curate.plan.shape import RowKind, Shape
@@ -271,7 +271,7 @@ def _summary(result: SelectResult) -> Summary:
         how = f" by {result.by}{computed}{end or f', {result.order} first'}"
         if end is None:
             how += _down_to(result)
-    yield f"{result.kept:,} of {result.rows:,} rows kept{how}."
+    yield f"{result.kept:,} of {counted(result.rows, 'row')} kept{how}."
     yield from summary.unreadable(result.rejected, result.rejects)
     if result.preset is not None:
         preset = find_preset(result.preset)

@@ -20,7 +20,7 @@ from curate.jobs import summary
 from curate.jobs.contract import Job
 from curate.jobs.results import Written
 from curate.jobs.space import COPY, check_disk
-from curate.lines import Summary
+from curate.lines import Summary, counted
 from curate.metrics.registry import as_numbers
 from curate.pairs.table import MetricSummary, summarise
 from curate.plan.shape import Shape
@@ -180,9 +180,10 @@ def _shape(settings: WeighSettings, before: Shape) -> Shape:
 
 
 def _summary(result: WeighResult) -> Summary:
-    yield f"{result.rows:,} rows weighed by {result.method}, {result.nulls:,} without a value."
+    method = result.method.replace("_", "-")
+    yield f"{counted(result.rows, 'row')} weighed by {method}, {result.nulls:,} without a value."
     yield from summary.unreadable(result.rejected, result.rejects)
-    yield from summary.parameters({result.method: result.parameters})
+    yield from summary.parameters({method: result.parameters})
     yield summary.distributions(result.columns)
     yield from summary.written(result.out, f"curate export OUT --to trl -o @{result.out.stem}_trl")
 

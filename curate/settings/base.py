@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -214,9 +214,7 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
     values = renamed(kind, values)
     unknown = [key for key in values if key not in kind.model_fields]
     if unknown:
-        raise SettingsError(
-            f"There is no setting {unknown[0]}.", setting=unknown[0], hint=did_you_mean(unknown[0], kind.model_fields)
-        )
+        raise SettingsError(f"There is no setting {unknown[0]}.", setting=unknown[0], hint=_meant(kind, unknown[0]))
     several = {name for name, field in kind.model_fields.items() if field.annotation == tuple[str, ...]}
     tupled = {name: (one,) if name in several and isinstance(one, str) else one for name, one in values.items()}
     try:
@@ -231,6 +229,16 @@ def make(kind: type[S], values: Mapping[str, Any]) -> S:
             value=first["input"] if isinstance(first["input"], str | int | float | Path) else None,
             hint="See the command's help.",
         ) from error
+
+
+def _meant(kind: type[BaseModel], unknown: str) -> str:
+    """What an unknown setting may be: one of the values that another setting takes, or a name like it."""
+    value = unknown.replace("_", "-")
+    for name, field in kind.model_fields.items():
+        if value in (get_args(field.annotation) if get_origin(field.annotation) is Literal else ()):
+            default = ", which is the default, so leave it out" if field.default == value else ""
+            return f"It is a value of another setting: --{name.replace('_', '-')}={value}{default}."
+    return did_you_mean(unknown, kind.model_fields)
 
 
 def renamed(kind: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:

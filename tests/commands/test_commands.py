@@ -90,7 +90,7 @@ def test_select_says_what_its_preset_is(curate, data):
 def test_pair_compares_new_and_old_pairs(curate, data):
     code, out, _ = curate("pair", "c.jsonl", "-o", "p.parquet", "--best-of-n2")
     assert code == 0
-    assert "4 prompts, 4 pairs, 0 prompts without a pair." in out
+    assert "4 prompts, 4 pairs, 0 without a pair." in out
     for word in ("max-min pairs", "new pairs", "dcrm", "reward_margin", "edit_distance_norm", "length_difference"):
         assert word in out
     assert "pairs in the data" in curate("pair", "d.jsonl", "-o", "q.parquet")[1]

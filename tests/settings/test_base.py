@@ -9,7 +9,7 @@ import pytest
 from curate.cli.command import in_order, parameter
 from curate.errors import FLAGS, SettingsError, as_option
 from curate.jobs import JOBS, job
-from curate.settings import ScoreSettings, SelectSettings, flags, for_manifest, make
+from curate.settings import PairSettings, ScoreSettings, SelectSettings, flags, for_manifest, make
 
 SETTINGS = [job(name).settings for name in JOBS]
 FIELDS = [(kind, name) for kind in SETTINGS for name in kind.model_fields]
@@ -44,3 +44,14 @@ def test_an_unknown_setting_is_refused_with_a_guess():
     with pytest.raises(SettingsError) as raised:
         make(SelectSettings, {"data": ("a",), "out": Path("o"), "botom": "3"})
     assert raised.value.setting == "botom" and "bottom" in raised.value.hint
+
+
+def test_a_value_given_as_a_setting_names_the_setting_that_takes_it():
+    with pytest.raises(SettingsError) as caught:
+        make(PairSettings, {"best_of_n2": True})
+    assert caught.value.hint == (
+        "It is a value of another setting: --strategy=best-of-n2, which is the default, so leave it out."
+    )
+    with pytest.raises(SettingsError) as caught:
+        make(PairSettings, {"max_min": True})
+    assert caught.value.hint == "It is a value of another setting: --strategy=max-min."
