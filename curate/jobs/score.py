@@ -160,12 +160,7 @@ def _staged(plan: Plan, settings: ScoreSettings, workspace: Workspace, reporter:
 
 
 def _write_table(
-    plan: Plan,
-    flagging: Flagging,
-    staged: Staged,
-    identity: dict[str, Any],
-    workspace: Workspace,
-    reporter: Reporter,
+    plan: Plan, flagging: Flagging, staged: Staged, identity: dict[str, Any], workspace: Workspace, reporter: Reporter
 ) -> dict[str, Any]:
     numbers, borders = measure_responses(plan, staged, workspace, reporter)
     rejected = reject_counts(staged.rejects.tables(["reason"]))
@@ -275,10 +270,8 @@ def _shape(settings: ScoreSettings, before: Shape) -> Shape:
 
 def _summary(result: ScoreResult) -> Summary:
     bad = sum(result.rejected.values())
-    yield (
-        f"{counted(result.rows + bad, 'row')} in ({result.layout}), "
-        f"{result.rows:,} {result.kind} scored, {bad:,} unusable."
-    )
+    read = counted(result.rows + bad, "row")
+    yield f"{read} in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} unusable."
     yield from summary.read(result)
     if result.measured:
         yield f"Numbers of this shard: {', '.join(f'{name} {count:,}' for name, count in result.measured.items())}."
