@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -105,7 +106,9 @@ def run(
             workspace.finish()
     except CurateError:
         if not existed:
-            _remove_if_bare(out)
+            # The disk that caused the error may refuse this too; what stays is a folder with nothing in it.
+            with suppress(OSError):
+                _remove_if_bare(out)
         raise
     written = None if shown is None else write_page_of(shown, reporter)
     return RunResult(prepared.file.recipe.name, out, done, done[-1].out, written)

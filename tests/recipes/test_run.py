@@ -270,6 +270,17 @@ def test_an_error_in_the_first_step_leaves_no_folder(file, out, failing):
     assert not out.exists()
 
 
+def test_a_disk_that_refuses_the_tidying_up_does_not_hide_the_error(file, out, failing, monkeypatch):
+    failing("score", SettingsError("no"))
+
+    def refuses(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("curate.recipes.run.shutil.rmtree", refuses)
+    with pytest.raises(SettingsError, match="no"):
+        go(file, out)
+
+
 def test_the_place_must_be_a_runs_own(file, out, tmp_path):
     out.mkdir()
     (out / "precious.txt").write_text("mine")
