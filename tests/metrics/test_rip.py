@@ -27,3 +27,11 @@ def test_against_numpy_and_nulls() -> None:
     assert compute("rip", frame, {})[0].to_list() == wanted.astype(float).tolist()
     broken = frame.with_columns(rejected_tokens=pl.Series([None, *tokens[1:]]))
     assert compute("rip", broken, {})[0][0] is None
+
+
+def test_the_median_itself_is_close_good_and_long_enough() -> None:
+    # three rows: medians r- 2, n- 20, margin 1, all of them in the second row
+    frame = pl.DataFrame(
+        {"chosen_reward": [3.0, 3.0, 3.0], "rejected_reward": [3.0, 2.0, 1.0], "rejected_tokens": [10, 20, 30]}
+    )
+    assert compute("rip", frame, {})[0].to_list() == [0.0, 1.0, 0.0]

@@ -23,8 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 COSMIC_RAY = ROOT / ".venv-mutants" / "bin"
 ROOMS = ("metrics", "weighing", "pairs", "selection")
-# Tests of a room that hold for each of its files.
+# Tests of a room that hold for each of its files; and of files whose values are worked out with another's.
 SHARED = {"metrics": ["tests/metrics/test_every_metric.py"], "weighing": ["tests/weighing"]}
+ELSEWHERE = {"metrics/beta_dpo": "tests/weighing/test_beta_dpo.py"}
 COPIED = ("curate", "tests", "recipes", "pyproject.toml", "README.md", "Makefile")
 SECONDS = 60
 PYTEST = ("-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider")
@@ -87,7 +88,7 @@ def own_tests(file: str) -> list[str]:
     """The tests that shall notice a change of the file."""
     room, name = file.split("/")
     own = Path("tests") / room / f"test_{name}.py"
-    found = [str(own)] if (ROOT / own).exists() else [f"tests/{room}"]
+    found = [ELSEWHERE.get(file, str(own) if (ROOT / own).exists() else f"tests/{room}")]
     return list(dict.fromkeys(found + SHARED.get(room, [])))
 
 
