@@ -36,7 +36,7 @@ PACKAGES = ["torch", "transformers", "ray"]
 """Packages whose versions must be those of the driver, as the manifest names only those; the build may differ."""
 HEARD_SECONDS = 1.0
 GROWN_SECONDS = 5.0
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def software() -> dict[str, str]:

@@ -36,7 +36,7 @@ def model_spec(settings: ModelSettings, model: Model, *, here: bool = False) -> 
     )
     if here and settings.engine == "ray":
         return spec
-    if settings.ray_address:
+    if settings.ray_address and spec.engine in ("torch", "vllm"):
         return _spec_there(settings, spec)
     return replace(spec, device=gpus_named(settings.gpus)[0] if settings.gpus else settings.device)
 
