@@ -35,10 +35,10 @@ ifneq ($(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/nul
 EXTRAS := $(EXTRAS),vllm
 endif
 
-.PHONY: help setup demo test coverage test-gpu test-vllm test-ray test-faults test-trainers mutants check bench format clean
+.PHONY: help setup demo test coverage test-gpu test-vllm test-ray test-faults test-trainers mutants check bench evidence format clean
 
 help:
-	@echo "make setup | demo | test | coverage | test-gpu | test-vllm | test-ray | test-faults | test-trainers | mutants | check | bench | format | clean"
+	@echo "make setup | demo | test | coverage | test-gpu | test-vllm | test-ray | test-faults | test-trainers | mutants | check | bench | evidence | format | clean"
 
 # What commands import is compiled here; make demo and make test compile it as they go.
 setup: $(READY)
@@ -113,6 +113,11 @@ check: $(READY)
 
 bench: $(READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.bench --save
+
+# Days, and resumed after a kill; cells that the repository's results hold are not run again.
+evidence: $(READY)
+	$(BIN)/python -m tests.evidence run
+	$(BIN)/python -m tests.evidence page
 
 format: $(READY)
 	$(BIN)/ruff check --fix curate tests

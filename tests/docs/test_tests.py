@@ -20,5 +20,5 @@ def test_the_table_of_folders_has_every_other_one() -> None:
 
 def test_the_table_of_lanes_has_every_target_that_tests() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    lanes = re.findall(r"^(test[\w-]*|check|coverage|mutants|bench):", makefile, re.MULTILINE)
+    lanes = re.findall(r"^(test[\w-]*|check|coverage|mutants|bench|evidence):", makefile, re.MULTILINE)
     assert sorted(row[0].strip("`").removeprefix("make ") for row in table(PAGE, "| lane | what")) == sorted(lanes)

@@ -1,0 +1,1 @@
+"""Whether what curate selects makes better models: a study on tiny worlds whose true reward is known."""
