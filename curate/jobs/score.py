@@ -271,7 +271,8 @@ def _shape(settings: ScoreSettings, before: Shape) -> Shape:
 def _summary(result: ScoreResult) -> Summary:
     bad = sum(result.rejected.values())
     read = counted(result.rows + bad, "row")
-    yield f"{read} in ({result.layout}), {result.rows:,} {result.kind} scored, {bad:,} unusable."
+    scored = counted(result.rows, "pair") if result.kind == "pairs" else f"{result.rows:,} {result.kind}"
+    yield f"{read} in ({result.layout}), {scored} scored, {bad:,} unusable."
     yield from summary.read(result)
     if result.measured:
         yield f"Numbers of this shard: {', '.join(f'{name} {count:,}' for name, count in result.measured.items())}."

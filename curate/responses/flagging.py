@@ -18,6 +18,7 @@ from curate.hygiene import Again, Check, Found, Rows
 from curate.hygiene.flags import ALL, IDENTICAL_TRUNCATED, LEAKED, ONLY_PAIRS, PACKAGES, find, text_checks, wanted_flags
 from curate.hygiene.leaks import Leaks, evaluation_prompts
 from curate.hygiene.within_limit import WithinLimit
+from curate.lines import counted
 from curate.model import Model
 from curate.plan.models import template_text
 from curate.plan.scoring import Plan
@@ -89,7 +90,7 @@ class Flagging:
         for check in checks:
             if isinstance(check, Leaks):
                 for name, rows in check.by_name.most_common():
-                    reporter.note(f"{LEAKED}: {rows:,} rows hold a prompt of {name}.")
+                    reporter.note(f"{LEAKED}: {counted(rows, 'row')} with a prompt of {name}.")
         return found
 
     def find_staged(self, staged: Staged, frame: pl.DataFrame, reporter: Reporter) -> Found:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from curate.lines import counted
 from curate.metrics.registry import as_numbers
 from curate.progress import Reporter
 from curate.readers import conform, merge_schemas
@@ -58,7 +59,7 @@ def write_rows(
     schema = next(tables()).schema
     changed.clear()
     written = write_with_rejects(staged.rejects.tables(), tables(), schema, manifest, out)
-    replaced = [f"{name} ({rows:,} rows)" for name, rows in changed.items() if rows]
+    replaced = [f"{name} ({counted(rows, 'row')})" for name, rows in changed.items() if rows]
     if replaced:
         reporter.note(f"columns of the input replaced by new values: {', '.join(replaced)}")
     return written

@@ -71,7 +71,7 @@ def test_pairs_are_marked_as_score_marks_them(tmp_path, data):
     run_pair(data, tmp_path / "o.parquet", notes, strategy="max-min", decontaminate=evaluation, **asked)
     marked = [one["flags"] for one in rows_of(tmp_path / "o.parquet")]
     assert marked == [["refusal"], ["leaked"], ["near_duplicate_response"], ["self_identification"]]
-    assert "1 rows hold a prompt of" in notes.about("leaked")
+    assert "1 row with a prompt of" in notes.about("leaked")
     run_pair(data, tmp_path / "plain.parquet", strategy="max-min")
     curate.score(tmp_path / "plain.parquet", tmp_path / "scored.parquet", decontaminate=evaluation, **asked)
     assert [one["flags"] for one in rows_of(tmp_path / "scored.parquet")] == marked

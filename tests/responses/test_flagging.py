@@ -148,7 +148,7 @@ def test_leaks_are_flagged_and_told_by_evaluation(tmp_path, data):
     evaluation, notes = write_jsonl(tmp_path / "eval.jsonl", [{"question": "Why is the sky blue"}]), Notes()
     run_score(data, tmp_path / "o.parquet", notes, decontaminate=evaluation)
     assert ["leaked" in one for one in flags_of(tmp_path / "o.parquet")] == [True, True, False, True]
-    assert "3 rows hold a prompt of" in notes.about("leaked")
+    assert "3 rows with a prompt of" in notes.about("leaked")
     manifest = read_manifest(tmp_path / "o.parquet")
     assert "eval.jsonl" in json.dumps(manifest["flags_from"]["decontaminate"])
     assert str(tmp_path) not in json.dumps(manifest)
