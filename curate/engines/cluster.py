@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from curate import offline
@@ -188,6 +189,7 @@ def nodes_of(address: str | None) -> Nodes:
         return Nodes(int(sum(one.get("GPU", 0) for one in alive)), sum(cpus), max(cpus, default=0))
 
 
+@cache  # a task on a GPU, asked for by each model of each scorer
 def dtype_of(address: str | None) -> str:
     """What `--dtype auto` means on a GPU of the cluster.
 
