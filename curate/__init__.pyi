@@ -109,6 +109,7 @@ def score(
     rows_as: Literal["pairs", "candidates"] | None = ...,
     match: Literal["trl"] | None = ...,
     shard: str | None = ...,
+    also: Literal["wpo", "ches"] | Sequence[Literal["wpo", "ches"]] = ...,
 ) -> ScoreResult: ...
 def merge(
     data: Data,

@@ -91,7 +91,16 @@ ALP_ALONE = ResponseField(
     "policy_rejected_alp_alone",
     "policy_alp_alone",
 )
-RESPONSE_FIELDS = (REWARD, POLICY_LOGPS, REF_LOGPS, ALP_ALONE, TOKENS, TRUNCATED)
+COLLISION = ResponseField(
+    "policy_collision",
+    "f64",
+    "nats per token",
+    "mean over the response's tokens of log sum_v pi(v)^2 under the policy",
+    "policy_chosen_collision",
+    "policy_rejected_collision",
+    "policy_collision",
+)
+RESPONSE_FIELDS = (REWARD, POLICY_LOGPS, REF_LOGPS, ALP_ALONE, COLLISION, TOKENS, TRUNCATED)
 
 
 def named_reward(name: str) -> ResponseField:
@@ -111,6 +120,8 @@ PAIR_ID = Column("pair_id", "string", "", "hash of prompt, chosen and rejected m
 EDIT_DISTANCE = Column("edit_distance", "i32", "tokens", "token-level Levenshtein distance of the two responses")
 EDIT_DISTANCE_NORM = Column("edit_distance_norm", "f64", "0..1", "edit distance over the longer response's tokens")
 EMBEDDING_DISTANCE = Column("embedding_distance", "f64", "0..2", "1 - cosine of the two responses' embeddings")
+HIDDEN_PRODUCT = Column("hidden_product", "f64", "", "inner product of both sides' summed last hidden states")
+HIDDEN_SQUARE = Column("hidden_square", "f64", "", "squared length of the chosen response's summed last hidden states")
 FLAGS = Column("flags", "list<string>", "", "what is peculiar about the pair")
 CHOSEN_INDEX = Column("chosen_index", "i32", "", "position of the chosen response among the prompt's responses")
 CHOSEN_MODEL = Column("chosen_model", "string", "", "which model wrote the chosen response, where the data says so")
@@ -196,6 +207,6 @@ class Record:
 
 def table_columns() -> tuple[Column, ...]:
     """Every column of a table of pairs that is not a metric."""
-    alone = (PAIR_ID, EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE, FLAGS)
+    alone = (PAIR_ID, EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE, HIDDEN_PRODUCT, HIDDEN_SQUARE, FLAGS)
     of_pairing = (CHOSEN_INDEX, REJECTED_INDEX, CHOSEN_MODEL, REJECTED_MODEL)
     return (*alone, *of_pairing, *(column for each in RESPONSE_FIELDS for column in each.columns()))

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from curate.model import Model
 from curate.render import Ids, Rendered
 
 ModelKind = Literal["causal", "reward", "embedding"]
 BackendName = Literal["auto", "torch", "vllm"]
+Also = Literal["wpo", "ches"]
+"""What may be read in the pass besides log-probabilities: collision probabilities, and sums of hidden states."""
 Engine = Literal["torch", "vllm", "server", "fake"]
 
 
@@ -102,6 +104,30 @@ class LogprobBackend(BatchBackend, Protocol):
 
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
         """The log-probability of each row's ids[start:] given what precedes it, summed, in nats."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one pass over a response tells beyond its log-probability.
+
+    Attributes:
+        logps: as of `LogprobBackend.logps`.
+        collision: mean over the response's tokens of log sum_v pi(v)^2, in nats; None if it was not asked for.
+        hidden: the sum of the last hidden states from the last prompt token to the last but one, float32 [width]; None
+            if it was not asked for.
+    """
+
+    logps: float
+    collision: float | None = None
+    hidden: Any = None
+
+
+@runtime_checkable
+class ReadingBackend(LogprobBackend, Protocol):
+    """A causal language model whose hidden states and logits are at hand."""
+
+    def readings(self, batch: Sequence[Rendered], also: frozenset[Also]) -> list[Reading]:
+        """The log-probability of each row, with what is asked for, from the same pass."""
 
 
 class RewardBackend(BatchBackend, Protocol):

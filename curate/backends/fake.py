@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from curate.backends import ModelSpec, Sample, Sampling
+from curate.backends import Also, ModelSpec, Reading, Sample, Sampling
 from curate.model import FAKE
 from curate.render import Ids, Rendered
 from curate.schema import Message
@@ -113,6 +113,16 @@ class FakeBackend:
     def logps(self, batch: Sequence[Rendered]) -> list[float]:
         """0 to -4 nats per token: the first depends on everything before it, the others on the token before."""
         return [-4 * sum(self._shares(row)) for row in batch]
+
+    def readings(self, batch: Sequence[Rendered], also: frozenset[Also]) -> list[Reading]:
+        """Collisions from 0 to -4 nats, and four numbers from 0 to 1 a token in place of hidden states."""
+        found = []
+        for row, logps in zip(batch, self.logps(batch), strict=True):
+            units = [[_unit(self.seed, *one, part) for part in range(4)] for one in enumerate(row.ids[row.start :])]
+            collision = -4 * sum(one[0] for one in units) / len(units) if "wpo" in also else None
+            hidden = [sum(parts) for parts in zip(*units, strict=True)] if "ches" in also else None
+            found.append(Reading(logps, collision, hidden))
+        return found
 
     def _shares(self, row: Rendered) -> Iterator[float]:
         """Each counted token's share of -4 nats."""

@@ -179,11 +179,12 @@ def ahead(scorer: Scorer, windows: Iterable[Window], done: Container[int]) -> Ge
 def results(scorer: Scorer, shards: Shards, size: int) -> dict[str, np.ndarray]:
     """The numbers of a scorer by key: a float64 array of length `size` for each column, NaN if a key has no value.
 
-    Integers stay exact (they are below 2**53), booleans become 0 and 1, text columns are left out.
+    Integers stay exact (they are below 2**53), booleans become 0 and 1, columns of texts and of lists are left out.
     """
     found: dict[str, np.ndarray] = {}
-    numeric = [field.name for field in scorer.schema if not pa.types.is_string(field.type)]
-    table = shards.read(keyed_schema(scorer.schema)).select([KEY, *numeric])
+    left_out = (pa.types.is_string, pa.types.is_list)
+    numeric = [field.name for field in scorer.schema if not any(is_one(field.type) for is_one in left_out)]
+    table = shards.read(keyed_schema(scorer.schema), [KEY, *numeric]).select([KEY, *numeric])
     keys = table[KEY].to_numpy()
     for name in numeric:
         found[name] = np.full(size, np.nan)

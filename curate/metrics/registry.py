@@ -235,6 +235,14 @@ HOW_TO_MEASURE: dict[str, str] = {
         "Measure responses alone too: `curate score --policy MODEL --unconditional`.",
     ),
     **dict.fromkeys(
+        ("policy_chosen_collision", "policy_rejected_collision"),
+        "Measure it in the policy's pass: `curate score --policy MODEL --also wpo`.",
+    ),
+    **dict.fromkeys(
+        ("hidden_product", "hidden_square"),
+        "Measure it in the policy's pass: `curate score --policy MODEL --also ches`.",
+    ),
+    **dict.fromkeys(
         ("chosen_reward_NAME", "rejected_reward_NAME"),
         "Name two reward sources or more: `curate score --reward a=MODEL --reward b=MODEL`.",
     ),

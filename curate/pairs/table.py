@@ -17,6 +17,8 @@ from curate.schema import (
     EDIT_DISTANCE_NORM,
     EMBEDDING_DISTANCE,
     FLAGS,
+    HIDDEN_PRODUCT,
+    HIDDEN_SQUARE,
     POLICY_LOGPS,
     REF_LOGPS,
     RESPONSE_FIELDS,
@@ -81,7 +83,7 @@ def pair_frame(numbers: Numbers, chosen: np.ndarray, rejected: np.ndarray, pairs
     if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers) and "chosen_text_tokens" in pairs:
         columns.append(as_series(TOKENS.chosen, TOKENS.type, pairs["chosen_text_tokens"]))
         columns.append(as_series(TOKENS.rejected, TOKENS.type, pairs["rejected_text_tokens"]))
-    for column in (EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE):
+    for column in (EDIT_DISTANCE, EDIT_DISTANCE_NORM, EMBEDDING_DISTANCE, HIDDEN_PRODUCT, HIDDEN_SQUARE):
         if column.name in pairs:
             columns.append(as_series(column.name, column.type, pairs[column.name]))
     return pl.DataFrame(columns)

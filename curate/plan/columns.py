@@ -9,6 +9,8 @@ from curate.schema import (
     EDIT_DISTANCE,
     EDIT_DISTANCE_NORM,
     EMBEDDING_DISTANCE,
+    HIDDEN_PRODUCT,
+    HIDDEN_SQUARE,
     POLICY_LOGPS,
     REF_LOGPS,
     RESPONSE_FIELDS,
@@ -47,14 +49,16 @@ def fields_after(
     return [*(f for f in RESPONSE_FIELDS if f.name in names), *(named_reward(name) for name in sorted(sources))]
 
 
-def measurements(fields: Iterable[ResponseField], *, embedded: bool) -> frozenset[str]:
+def measurements(fields: Iterable[ResponseField], *, embedded: bool, hidden: bool = False) -> frozenset[str]:
     """The measurement columns of pairs.
 
     Args:
         fields: the fields of their responses.
         embedded: whether an embedder measures their distance.
+        hidden: whether the policy's hidden states are compared.
     """
     distances = {EDIT_DISTANCE.name, EDIT_DISTANCE_NORM.name} | ({EMBEDDING_DISTANCE.name} if embedded else set())
+    distances |= {HIDDEN_PRODUCT.name, HIDDEN_SQUARE.name} if hidden else set()
     return frozenset(distances | {side for field in fields for side in (field.chosen, field.rejected)})
 
 

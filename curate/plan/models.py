@@ -12,6 +12,7 @@ from curate.backends.open import backend_facts, check_model, model_limit, open_c
 from curate.backends.reward_heads import known_model
 from curate.errors import SettingsError, did_you_mean
 from curate.model import Model
+from curate.plan.also import reading_also
 from curate.plan.places import model_spec
 from curate.plan.rewards import RewardSource
 from curate.plan.template_date import DATE
@@ -150,7 +151,8 @@ def logprob_scorers(settings: MeasureSettings, notes: list[str]) -> list[Respons
     if settings.unconditional:
         given = {"policy": given["policy"], ALONE: given["policy"], **given}
     family = list(dict.fromkeys(given.values()))
-    return [_model_scorer(settings, "logps", role, model, family, notes) for role, model in given.items()]
+    scorers = [_model_scorer(settings, "logps", role, model, family, notes) for role, model in given.items()]
+    return [*reading_also(settings, scorers)]
 
 
 def _model_scorer(

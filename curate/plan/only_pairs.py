@@ -19,6 +19,13 @@ def check_candidates(settings: ScoreSettings) -> None:
     Raises:
         SettingsError: an embedder, metrics, or `--match` with a trainer's way of reading pairs.
     """
+    if "ches" in settings.also:
+        raise SettingsError(
+            "These rows are candidates: ches is a number of two responses.",
+            setting="also",
+            value=",".join(settings.also),
+            hint="Make pairs with `curate pair` first, then score these.",
+        )
     for setting, (why, hint) in ONLY_PAIRS.items():
         if value := getattr(settings, setting):
             value = value[0] if isinstance(value, tuple) else value

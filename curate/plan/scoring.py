@@ -14,6 +14,7 @@ from curate.hashing import versions
 from curate.metrics.catalogue import in_force
 from curate.metrics.registry import check_options, columns_read, missing_column
 from curate.model import Model
+from curate.plan.also import also_of, check_also
 from curate.plan.caching import Cache, cache_of
 from curate.plan.columns import computable, fields_after, measurements
 from curate.plan.models import (
@@ -32,6 +33,7 @@ from curate.readers.parts.messages import tools_in
 from curate.readers.reading import Reading, what_is_read
 from curate.schema import (
     ALP_ALONE,
+    COLLISION,
     POLICY_LOGPS,
     REF_LOGPS,
     Record,
@@ -89,7 +91,8 @@ class Plan:
         one, other = policy.facts(), reference.facts()
         if "hash" not in one:
             return policy.spec.model == reference.spec.model
-        return {**one, "model": None} == {**other, "model": None}
+        differing = {"model": None, "also": None}
+        return {**one, **differing} == {**other, **differing}
 
     def _logprobs(self, role: str) -> ModelScorer | None:
         found = (s for s in self.scorers if isinstance(s, ModelScorer) and s.kind == "logps" and s.name == role)
@@ -101,11 +104,13 @@ class Plan:
         fields = fields_after(
             {name for record in self.sample for name in record.measured},
             rewards=[(one.name, one.named) for one in self.rewards],
-            models={field.name for role, field in roles.items() if self.measures(role)},
+            models={field.name for role, field in roles.items() if self.measures(role)}
+            | ({COLLISION.name} if "wpo" in also_of(self.settings) else set()),
             cuts=any(isinstance(one, ModelScorer) and one.name != ALONE for one in self.scorers),
             pairs=True,
         )
-        return measurements(fields, embedded=self.embedding is not None)
+        hidden = "ches" in also_of(self.settings)
+        return measurements(fields, embedded=self.embedding is not None, hidden=hidden)
 
     def require(self, metric: str) -> None:
         """Refuse a metric that needs measurements this run will not have.
@@ -161,6 +166,7 @@ def check_settings(settings: MeasureSettings) -> None:
                 "No reward comes from a judge.", setting="options", value="judge.*", hint="Add --reward=judge:MODEL."
             )
     check_backend(settings.backend, settings.tensor_parallel)
+    check_also(settings)
     check_places(settings)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from curate.metrics.registry import missing_column
+from curate.plan.also import also_of
 from curate.plan.columns import fields_after, measurements
 from curate.plan.rewards import parse_reward
 from curate.plan.scoring import records
@@ -17,6 +18,7 @@ from curate.readers import Layout, Row, first_rows, open_source
 from curate.readers.files.table import column_names
 from curate.schema import (
     ALP_ALONE,
+    COLLISION,
     FLAGS,
     PAIR_ID,
     POLICY_LOGPS,
@@ -106,9 +108,11 @@ def measured_fields(settings: MeasureSettings, before: Shape, *, pairs: bool) ->
     measured = {name for name, model in models.items() if model}
     cuts = bool(measured) or any(one.kind == "model" for one in sources)
     measured |= {ALP_ALONE.name} if settings.unconditional else set()
+    measured |= {COLLISION.name} if "wpo" in also_of(settings) else set()
     return fields_after(before.fields, rewards=rewards, models=measured, cuts=cuts, pairs=pairs)
 
 
 def pair_columns(settings: MeasureSettings, fields: Sequence[ResponseField]) -> frozenset[str]:
     """The columns that measuring these fields of pairs writes, without metrics."""
-    return measurements(fields, embedded=settings.embedder is not None) | {PAIR_ID.name, FLAGS.name}
+    hidden = "ches" in also_of(settings)
+    return measurements(fields, embedded=settings.embedder is not None, hidden=hidden) | {PAIR_ID.name, FLAGS.name}

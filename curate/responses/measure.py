@@ -11,14 +11,16 @@ from curate.engines import local
 from curate.errors import SettingsError
 from curate.metrics.advice import scales_note
 from curate.metrics.alignment_potential import zscore
+from curate.plan.also import also_of
 from curate.plan.models import ALONE, ResponseScorer
 from curate.plan.scoring import Plan
 from curate.progress import Numbered, Reporter
 from curate.responses import cached
+from curate.responses.hidden import hidden_products
 from curate.responses.judged import judged_rewards
 from curate.responses.table import Staged
 from curate.responses.work import Work, work_of
-from curate.schema import ALP_ALONE, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
+from curate.schema import ALP_ALONE, COLLISION, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
 from curate.scorers import Scorer
 from curate.scorers.judge import Judge
 from curate.scorers.model_scorers import ModelScorer, check_borders
@@ -48,6 +50,8 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
             numbers[ALP_ALONE.name] = values["logps"] / values["tokens"]
         elif name in ROLE_FIELDS:
             _take_logps(numbers, name, values, plan)
+            if name == "policy" and "wpo" in also_of(plan.settings):
+                numbers[COLLISION.name] = values["collision"]
         else:
             rewards[name.removeprefix("reward.")] = values["reward"]
     if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers):
@@ -166,4 +170,8 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
         work = work_of(scorer, staged)
         _measure(scorer, work, plan, workspace, reporter)
         found |= local.results(scorer, workspace.shards(scorer.name), work.size)
+    if "ches" in also_of(plan.settings):
+        slots = staged.first_slots[:-1]
+        sides = staged.names[slots], staged.names[slots + 1]
+        found |= hidden_products(workspace.shards("policy"), *sides, workspace.folder)
     return found

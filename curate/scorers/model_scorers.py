@@ -9,13 +9,15 @@ from typing import Any, Literal, cast
 
 import pyarrow as pa
 
-from curate.backends import BatchBackend, LogprobBackend, ModelSpec, RewardBackend
+from curate.backends import Also, BatchBackend, LogprobBackend, ModelSpec, ReadingBackend, RewardBackend
 from curate.backends.open import open_logprobs, open_rewards
 from curate.errors import ModelError
 from curate.render import Rendered, Renderer
 from curate.scorers import Batch, Cut, ResponseItem, Scored
 from curate.scorers.batching import halving, packed_batches, token_batches
 from curate.tokens.tools import takes_tools
+
+HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class ModelScorer:
             truncation, or the chat template rejected the conversation.
         name: `policy`, `reference`, or the name of a reward source.
         identity: what distinguishes this model from all others, for the manifest.
+        also: further columns of the same pass: wpo adds `collision` (nats per token), ches `hidden` (float32 [width]).
     """
 
     kind: Literal["logps", "reward"]
@@ -44,6 +47,7 @@ class ModelScorer:
     renderer: Renderer
     batch_tokens: int | None = None
     identity: dict[str, Any] = field(default_factory=dict)
+    also: frozenset[Also] = frozenset()
     _backend: Any = None
 
     @property
@@ -63,6 +67,8 @@ class ModelScorer:
         number = (
             [("logps", pa.float64()), ("tokens", pa.int32())] if self.kind == "logps" else [("reward", pa.float64())]
         )
+        number += [("collision", pa.float64())] if "wpo" in self.also else []
+        number += [(HIDDEN, pa.list_(pa.float32()))] if "ches" in self.also else []
         return pa.schema([*number, ("truncated", pa.bool_()), ("border", pa.string())])
 
     def open(self) -> list[str]:
@@ -114,6 +120,7 @@ class ModelScorer:
         """Model, limits, and how texts were truncated."""
         limits: dict[str, Any] = {"max_length": self.renderer.max_length, "truncation": self.renderer.truncation}
         limits |= {"match": self.renderer.match} if self.renderer.match else {}
+        limits |= {"also": sorted(self.also)} if self.also else {}
         return {**self.identity, **limits}
 
     def close(self) -> None:
@@ -124,6 +131,8 @@ class ModelScorer:
 
     def _measure(self, rows: Sequence[Rendered]) -> dict[str, list[Any]]:
         wanted = [row for row in rows if row.response_tokens > 0]
+        if self.also:
+            return self._read(rows, wanted)
         measured = iter(halving(self._run, wanted) if wanted else [])
         columns: dict[str, list[Any]] = {
             "logps" if self.kind == "logps" else "reward": [
@@ -134,6 +143,22 @@ class ModelScorer:
         }
         if self.kind == "logps":
             columns["tokens"] = [row.response_tokens if row.response_tokens > 0 else None for row in rows]
+        return columns
+
+    def _read(self, rows: Sequence[Rendered], wanted: Sequence[Rendered]) -> dict[str, list[Any]]:
+        backend: ReadingBackend = self._backend
+        found = iter(halving(lambda some: backend.readings(some, self.also), wanted) if wanted else [])
+        readings = [next(found) if row.response_tokens > 0 else None for row in rows]
+        columns: dict[str, list[Any]] = {
+            "logps": [one.logps if one else None for one in readings],
+            "tokens": [row.response_tokens if one else None for one, row in zip(readings, rows, strict=True)],
+            "truncated": [row.truncated for row in rows],
+            "border": [row.border for row in rows],
+        }
+        if "wpo" in self.also:
+            columns["collision"] = [one.collision if one else None for one in readings]
+        if "ches" in self.also:
+            columns[HIDDEN] = [one.hidden if one else None for one in readings]
         return columns
 
     def _run(self, rows: Sequence[Rendered]) -> list[float]:

@@ -41,6 +41,7 @@ Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Temperatures = Annotated[tuple[Temperature, ...], BeforeValidator(_several), Field(min_length=1)]
 AmountText = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Readings = Annotated[tuple[Literal["wpo", "ches"], ...], BeforeValidator(_several)]
 Policies = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
 
 
@@ -135,6 +136,12 @@ class ScoreSettings(MeasureSettings, FlagSettings):
         metavar="I/N",
         panel=RUN,
         record=Record.PLACE,
+    )
+    also: Readings = option(
+        (),
+        "Read more in the policy's pass: wpo (for wpo_weight), ches (for ches and ches_norm, in pairs). PyTorch only.",
+        metavar="wpo|ches[,...]",
+        panel=MODELS,
     )
 
 

@@ -70,6 +70,8 @@ def tables(draw: st.DrawFn, max_rows: int = 12) -> pl.DataFrame:
             per_token = column(st.integers(-320, 0)) / 64
             columns[f"{model}_{side}_logps"] = columns[f"{side}_tokens"] * per_token
         columns[f"policy_{side}_alp_alone"] = column(st.integers(-320, -1)) / 64
+        columns[f"policy_{side}_collision"] = column(st.integers(-320, 0)) / 64
+        columns[f"hidden_{'product' if side == 'rejected' else 'square'}"] = column(st.integers(0, 640)) / 64
         for source in ("", "_a", "_b", "_c"):
             columns[f"{side}_reward{source}"] = column(st.integers(-1280, 1280)) / 64
     columns["edit_distance"] = column(st.integers(0, 64))

@@ -145,7 +145,7 @@ class TorchModel:
         model.set_attn_implementation(NAME)
         return seen.as_asked and now.windows == seen.windows == wanted and now.off <= STRUCTURE[self.loaded.dtype]
 
-    def measure(self, rows: Sequence[T], lengths: Sequence[int], work: Callable[[list[T]], list[float]]) -> list[float]:
+    def measure(self, rows: Sequence[T], lengths: Sequence[int], work: Callable[[list[T]], list[Made]]) -> list[Made]:
         """The rows' numbers; rows beyond a length that would change the others' positions are run separately."""
         border = longrope_border(self.loaded.config)
         sides = [border is not None and length > border for length in lengths]

@@ -42,15 +42,36 @@ class Head:
             states: last hidden states [n, width].
             targets: token ids, int64 [n].
         """
+        return self._measured(states, targets, None)
+
+    def with_collisions(self, states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same, and log sum_v pi(v)^2 at each position, the log of the collision probability: both float32 [n].
+
+        The squares overflow earlier: for targets less likely than exp(-44), whose rows are computed again.
+        """
+        import torch
+
+        squares = torch.zeros(len(targets), device=states.device)
+        return self._measured(states, targets, squares), squares
+
+    def _measured(self, states: torch.Tensor, targets: torch.Tensor, squares: torch.Tensor | None) -> torch.Tensor:
+        """Log-probabilities; `squares`, zeros at first, become log sum_v pi(v)^2."""
         import torch
 
         shift = self._of_targets(states, targets)
-        logps = -self._sums(states, shift).log()
-        lost = torch.isinf(logps).nonzero()[:, 0]
+        sums = self._sums(states, shift, squares)
+        logps = -sums.log()
+        lost = torch.isinf(logps if squares is None else squares).nonzero()[:, 0]
+        if squares is not None:
+            squares.log_().sub_(sums.log(), alpha=2)
         if len(lost):
             some, target = states[lost], shift[lost]
             largest = self._largest(some)
-            logps[lost] = target - largest - self._sums(some, largest).log()
+            again = None if squares is None else torch.zeros_like(target)
+            sums = self._sums(some, largest, again)
+            logps[lost] = target - largest - sums.log()
+            if squares is not None and again is not None:
+                squares[lost] = again.log() - 2 * sums.log()
         return logps
 
     def _of_targets(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -64,10 +85,16 @@ class Head:
             pieces.append(self.finished(logits))
         return torch.cat(pieces) if pieces else states.new_zeros(0, dtype=torch.float32)
 
-    def _sums(self, states: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    def _sums(self, states: torch.Tensor, shift: torch.Tensor, squares: torch.Tensor | None = None) -> torch.Tensor:
+        """Sums of exp(logit - shift), float32 [n]; those of its square are added to `squares`."""
+        import torch
+
         sums = shift.new_zeros(len(shift))
         for rows, logits in self._tiles(states):
-            sums[rows] += logits.sub_(shift[rows, None]).exp_().sum(1)
+            tile = logits.sub_(shift[rows, None]).exp_()
+            sums[rows] += tile.sum(1)
+            if squares is not None:
+                squares[rows] += torch.linalg.vector_norm(tile, dim=1).square_()
         return sums
 
     def _largest(self, states: torch.Tensor) -> torch.Tensor:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curate.backends import ModelSpec
+from curate.backends import Also, ModelSpec, Reading
 from curate.backends.torch.forward import TorchModel
 from curate.backends.torch.loading import load
 from curate.backends.torch.packing import to_device
 from curate.backends.torch.structure import small_windows
+from curate.errors import ModelError
 from curate.render import Ids, Rendered
 
 if TYPE_CHECKING:
@@ -35,11 +36,47 @@ class TorchLogprobs(TorchModel):
         work = self._from_logits if self._whole_logits else self._from_hidden
         return self.measure(batch, [len(row.ids) for row in batch], work)
 
-    def _from_hidden(self, batch: Sequence[Rendered]) -> list[float]:
+    def readings(self, batch: Sequence[Rendered], also: frozenset[Also]) -> list[Reading]:
+        """The log-probability of each row's ids[start:], with what is asked for, from the same pass.
+
+        Raises:
+            ModelError: the hidden states are not those that the model's logits are made of.
+        """
+        if self._whole_logits:
+            raise ModelError(
+                f"This architecture processes logits further after its head, so {' and '.join(sorted(also))} "
+                "cannot be read from it.",
+                self.loaded.model.name_or_path,
+                "Leave out --also.",
+            )
+        return self.measure(batch, [len(row.ids) for row in batch], lambda some: self._read(some, also))
+
+    def _read(self, batch: Sequence[Rendered], also: frozenset[Also]) -> list[Reading]:
+        import torch
+
+        states, targets = self._before_targets(batch)
+        collisions: Sequence[float | None] = [None] * len(batch)
+        if "wpo" in also:
+            per_token, squares = self.loaded.output.with_collisions(states, targets)
+            collisions = [s / row.response_tokens for s, row in zip(_sums(squares, batch), batch, strict=True)]
+        else:
+            per_token = self.loaded.output.logps(states, targets)
+        hidden: Sequence[Any] = [None] * len(batch)
+        if "ches" in also:
+            lengths = [row.response_tokens for row in batch]
+            # Row by row: what a row's sum is must not depend on its neighbours in the batch.
+            hidden = [one.float().sum(0).cpu().numpy() for one in torch.split(states, lengths)]
+        return [Reading(*one) for one in zip(_sums(per_token, batch), collisions, hidden, strict=True)]
+
+    def _before_targets(self, batch: Sequence[Rendered]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Last hidden states [n, width] from which the response's tokens are predicted, and these tokens [n]."""
         wanted = [range(row.start - 1, len(row.ids) - 1) for row in batch]
         states = self.states([row.ids for row in batch], wanted)
         targets = np.array([token for row in batch for token in row.ids[row.start :]], np.int64)
-        return _sums(self.loaded.output.logps(states, to_device(targets, self.loaded.device)), batch)
+        return states, to_device(targets, self.loaded.device)
+
+    def _from_hidden(self, batch: Sequence[Rendered]) -> list[float]:
+        return _sums(self.loaded.output.logps(*self._before_targets(batch)), batch)
 
     def _from_logits(self, batch: Sequence[Rendered]) -> list[float]:
         import torch
