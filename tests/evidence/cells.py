@@ -113,6 +113,12 @@ class Cell:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def draw_folder(cell: Cell, amounts: Amounts) -> str:
+    """Where a draw's files are cached: under another name for another design, world or amounts."""
+    said = json.dumps([DESIGN, asdict(WORLDS[cell.world]), asdict(amounts), cell.draw], sort_keys=True)
+    return f"{hashlib.sha256(said.encode()).hexdigest()[:16]}/draw"
+
+
 def plan(draws: int = DRAWS) -> list[Cell]:
     """Every cell of the study, the first and most telling ones first; one draw of all before the next draw."""
     first = [replace(cell, draw=draw) for draw in range(draws) for cell in _first()]

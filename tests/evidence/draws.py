@@ -60,8 +60,9 @@ class Draw:
         out = self.folder / "policy"
         if not (out / "config.json").is_file():
             other = self._write("other.jsonl", self._pairs(OTHER))
-            rate = self.amounts.rates[0]
-            train(pl.read_ndjson(other), self.reference, out, "dpo", rate, self.amounts, self.seed(OTHER))
+            rate, partial = self.amounts.rates[0], self.folder / "policy.partial"
+            train(pl.read_ndjson(other), self.reference, partial, "dpo", rate, self.amounts, self.seed(OTHER))
+            partial.replace(out)
         return out
 
     def scored(self) -> Path:
@@ -118,10 +119,11 @@ class Draw:
         out = self.folder / f"{name}.parquet"
         if not out.exists():
             given: dict[str, Any] = {"reference": str(self.reference), "policy": str(policy), "fresh": True}
-            plain = out.with_name(f"{name}.good.parquet")
+            plain, partial = (out.with_name(f"{name}.{end}.parquet") for end in ("good", "partial"))
             reward = (str(self.models / "reward"),)
             score(ScoreSettings(data=(str(data),), out=plain, reward=reward, **given), Silent())
-            biased(pl.read_parquet(plain), self.world.reward, self.seed(0)).write_parquet(out)
+            biased(pl.read_parquet(plain), self.world.reward, self.seed(0)).write_parquet(partial)
+            partial.replace(out)
         return out
 
     def _write(self, name: str, rows: Iterable[Mapping[str, Any]]) -> Path:

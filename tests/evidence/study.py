@@ -18,7 +18,7 @@ from curate.jobs.select import select
 from curate.jobs.weigh import WeighSettings, weigh
 from curate.progress import Silent
 from curate.settings import PairSettings, ScoreSettings, SelectSettings
-from tests.evidence.cells import WORLDS, Amounts, Cell
+from tests.evidence.cells import WORLDS, Amounts, Cell, draw_folder
 from tests.evidence.draws import JUDGED, TUNING, Draw
 from tests.evidence.training import train
 
@@ -31,7 +31,7 @@ NORMALISED = {"dcrm": {"distance": ["edit", "logp"]}}
 def run_cell(cell: Cell, amounts: Amounts, cache: Path) -> dict[str, Any]:
     """The cell's row of results; what its draw needs is made in `cache`, or found there."""
     began = time.process_time()
-    draw = Draw(WORLDS[cell.world], cell.draw, amounts, cache / cell.world.replace(" ", "_") / str(cell.draw))
+    draw = Draw(WORLDS[cell.world], cell.draw, amounts, cache / draw_folder(cell, amounts))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         rows, rate = 0, 0.0

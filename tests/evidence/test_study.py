@@ -9,6 +9,7 @@ from tests.evidence.draws import Draw, biased
 from tests.evidence.page import page
 from tests.evidence.results import SCHEMA, alone, append, outstanding, read
 from tests.evidence.study import malformed, random_pairs, run_cell
+from tests.evidence.training import trainer_row
 
 TINY = Amounts(pairs=24, prompts=4, steps=1, batch=4, rates=(1e-3,), tuning=2, judged=3)
 
@@ -24,6 +25,15 @@ def test_the_untrained_cell_is_judged_by_fresh_prompts(tmp_path: Path) -> None:
     # The model is its own reference; the two passes agree to rounding.
     assert row["log_ratio"] == pytest.approx(0.0, abs=1e-3)
     assert row["chosen_change"] == pytest.approx([0.0] * 3, abs=1e-3)
+
+
+@pytest.mark.parametrize("prompt", ["text", [{"role": "user", "content": "text"}]])
+def test_both_forms_of_pairs_become_the_trainers_rows(prompt: object) -> None:
+    asked, sides = {"role": "user", "content": "text"}, [{"role": "assistant", "content": one} for one in "ab"]
+    whole = [[asked]] * 2 if isinstance(prompt, str) else [[], []]
+    pair = {"prompt": prompt, "chosen": [*whole[0], sides[0]], "rejected": [*whole[1], sides[1]], "margin": 2.0}
+    expected = {"prompt": [asked], "chosen": [sides[0]], "rejected": [sides[1]], "margin": 2.0}
+    assert trainer_row(pair, ["margin"]) == expected
 
 
 @pytest.mark.faults

@@ -14,7 +14,7 @@ BETA = 0.1
 
 
 def train(pairs: pl.DataFrame, start: Path, out: Path, loss: str, rate: float, amounts: Amounts, seed: int) -> None:
-    """Train `start` on pairs whose sides are whole conversations, and save the model in `out`.
+    """Train `start` on pairs and save the model in `out`.
 
     Args:
         pairs: `chosen`, `rejected`, and `margin` or `weight` where the loss reads them.
@@ -32,7 +32,7 @@ def train(pairs: pl.DataFrame, start: Path, out: Path, loss: str, rate: float, a
         trainer = CuratedDPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
             args=_arguments(scratch, rate, amounts, seed),
-            train_dataset=Dataset.from_list([_row(row, extra) for row in pairs.iter_rows(named=True)]),
+            train_dataset=Dataset.from_list([trainer_row(row, extra) for row in pairs.iter_rows(named=True)]),
             processing_class=AutoTokenizer.from_pretrained(start),
             loss="dpo" if loss == "beta_dpo" else loss,
         )
@@ -42,9 +42,10 @@ def train(pairs: pl.DataFrame, start: Path, out: Path, loss: str, rate: float, a
     AutoTokenizer.from_pretrained(start).save_pretrained(out)
 
 
-def _row(row: dict[str, Any], extra: list[str]) -> dict[str, Any]:
-    *prompt, chosen = row["chosen"]
-    said = {"prompt": prompt, "chosen": [chosen], "rejected": [row["rejected"][-1]]}
+def trainer_row(row: dict[str, Any], extra: list[str]) -> dict[str, Any]:
+    """TRL's form of whole conversations, or of responses next to a prompt of messages as `curate pair` writes them."""
+    *before, chosen = row["chosen"]
+    said = {"prompt": before or row["prompt"], "chosen": [chosen], "rejected": [row["rejected"][-1]]}
     return {**said, **{name: row[name] for name in extra}}
 
 
