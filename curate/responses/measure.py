@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,18 @@ from curate.responses.hidden import hidden_products
 from curate.responses.judged import judged_rewards
 from curate.responses.table import Staged
 from curate.responses.work import Work, work_of
-from curate.schema import ALP_ALONE, COLLISION, POLICY_LOGPS, REF_LOGPS, REWARD, TOKENS, TRUNCATED, named_reward
+from curate.schema import (
+    ALP_ALONE,
+    COLLISION,
+    HIDDEN_PRODUCT,
+    HIDDEN_SQUARE,
+    POLICY_LOGPS,
+    REF_LOGPS,
+    REWARD,
+    TOKENS,
+    TRUNCATED,
+    named_reward,
+)
 from curate.scorers import Scorer
 from curate.scorers.judge import Judge
 from curate.scorers.model_scorers import ModelScorer, check_borders
@@ -54,6 +66,7 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
                 numbers[COLLISION.name] = values["collision"]
         else:
             rewards[name.removeprefix("reward.")] = values["reward"]
+    _forget_earlier_policy(numbers, plan, reporter)
     if not {POLICY_LOGPS.name, REF_LOGPS.name} & set(numbers):
         # Without log-probabilities, count the texts' own tokens with this run's tokenizer.
         numbers.pop(TOKENS.name, None)
@@ -63,6 +76,25 @@ def measure_responses(plan: Plan, staged: Staged, workspace: Workspace, reporter
         numbers[TRUNCATED.name] = np.fmax.reduce([*held, *cut])
     _take_rewards(numbers, rewards, plan, reporter)
     return numbers, borders
+
+
+def _forget_earlier_policy(numbers: Numbers, plan: Plan, reporter: Reporter) -> None:
+    """Make null what the data holds of the policy and this run does not measure again: it may be of another one."""
+    again = {ALP_ALONE.name: plan.measures(ALONE), COLLISION.name: "wpo" in also_of(plan.settings)}
+    stale = [name for name, measured in again.items() if name in numbers and not measured]
+    if not plan.measures("policy") or not stale:
+        return
+    for name in stale:
+        numbers[name] = np.full_like(numbers[name], np.nan)
+    _say_stale(stale, reporter)
+
+
+def _say_stale(names: Sequence[str], reporter: Reporter) -> None:
+    if names:
+        reporter.note(
+            f"{', '.join(names)}: the data's values may be of another policy, and are null now; "
+            "--unconditional and --also=wpo,ches measure them again."
+        )
 
 
 Counters = dict[str, Counter[str]]
@@ -174,4 +206,9 @@ def measure_pairs(plan: Plan, staged: Staged, workspace: Workspace, reporter: Re
         slots = staged.first_slots[:-1]
         sides = staged.names[slots], staged.names[slots + 1]
         found |= hidden_products(workspace.shards("policy"), *sides, workspace.folder)
+    elif plan.measures("policy"):
+        given = {name for path in staged.rows.paths()[:1] for name in staged.rows.schema(path).names}
+        stale = [name for name in (HIDDEN_PRODUCT.name, HIDDEN_SQUARE.name) if name in given]
+        found |= {name: np.full(staged.counts.size, np.nan) for name in stale}
+        _say_stale(stale, reporter)
     return found

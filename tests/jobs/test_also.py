@@ -12,7 +12,16 @@ from curate.demo.world import make_pairs
 from curate.errors import SettingsError
 from curate.metrics.registry import compute
 from tests.backends.models import open_alone
-from tests.commands.helpers import MODELS, candidate_rows, pair_rows, run_pair, run_score, run_select, write_jsonl
+from tests.commands.helpers import (
+    MODELS,
+    Notes,
+    candidate_rows,
+    pair_rows,
+    run_pair,
+    run_score,
+    run_select,
+    write_jsonl,
+)
 
 COLUMNS = {"policy_chosen_collision", "policy_rejected_collision", "hidden_product", "hidden_square"}
 METRICS = {"wpo_weight", "ches", "ches_norm"}
@@ -69,7 +78,7 @@ def test_the_same_model_as_reference_is_still_measured_once(tmp_path: Path, demo
     assert found["wpo_weight"].null_count() == 0
 
 
-def test_several_processes_and_the_cache_give_the_same_bytes(tmp_path: Path) -> None:
+def test_the_cache_gives_the_same_bytes(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "d.jsonl", pair_rows(30))
     given = {**MODELS, "also": ("wpo", "ches")}
     run_score(data, tmp_path / "a.parquet", **given)
@@ -120,3 +129,18 @@ def test_select_says_how_to_measure_them(tmp_path: Path, by: str, also: str) -> 
     with pytest.raises(SettingsError, match=f"{by} needs the column") as error:
         run_select(tmp_path / "s.parquet", tmp_path / "o.parquet", by=by, top="1")
     assert f"--also {also}" in error.value.hint
+
+
+def test_what_an_earlier_policy_left_is_not_mixed_with_a_new_one(tmp_path: Path) -> None:
+    """The collision, the response alone and the hidden states of fake:1 say nothing of fake:7."""
+    data = write_jsonl(tmp_path / "d.jsonl", pair_rows())
+    before = run_score(data, tmp_path / "o.parquet", also=("wpo", "ches"), unconditional=True, **MODELS)
+    notes = Notes()
+    run_score(before.out, tmp_path / "n.parquet", notes, policy="fake:7")
+    found = pl.read_parquet(tmp_path / "n.parquet")
+    for column in (*COLUMNS, *METRICS, "ifd", "policy_chosen_alp_alone"):
+        assert found[column].null_count() == found.height, column
+    assert "may be of another policy" in " ".join(notes.said)
+    run_score(before.out, tmp_path / "same.parquet", reference="fake:7")
+    kept = pl.read_parquet(tmp_path / "same.parquet")
+    assert kept["wpo_weight"].null_count() == 0
