@@ -218,7 +218,7 @@ def test_damage_to_what_was_read_leaves_what_was_measured(tmp_path, monkeypatch)
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("curate.jobs.score.measure_pairs", stopped)  # behind the models, before the folder goes
+    monkeypatch.setattr("curate.jobs.score_table.measure_pairs", stopped)  # behind the models, before the folder goes
     before = {path: (folder / path).stat().st_mtime_ns for path in measured}
     with pytest.raises(KeyboardInterrupt):
         JOBS["score"](folder, Told())

@@ -152,7 +152,7 @@ def test_a_stopped_run_is_not_resumed_after_an_edit(place, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("curate.jobs.score.write_rows", stopped)
+        patch.setattr("curate.jobs.score_table.write_rows", stopped)
         with pytest.raises(KeyboardInterrupt):
             run_score(place / "d.jsonl", place / "s.parquet", metrics="mine.py")
     (place / "mine.py").write_text(OWN.replace("= 1.0", "= 3.0"))

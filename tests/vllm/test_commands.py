@@ -92,7 +92,7 @@ def test_work_of_one_backend_is_not_finished_by_the_other(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("curate.jobs.score.measure_pairs", stopped)
+        patched.setattr("curate.jobs.score_table.measure_pairs", stopped)
         with pytest.raises(KeyboardInterrupt):
             run_score(place / "d.jsonl", place / "o.parquet", backend="torch", **models)
     with pytest.raises(StoreError) as caught:

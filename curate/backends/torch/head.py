@@ -20,7 +20,7 @@ CPU_TILE = (2048, 512)
 class Head:
     """A linear output head.
 
-    weight: [vocabulary, width].
+    Attributes:
         weight: [vocabulary, width].
         bias: [vocabulary], or none.
         cap: logits become cap * tanh(logit / cap); None leaves them unchanged.
